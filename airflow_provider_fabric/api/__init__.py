@@ -1,0 +1,1 @@
+"""The Fabric REST API as flows: no Airflow import; sockets only in transport, msal only in auth."""

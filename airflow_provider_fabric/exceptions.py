@@ -83,7 +83,14 @@ class FabricProtocolError(FabricError):
 
 
 class FabricAmbiguousError(FabricError):
-    """A request that must not be sent twice got no clear answer. It may have been accepted."""
+    """A request that must not be sent twice got no clear answer. It may have been accepted.
+
+    :param waited: seconds slept, being throttled, before the try that got no clear answer.
+    """
+
+    def __init__(self, message: str, *, waited: float = 0.0) -> None:
+        super().__init__(message)
+        self.waited = waited
 
 
 class FabricApiError(FabricError):
@@ -180,9 +187,7 @@ class FabricJobError(FabricError):
     :param run_url: link to the run in the Fabric portal.
     """
 
-    def __init__(
-        self, message: str, *, job: Mapping[str, Any] | None = None, run_url: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, job: Mapping[str, Any] | None = None, run_url: str | None = None) -> None:
         super().__init__(message)
         self.job = dict(job or {})
         self.run_url = run_url

@@ -1,0 +1,139 @@
+"""Long-running operations: 202 with an operation to follow.
+
+https://learn.microsoft.com/rest/api/fabric/articles/long-running-operation: ``x-ms-operation-id``, ``Location`` and
+``Retry-After``; the state's ``Location`` ends in ``/result`` only if there is a result, and asking for one that is
+not there is ``OperationHasNoResult``. The id is all that is taken from ``Location``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_fabric.api.errors import ErrorDetail
+from airflow_provider_fabric.api.flow import Flow, Request, Response, Sleep, segment
+from airflow_provider_fabric.api.models import Operation, is_guid
+from airflow_provider_fabric.api.retry import Replay, send
+from airflow_provider_fabric.api.status import OperationStatus
+from airflow_provider_fabric.exceptions import FabricOperationError, FabricProtocolError
+from airflow_provider_fabric.remedies import remedy_for
+
+DEFAULT_TIMEOUT = 3600.0
+DEFAULT_PAUSE = 5.0
+
+Clock = Callable[[], float]
+
+
+def get_operation_state(operation_id: str) -> Flow[Operation]:
+    """Return the state of a long-running operation.
+
+    https://learn.microsoft.com/rest/api/fabric/core/long-running-operations/get-operation-state
+
+    :param operation_id: GUID.
+    """
+    request = Request("GET", f"/v1/operations/{segment(operation_id, 'operation_id')}", "read the operation's state")
+    answer = yield from send(request, replay=Replay.SAFE)
+    content = answer.json_object()
+    percent = content.get("percentComplete")
+    return Operation(
+        id=operation_id,
+        status=OperationStatus.from_wire(content.get("status")),
+        percent_complete=percent if isinstance(percent, int) else None,
+        error=ErrorDetail.from_wire(content.get("error")),
+        has_result=urlsplit(answer.headers.get("location", "")).path.endswith("/result"),
+        retry_after=answer.retry_after,
+    )
+
+
+def get_operation_result(operation_id: str) -> Flow[dict[str, Any]]:
+    """Return the result of a long-running operation that has succeeded.
+
+    https://learn.microsoft.com/rest/api/fabric/core/long-running-operations/get-operation-result
+
+    :param operation_id: GUID.
+    :raises FabricBadRequestError: ``OperationHasNoResult``.
+    """
+    path = f"/v1/operations/{segment(operation_id, 'operation_id')}/result"
+    answer = yield from send(Request("GET", path, "read the operation's result"), replay=Replay.SAFE)
+    return answer.json_object()
+
+
+def wait_for_operation(
+    operation_id: str,
+    *,
+    action: str = "complete the operation",
+    first_look: float = 0.0,
+    deadline: float | None = None,
+    clock: Clock = time.time,
+) -> Flow[dict[str, Any] | None]:
+    """Wait until an operation ends and return its result, ``None`` if it has none.
+
+    It can be taken up again from the id alone, by another process.
+
+    :param operation_id: GUID.
+    :param action: what the operation is for, for errors.
+    :param first_look: seconds until the first look.
+    :param deadline: epoch seconds at which to give up; default an hour from now.
+    :param clock: epoch seconds.
+    :raises FabricOperationError: it failed, or did not end in time.
+    """
+    deadline = clock() + DEFAULT_TIMEOUT if deadline is None else deadline
+    pause = first_look
+    while True:
+        yield Sleep(max(0.0, min(pause, deadline - clock())), jitter=0.1)
+        operation = yield from get_operation_state(operation_id)
+        if operation.status is OperationStatus.SUCCEEDED:
+            return (yield from get_operation_result(operation_id)) if operation.has_result else None
+        if operation.status is OperationStatus.FAILED:
+            raise _failure(operation, action)
+        if clock() >= deadline:
+            raise FabricOperationError(
+                f"Could not {action} in time: operation {operation_id} is {operation.status.value} and goes on.",
+                operation_id=operation_id,
+            )
+        pause = operation.retry_after if operation.retry_after is not None else DEFAULT_PAUSE
+
+
+def _failure(operation: Operation, action: str) -> FabricOperationError:
+    detail = operation.error or ErrorDetail()
+    remedy = remedy_for(detail.error_code)
+    return FabricOperationError(
+        f"Could not {action}: operation {operation.id} failed: {detail}." + (f" {remedy}" if remedy else ""),
+        operation_id=operation.id,
+        error_code=detail.error_code,
+        request_id=detail.request_id,
+    )
+
+
+def operation_id_of(answer: Response) -> str | None:
+    """Return the operation's id from ``x-ms-operation-id``, or from the last segments of ``Location``."""
+    candidates = [answer.headers.get("x-ms-operation-id", "")]
+    candidates += reversed(urlsplit(answer.headers.get("location", "")).path.split("/"))
+    return next((c for c in candidates if is_guid(c)), None)
+
+
+def finish(
+    answer: Response, action: str, *, deadline: float | None = None, clock: Clock = time.time
+) -> Flow[dict[str, Any] | None]:
+    """Return what a call gave, now (200, 201) or when its operation ends (202).
+
+    :param answer: the successful answer to the call.
+    :param action: what the call was for.
+    :param deadline: epoch seconds at which to give up.
+    :param clock: epoch seconds.
+    :raises FabricProtocolError: 202 without an operation to follow.
+    """
+    if answer.status != 202:
+        return answer.json_object() if answer.body.strip() not in (b"", b"null") else None
+    operation_id = operation_id_of(answer)
+    if operation_id is None:
+        raise FabricProtocolError(
+            f"Could not {action}: the service accepted it (202) but named no operation to follow. It may have been "
+            "carried out: look before you try again."
+        )
+    pause = answer.retry_after if answer.retry_after is not None else DEFAULT_PAUSE
+    return (
+        yield from wait_for_operation(operation_id, action=action, first_look=pause, deadline=deadline, clock=clock)
+    )

@@ -1,0 +1,95 @@
+"""How a run is started once, whatever happens to the answer.
+
+Fabric has no idempotency key. A submit that got no clear answer is never sent again; instead the item's instances are
+looked at, by the service's own clock (the ``Date`` header of the list), so that clocks may differ.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from airflow_provider_fabric.api.flow import Flow, Request, Sleep
+from airflow_provider_fabric.api.items import item_path
+from airflow_provider_fabric.api.job_types import same_job_type
+from airflow_provider_fabric.api.jobs import run_item_job
+from airflow_provider_fabric.api.models import JobInstance, Submission
+from airflow_provider_fabric.api.pages import list_dated
+from airflow_provider_fabric.exceptions import FabricAmbiguousError, FabricError, FabricJobMayBeRunning
+
+LOOKS = (2.0, 5.0, 10.0, 20.0)
+"""Pauses before each look for a run whose submit got no clear answer: it may become visible late."""
+
+CLOCK_MARGIN = 2.0
+"""Seconds that ``Date`` (whole seconds) and ``startTimeUtc`` may be apart."""
+
+Clock = Callable[[], float]
+
+
+def find_instances(
+    workspace_id: str, item_id: str, job_type: str, *, since: float | None = None, clock: Clock = time.time
+) -> Flow[list[JobInstance]]:
+    """Return an item's instances of a job type, newest first.
+
+    :param job_type: kind of job; aliases count as the same.
+    :param since: epoch seconds by our clock; only instances started at or after it.
+    :param clock: epoch seconds.
+    """
+    request = Request("GET", f"{item_path(workspace_id, item_id)}/jobs/instances", f"list job instances of {item_id}")
+    entries, service_now = yield from list_dated(request)
+    found = [i for i in map(JobInstance.from_wire, entries) if same_job_type(i.job_type, job_type)]
+    if since is not None:
+        skew = service_now - clock() if service_now is not None else 0.0
+        earliest = since + skew - CLOCK_MARGIN
+        found = [i for i in found if i.start_time_utc is not None and i.start_time_utc.timestamp() >= earliest]
+    return sorted(found, key=lambda i: i.start_time_utc.timestamp() if i.start_time_utc else 0.0, reverse=True)
+
+
+def submit_once(
+    workspace_id: str,
+    item_id: str,
+    job_type: str,
+    body: Mapping[str, Any] | None = None,
+    *,
+    known: Collection[str] = (),
+    clock: Clock = time.time,
+) -> Flow[Submission]:
+    """Start a run, or find the one that an unclear answer started.
+
+    :param known: ids of instances that cannot be ours, because they were there before.
+    :param clock: epoch seconds.
+    :raises FabricJobMayBeRunning: the answer was unclear, and not exactly one new instance was found.
+    """
+    before = clock()
+    try:
+        return (yield from run_item_job(workspace_id, item_id, job_type, body))
+    except FabricAmbiguousError as error:
+        unclear = error
+    candidates: list[str] = []
+    for pause in LOOKS:
+        yield Sleep(pause)
+        try:
+            found = yield from find_instances(
+                workspace_id, item_id, job_type, since=before + unclear.waited, clock=clock
+            )
+        except FabricError:
+            continue
+        candidates = [i.id for i in found if i.invoke_type.casefold() != "scheduled" and i.id not in known]
+        if len(candidates) == 1:
+            return Submission(candidates[0], adopted=True)
+        if candidates:
+            break
+    raise _may_be_running(unclear, workspace_id, item_id, candidates)
+
+
+def _may_be_running(
+    unclear: FabricAmbiguousError, workspace_id: str, item_id: str, candidates: list[str]
+) -> FabricJobMayBeRunning:
+    seen = f"these instances started since: {', '.join(candidates)}" if candidates else "no new instance is to be seen"
+    error = FabricJobMayBeRunning(
+        f"{unclear} A run may be going on; {seen}. Look at the item's runs in Fabric before you start another.",
+        job={"workspace_id": workspace_id, "item_id": item_id},
+    )
+    error.__cause__ = unclear
+    return error

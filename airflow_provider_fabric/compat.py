@@ -1,0 +1,152 @@
+"""Airflow's names, wherever the installed version keeps them: the only module that knows versions apart.
+
+Supported: 2.10.5, 2.11 and every 3.x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+try:  # Airflow ≥ 3.1
+    from airflow.sdk import BaseHook, BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
+except ImportError:
+    try:  # Airflow 3.0
+        from airflow.hooks.base import BaseHook
+        from airflow.sdk import BaseOperator, BaseOperatorLink
+        from airflow.sdk.bases.sensor import BaseSensorOperator, PokeReturnValue
+    except ImportError:  # Airflow 2
+        from airflow.hooks.base import BaseHook  # type: ignore[no-redef]
+        from airflow.models.baseoperator import BaseOperator  # type: ignore[no-redef]
+        from airflow.models.baseoperatorlink import BaseOperatorLink  # type: ignore[no-redef]
+        from airflow.sensors.base import BaseSensorOperator, PokeReturnValue  # type: ignore[no-redef]
+
+try:  # Airflow ≥ 3.2
+    from airflow.sdk import conf
+    from airflow.sdk.exceptions import AirflowException, AirflowSensorTimeout, AirflowSkipException
+except ImportError:
+    from airflow.configuration import conf
+    from airflow.exceptions import (  # type: ignore[assignment]
+        AirflowException,
+        AirflowSensorTimeout,
+        AirflowSkipException,
+    )
+
+if TYPE_CHECKING:
+    Context = Mapping[str, Any]
+
+__all__ = [
+    "AirflowException",
+    "AirflowSensorTimeout",
+    "AirflowSkipException",
+    "BaseHook",
+    "BaseOperator",
+    "BaseOperatorLink",
+    "BaseSensorOperator",
+    "PokeReturnValue",
+    "conf",
+    "default_deferrable",
+    "get_connection_async",
+    "mask_secret",
+    "read_extra_async",
+    "read_own_xcom",
+    "series_started",
+    "task_state_store",
+]
+
+
+def default_deferrable() -> bool:
+    """Return ``[operators] default_deferrable``."""
+    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
+
+
+def mask_secret(secret: str) -> None:
+    """Have Airflow replace a secret by asterisks in every log."""
+    try:  # Airflow ≥ 3.0
+        from airflow.sdk.log import mask_secret as mask
+    except ImportError:
+        from airflow.utils.log.secrets_masker import mask_secret as mask  # type: ignore[no-redef]
+    mask(secret)
+
+
+async def get_connection_async(conn_id: str) -> Any:
+    """Look a connection up without blocking the event loop.
+
+    ``BaseHook.aget_connection`` exists since 3.1, and before 3.3.2 masks secrets with a synchronous call that raises
+    ``DeadlockImminentError`` in a busy triggerer (see apache-airflow-providers-common-compat); ``aextra_dejson`` tells
+    those versions apart. Otherwise the synchronous look-up runs in a thread.
+    """
+    if hasattr(BaseHook, "aget_connection"):
+        from airflow.sdk import Connection
+
+        if hasattr(Connection, "aextra_dejson"):
+            return await BaseHook.aget_connection(conn_id)
+    from asgiref.sync import sync_to_async
+
+    return await sync_to_async(BaseHook.get_connection)(conn_id)
+
+
+async def read_extra_async(connection: Any) -> dict[str, Any]:
+    """Return a connection's extra without blocking the event loop: reading it masks its secrets."""
+    if hasattr(connection, "aextra_dejson"):
+        return dict(await connection.aextra_dejson())
+    from asgiref.sync import sync_to_async
+
+    return dict(await sync_to_async(lambda: connection.extra_dejson)())
+
+
+def read_own_xcom(ti_key: Any, key: str) -> Any:
+    """Return an XCom of the task that a link belongs to."""
+    try:  # in a worker of Airflow 3
+        from airflow.sdk.execution_time.xcom import XCom
+    except ImportError:
+        from airflow.models.xcom import XCom  # type: ignore[no-redef]
+    return XCom.get_value(ti_key=ti_key, key=key)
+
+
+def task_state_store(context: Mapping[str, Any]) -> Any | None:
+    """Return the task's store that outlives its tries (Airflow ≥ 3.3), or ``None``."""
+    return context.get("task_state_store")
+
+
+def series_started(context: Mapping[str, Any]) -> tuple[float, bool] | None:
+    """Return when the first of this task's present series of tries began (Airflow < 3.3, which keeps no task state).
+
+    A series begins with the first try and with every clear, which raises ``max_tries`` to the tries so far plus
+    ``retries``.
+
+    :returns: epoch seconds, and whether that is the try's own start (Airflow 2) or only the DAG run's (3.0 to 3.2);
+        ``None`` in the first try of a series.
+    """
+    ti = context["ti"]
+    retries = ti.task.retries or 0
+    first_try = max(1, ti.max_tries - retries + 1)
+    if ti.try_number <= first_try:
+        return None
+    started = _try_started(ti, first_try)
+    if started is not None:
+        return started.timestamp(), True
+    run_started = getattr(context.get("dag_run"), "start_date", None)
+    return (run_started.timestamp(), False) if run_started is not None else None
+
+
+def _try_started(ti: Any, try_number: int) -> Any:
+    """Return when a try began, from the history that Airflow 2.10 and later keep, or ``None``."""
+    try:
+        from airflow.models.taskinstancehistory import TaskInstanceHistory
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            return (
+                session.query(TaskInstanceHistory.start_date)
+                .filter_by(
+                    dag_id=ti.dag_id,
+                    run_id=ti.run_id,
+                    task_id=ti.task_id,
+                    map_index=ti.map_index,
+                    try_number=try_number,
+                )
+                .scalar()
+            )
+    except Exception:  # noqa: BLE001 - Airflow 3 forbids it; then the DAG run's start must do
+        return None

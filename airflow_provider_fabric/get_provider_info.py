@@ -1,0 +1,50 @@
+"""What Airflow's providers manager is told: declarative, no Airflow, Flask or wtforms import."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_fabric import __version__
+from airflow_provider_fabric.connection_form import conn_fields, ui_field_behaviour
+
+INTEGRATION = "Microsoft Fabric"
+
+
+def _modules(kind: str, *names: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "integration-name": INTEGRATION,
+            "python-modules": [f"airflow_provider_fabric.{kind}.{name}" for name in names],
+        }
+    ]
+
+
+def get_provider_info() -> dict[str, Any]:
+    """Return the provider's description, in the form of Airflow's ``provider_info.schema.json``."""
+    return {
+        "package-name": "airflow-provider-fabric",
+        "name": INTEGRATION,
+        "description": "Run, publish and deploy Microsoft Fabric Data Factory items: dataflows, pipelines, copy jobs.",
+        "versions": [__version__],
+        "integrations": [
+            {
+                "integration-name": INTEGRATION,
+                "external-doc-url": "https://learn.microsoft.com/rest/api/fabric/articles/",
+                "tags": ["azure"],
+            }
+        ],
+        "hooks": _modules("hooks", "fabric"),
+        "operators": _modules("operators", "copy_job", "dataflow", "item", "job", "pipeline"),
+        "sensors": _modules("sensors", "job"),
+        "triggers": _modules("triggers", "job"),
+        "extra-links": ["airflow_provider_fabric.links.FabricRunLink"],
+        "connection-types": [
+            {
+                "connection-type": "fabric",
+                "hook-name": INTEGRATION,
+                "hook-class-name": "airflow_provider_fabric.hooks.fabric.FabricHook",
+                "conn-fields": conn_fields(),
+                "ui-field-behaviour": ui_field_behaviour(),
+            }
+        ],
+    }

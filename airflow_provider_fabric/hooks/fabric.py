@@ -1,0 +1,236 @@
+"""The hook: an Airflow connection, and every Fabric conversation as a method, synchronous and asynchronous."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from airflow_provider_fabric.api import items, jobs, names, operations, schedules, submit, upsert, waiting
+from airflow_provider_fabric.api.auth import TokenSource, token_source
+from airflow_provider_fabric.api.flow import Flow
+from airflow_provider_fabric.api.settings import FabricSettings
+from airflow_provider_fabric.api.transport import HttpxDriver, RequestsDriver
+from airflow_provider_fabric.compat import BaseHook, get_connection_async, mask_secret, read_extra_async
+from airflow_provider_fabric.connection_form import hook_field_behaviour, hook_form_widgets
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _sync(flow: Callable[P, Flow[T]]) -> Callable[Concatenate[FabricHook, P], T]:
+    """Make a method of a flow: it blocks, as workers do."""
+
+    @functools.wraps(flow)
+    def method(self: FabricHook, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self.run(flow(*args, **kwargs))
+
+    return method  # type: ignore[return-value]  # functools.wraps keeps the flow's own type
+
+
+def _async(flow: Callable[P, Flow[T]]) -> Callable[Concatenate[FabricHook, P], Awaitable[T]]:
+    """Make a method of the same flow: it is awaited, as triggers do."""
+
+    @functools.wraps(flow)
+    async def method(self: FabricHook, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self.arun(flow(*args, **kwargs))
+
+    return method  # type: ignore[return-value]
+
+
+class FabricHook(BaseHook):
+    """Sign in to Microsoft Fabric with an Airflow connection and call its REST API.
+
+    Every method has a twin that starts with ``a`` and is awaited; both run the same flow, whose parameters, result and
+    errors are described there (:mod:`airflow_provider_fabric.api`).
+
+    :param fabric_conn_id: id of a connection of type ``fabric``.
+    :param sleep: how to pause between tries in synchronous calls.
+    """
+
+    conn_name_attr = "fabric_conn_id"
+    default_conn_name = "fabric_default"
+    conn_type = "fabric"
+    hook_name = "Microsoft Fabric"
+
+    def __init__(self, fabric_conn_id: str = default_conn_name, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        super().__init__()
+        self.fabric_conn_id = fabric_conn_id
+        self._sleep = sleep
+        self._settings: FabricSettings | None = None
+        self._driver: RequestsDriver | None = None
+        self._async_driver: HttpxDriver | None = None
+
+    # The methods: one line each, the flow tells the rest.
+
+    run_item_job, arun_item_job = _sync(submit.submit_once), _async(submit.submit_once)
+    get_item_job_instance, aget_item_job_instance = (
+        _sync(jobs.get_item_job_instance),
+        _async(jobs.get_item_job_instance),
+    )
+    list_item_job_instances, alist_item_job_instances = (
+        _sync(jobs.list_item_job_instances),
+        _async(jobs.list_item_job_instances),
+    )
+    find_item_job_instances, afind_item_job_instances = _sync(submit.find_instances), _async(submit.find_instances)
+    cancel_item_job_instance, acancel_item_job_instance = (
+        _sync(jobs.cancel_item_job_instance),
+        _async(jobs.cancel_item_job_instance),
+    )
+    wait_for_job_instance, await_for_job_instance = (
+        _sync(waiting.wait_for_job_instance),
+        _async(waiting.wait_for_job_instance),
+    )
+    watch_job_instance, awatch_job_instance = (
+        _sync(waiting.watch_job_instance),
+        _async(waiting.watch_job_instance),
+    )
+    query_activity_runs, aquery_activity_runs = _sync(jobs.query_activity_runs), _async(jobs.query_activity_runs)
+
+    list_workspaces, alist_workspaces = _sync(items.list_workspaces), _async(items.list_workspaces)
+    list_items, alist_items = _sync(items.list_items), _async(items.list_items)
+    create_item, acreate_item = _sync(items.create_item), _async(items.create_item)
+    get_item, aget_item = _sync(items.get_item), _async(items.get_item)
+    update_item, aupdate_item = _sync(items.update_item), _async(items.update_item)
+    delete_item, adelete_item = _sync(items.delete_item), _async(items.delete_item)
+    get_item_definition, aget_item_definition = _sync(items.get_item_definition), _async(items.get_item_definition)
+    update_item_definition, aupdate_item_definition = (
+        _sync(items.update_item_definition),
+        _async(items.update_item_definition),
+    )
+    upsert_item_definition, aupsert_item_definition = (
+        _sync(upsert.upsert_item_definition),
+        _async(upsert.upsert_item_definition),
+    )
+    reset_copy_job, areset_copy_job = _sync(items.reset_copy_job), _async(items.reset_copy_job)
+
+    list_item_schedules, alist_item_schedules = (
+        _sync(schedules.list_item_schedules),
+        _async(schedules.list_item_schedules),
+    )
+    create_item_schedule, acreate_item_schedule = (
+        _sync(schedules.create_item_schedule),
+        _async(schedules.create_item_schedule),
+    )
+    get_item_schedule, aget_item_schedule = _sync(schedules.get_item_schedule), _async(schedules.get_item_schedule)
+    update_item_schedule, aupdate_item_schedule = (
+        _sync(schedules.update_item_schedule),
+        _async(schedules.update_item_schedule),
+    )
+    delete_item_schedule, adelete_item_schedule = (
+        _sync(schedules.delete_item_schedule),
+        _async(schedules.delete_item_schedule),
+    )
+
+    get_operation_state, aget_operation_state = (
+        _sync(operations.get_operation_state),
+        _async(operations.get_operation_state),
+    )
+    get_operation_result, aget_operation_result = (
+        _sync(operations.get_operation_result),
+        _async(operations.get_operation_result),
+    )
+    wait_for_operation, await_for_operation = (
+        _sync(operations.wait_for_operation),
+        _async(operations.wait_for_operation),
+    )
+
+    resolve_workspace, aresolve_workspace = _sync(names.resolve_workspace), _async(names.resolve_workspace)
+    resolve_item, aresolve_item = _sync(names.resolve_item), _async(names.resolve_item)
+
+    # The connection, and what is made of it.
+
+    def get_conn(self) -> FabricSettings:
+        """Return the connection, read and checked. The look-up happens once.
+
+        :raises FabricConnectionError: a field is missing or wrong.
+        """
+        if self._settings is None:
+            connection = self.get_connection(self.fabric_conn_id)
+            self._settings = self._read(connection, connection.extra_dejson)
+        return self._settings
+
+    async def aget_conn(self) -> FabricSettings:
+        """Return the connection, read and checked, without blocking the event loop."""
+        if self._settings is None:
+            connection = await get_connection_async(self.fabric_conn_id)
+            self._settings = self._read(connection, await read_extra_async(connection), mask=False)
+        return self._settings
+
+    def _read(self, connection: Any, extra: Mapping[str, Any], mask: bool = True) -> FabricSettings:
+        settings = FabricSettings.from_connection(
+            self.fabric_conn_id,
+            login=connection.login,
+            password=connection.password,
+            host=connection.host,
+            port=connection.port,
+            schema=connection.schema,
+            extra=extra,
+        )
+        if mask:
+            for secret in settings.secrets():
+                mask_secret(secret)
+        return settings
+
+    def run(self, flow: Flow[T]) -> T:
+        """Run any flow, synchronously."""
+        if self._driver is None:
+            settings = self.get_conn()
+            self._driver = RequestsDriver(settings, self._tokens(settings), sleep=self._sleep)
+        return self._driver.run(flow)
+
+    def run_apart(self, flow: Flow[T]) -> T:
+        """Run a flow on connections of its own: for a thread that must not wait for this hook's other calls."""
+        settings = self.get_conn()
+        driver = RequestsDriver(settings, self._tokens(settings))
+        try:
+            return driver.run(flow)
+        finally:
+            driver.close()
+
+    async def arun(self, flow: Flow[T]) -> T:
+        """Run any flow on the running event loop."""
+        if self._async_driver is None:
+            settings = await self.aget_conn()
+            self._async_driver = HttpxDriver(settings, self._tokens(settings))
+        return await self._async_driver.run(flow)
+
+    @staticmethod
+    def _tokens(settings: FabricSettings) -> TokenSource:
+        return token_source(settings)
+
+    def close(self) -> None:
+        """Close the synchronous connections."""
+        if self._driver is not None:
+            self._driver.close()
+            self._driver = None
+
+    async def aclose(self) -> None:
+        """Close the asynchronous connections."""
+        if self._async_driver is not None:
+            await self._async_driver.aclose()
+            self._async_driver = None
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Get a token and list workspaces; say what is wrong, and what to do, if that fails."""
+        from airflow_provider_fabric.api.diagnosis import diagnose
+        from airflow_provider_fabric.exceptions import FabricError
+
+        try:
+            return diagnose(self.get_conn())
+        except FabricError as error:
+            return False, str(error)
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return labels, placeholders and hidden fields of the connection form (Airflow 2)."""
+        return hook_field_behaviour()
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the connection form's extra fields (Airflow 2, where wtforms is at hand)."""
+        return hook_form_widgets()

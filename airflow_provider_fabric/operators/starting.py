@@ -1,0 +1,217 @@
+"""How a task comes to its run: by an earlier try's, by one that is active already, or by a submit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_fabric.api.models import JobInstance, JobRef
+from airflow_provider_fabric.api.status import JobStatus
+from airflow_provider_fabric.compat import AirflowSkipException, series_started
+from airflow_provider_fabric.durable import RunMemory
+from airflow_provider_fabric.exceptions import (
+    FabricError,
+    FabricJobAlreadyRunning,
+    FabricJobMayBeRunning,
+    FabricNotFoundError,
+)
+from airflow_provider_fabric.run import FabricRun
+
+if TYPE_CHECKING:
+    from airflow_provider_fabric.hooks.fabric import FabricHook
+
+CANCEL_GRACE = 120.0
+"""Seconds a new run waits for the cancelled run of an earlier try to end."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What to start, and how to wait for it.
+
+    :param workspace_id: GUID.
+    :param item_id: GUID.
+    :param item_type: kind of item, if it is known.
+    :param job_type: kind of job.
+    :param body: body of the submit.
+    :param check_interval: seconds between looks.
+    :param deadline: epoch seconds.
+    :param if_running: policy for runs that are active already.
+    :param cancel_on_kill: whether a cleared task's run is to be cancelled.
+    :param url: returns the page of a run.
+    """
+
+    workspace_id: str
+    item_id: str
+    item_type: str | None
+    job_type: str
+    body: Mapping[str, Any] | None
+    check_interval: float
+    deadline: float | None
+    if_running: str
+    cancel_on_kill: bool
+    url: Callable[[JobRef], str]
+
+    def run(self, job_instance_id: str, *, submitted_at: float, first_look: float = 0.0) -> FabricRun:
+        """Return the run to wait for."""
+        job = JobRef(self.workspace_id, self.item_id, job_instance_id)
+        return FabricRun(
+            job=job,
+            job_type=self.job_type,
+            item_type=self.item_type,
+            run_url=self.url(job),
+            submitted_at=submitted_at,
+            next_look=submitted_at + first_look,
+            check_interval=self.check_interval,
+            deadline=self.deadline,
+        )
+
+    def of_this_item(self, run: FabricRun) -> bool:
+        """Whether a remembered run is one of this item and job."""
+        same = (run.job.workspace_id, run.job.item_id) == (self.workspace_id, self.item_id)
+        return same and run.job_type == self.job_type
+
+
+def start_run(start: Start, hook: FabricHook, memory: RunMemory, context: Mapping[str, Any], log: Any) -> FabricRun:
+    """Return the run this task waits for; start one only if there is none that is ours.
+
+    :raises FabricJobMayBeRunning: a run of ours may be going on, and cannot be told from others.
+    :raises FabricJobAlreadyRunning: ``if_running="fail"``.
+    """
+    starter = _Starter(start, hook, memory, log)
+    run = starter.from_memory() if memory.available else starter.from_list(context)
+    return run or starter.by_policy() or starter.submit()
+
+
+@dataclass
+class _Starter:
+    start: Start
+    hook: FabricHook
+    memory: RunMemory
+    log: Any
+
+    def submit(self) -> FabricRun:
+        """Start a run, and remember it before anything else can go wrong."""
+        start, since = self.start, time.time()
+        self.memory.submitting(since)
+        submission = self.hook.run_item_job(start.workspace_id, start.item_id, start.job_type, start.body)
+        now = time.time()
+        run = start.run(submission.job_instance_id, submitted_at=now, first_look=submission.retry_after or 0.0)
+        self.memory.started(run)
+        how = "Found the run that an unclear answer had started" if submission.adopted else "Started a run"
+        self.log.info("%s: job instance %s of item %s.", how, submission.job_instance_id, start.item_id)
+        return run
+
+    def by_policy(self) -> FabricRun | None:
+        """Mind a run that is active already, as ``if_running`` says."""
+        if self.start.if_running == "submit":
+            return None
+        active = [instance for instance in self._instances() if not instance.status.is_terminal]
+        if not active:
+            return None
+        ids = ", ".join(instance.id for instance in active)
+        if self.start.if_running == "skip":
+            raise AirflowSkipException(f"Active already: job instance {ids}; if_running='skip'.")
+        if self.start.if_running == "fail":
+            raise FabricJobAlreadyRunning(
+                f"Active already: job instance {ids} of item {self.start.item_id}; if_running='fail'.",
+                job=active[0].result(self.start.workspace_id),
+            )
+        self.log.info(
+            "Waiting for the newest active run, job instance %s of %s; if_running='attach'.", active[0].id, ids
+        )
+        return self._take(active[0])
+
+    def from_memory(self) -> FabricRun | None:
+        """Find the run that an earlier try remembered (Airflow ≥ 3.3)."""
+        record = self.memory.recall()
+        if record is None:
+            return None
+        if record.run is None:
+            return self._from_unfinished_submit(record.since) if record.same_series else None
+        run = record.run
+        if not self.start.of_this_item(run):
+            self.log.info("An earlier try ran another item or job; starting anew.")
+            return None
+        status = self._status(run.job)
+        if status is None or status in {JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.DEDUPED}:
+            self.log.info("The earlier run %s is %s; starting anew.", run.job.job_instance_id, status or "gone")
+            return None
+        if not record.same_series or record.cancel_asked:
+            self._see_off(run, status, cleared=not record.same_series)
+            return None
+        self.log.info("Reconnecting to job instance %s of an earlier try: %s.", run.job.job_instance_id, status.value)
+        return self.start.run(run.job.job_instance_id, submitted_at=run.submitted_at)
+
+    def from_list(self, context: Mapping[str, Any]) -> FabricRun | None:
+        """Find the run of an earlier try among the item's instances (Airflow < 3.3), by its start time."""
+        series = series_started(context) if self.memory.enabled else None
+        if series is None:
+            return None
+        since, precise = series
+        found = [i for i in self._instances(since) if i.invoke_type.casefold() != "scheduled"]
+        active = [i for i in found if not i.status.is_terminal]
+        if len(active) > 1:
+            raise self._unclear(active)
+        if active:
+            self.log.info("Reconnecting to job instance %s, active since an earlier try.", active[0].id)
+            return self._take(active[0])
+        if precise and len(found) == 1 and found[0].status is JobStatus.COMPLETED:
+            self.log.info("Job instance %s completed since an earlier try began; taking its result.", found[0].id)
+            return self._take(found[0])
+        return None
+
+    def _from_unfinished_submit(self, since: float) -> FabricRun | None:
+        """Find what a try started that died before it learned the run's id."""
+        found = [i for i in self._instances(since) if i.invoke_type.casefold() != "scheduled"]
+        if len(found) > 1:
+            raise self._unclear(found)
+        if not found:
+            self.log.info("An earlier try died before its submit was accepted; starting anew.")
+            return None
+        if found[0].status in {JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.DEDUPED}:
+            return None
+        self.log.info("An earlier try died while it started job instance %s; reconnecting to it.", found[0].id)
+        run = self._take(found[0])
+        self.memory.started(run)
+        return run
+
+    def _see_off(self, run: FabricRun, status: JobStatus, *, cleared: bool) -> None:
+        """Let the run of a cleared or timed-out try end before a new one starts."""
+        if status.is_terminal or (cleared and not self.start.cancel_on_kill):
+            return
+        job = run.job
+        self.log.info("Cancelling job instance %s of an earlier try before a new run starts.", job.job_instance_id)
+        try:
+            self.hook.cancel_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id)
+            self.hook.wait_for_job_instance(
+                job.workspace_id,
+                job.item_id,
+                job.job_instance_id,
+                check_interval=min(self.start.check_interval, 5.0),
+                timeout=CANCEL_GRACE,
+            )
+        except FabricError as error:
+            self.log.warning("Job instance %s may still be going: %s", job.job_instance_id, error)
+
+    def _status(self, job: JobRef) -> JobStatus | None:
+        try:
+            return self.hook.get_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id).status
+        except FabricNotFoundError:
+            return None
+
+    def _instances(self, since: float | None = None) -> list[JobInstance]:
+        start = self.start
+        return self.hook.find_item_job_instances(start.workspace_id, start.item_id, start.job_type, since=since)
+
+    def _take(self, instance: JobInstance) -> FabricRun:
+        return self.start.run(instance.id, submitted_at=time.time())
+
+    def _unclear(self, found: list[JobInstance]) -> FabricJobMayBeRunning:
+        ids = ", ".join(instance.id for instance in found)
+        return FabricJobMayBeRunning(
+            f"An earlier try may have started one of the job instances {ids} of item {self.start.item_id}; which one "
+            "cannot be told. Nothing was started. Look at these runs in Fabric; once none is active, clear the task.",
+            job={"workspace_id": self.start.workspace_id, "item_id": self.start.item_id},
+        )

@@ -1,0 +1,60 @@
+"""What to do about an error code, in one sentence each.
+
+Codes are from Microsoft's API reference and from what users of Fabric reported; the remedies are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+REMEDIES: Mapping[str, str] = {
+    "DataflowNeverPublishedError": (
+        'Publish the dataflow first (FabricPublishDataflowOperator), or refresh it with apply_changes="if_needed".'
+    ),
+    "SPNBasedRefreshNotAllowed": (
+        "This dataflow cannot be run by a service principal: use a connection that signs in as a user "
+        "(auth_type refresh_token), or run the dataflow from a pipeline."
+    ),
+    "PrincipalTypeNotSupported": (
+        "This operation is not open to this kind of identity: use a connection that signs in as a user "
+        "(auth_type refresh_token), or run the item from a pipeline."
+    ),
+    "InsufficientPrivileges": "Grant the identity the role Contributor (or higher) on the workspace.",
+    "InsufficientScopes": "Ask for the delegated scopes Workspace.ReadWrite.All, Item.ReadWrite.All, Item.Execute.All.",
+    "Unauthorized": "Check that the identity may use Fabric APIs (tenant setting) and is a member of the workspace.",
+    "TokenExpired": "The token was refused also after a new one was fetched: check the clock of this machine.",
+    "CapacityNotActive": "Resume the capacity in the Azure portal, then run the task again.",
+    "CapacityNotAvailable": "The capacity is full: let other jobs end, run later, or scale the capacity up.",
+    "TooManyRequestsForCapacity": "The capacity is full: let other jobs end, run later, or scale the capacity up.",
+    "TooManyRequestsForJobs": "Too many jobs at once: spread the runs, or lower the pool's slots.",
+    "RequestBlocked": "The identity is over its quota of 200 calls a minute: spread the runs, or use another identity.",
+    "ItemNotFound": (
+        "Check the item's id and workspace. A Dataflow Gen2 made without CI/CD and Git support cannot be reached by "
+        "this API: save it as a new Dataflow Gen2 (CI/CD)."
+    ),
+    "EntityNotFound": "Check the ids, and that the identity can see the workspace.",
+    "WorkspaceNotFound": "Check the workspace's id, and that the identity is a member of it.",
+    "InvalidJobType": "Check job_type: it depends on the kind of item (Execute for pipelines, dataflows, copy jobs).",
+    "InvalidItemType": "Check item_type: it is the API's name of the kind, such as DataPipeline, Dataflow or CopyJob.",
+    "ItemDisplayNameAlreadyInUse": "Choose another display name, or update the item that has it.",
+    "ItemDisplayNameNotAvailableYet": "The name was freed a moment ago and becomes available soon: try again.",
+    "CorruptedPayload": "Check the definition: a part is not valid base64, or not what its path promises.",
+    "FeatureNotAvailable": "The tenant or the item does not offer this yet.",
+    "WorkspaceTypeNotSupported": "Assign the workspace to a Fabric capacity.",
+    "UnsupportedCapacitySKU": "Assign the workspace to a Fabric capacity that supports this item.",
+}
+
+_BY_STATUS: Mapping[int, str] = {
+    403: "Grant the identity a role on the workspace, and check that the tenant lets it use Fabric APIs.",
+    429: "The identity is over its quota: spread the runs, or use another identity.",
+    430: "The capacity is full: let other jobs end, run later, or scale the capacity up.",
+}
+
+
+def remedy_for(error_code: str | None, status: int | None = None) -> str | None:
+    """Return what to do about an error code, or failing that about an HTTP status.
+
+    :param error_code: the service's ``errorCode``.
+    :param status: HTTP status of the refusal, if there was one.
+    """
+    return REMEDIES.get(error_code or "") or _BY_STATUS.get(status or 0)

@@ -1,0 +1,115 @@
+"""Triggers: patient observers of runs and operations. They start nothing, and cancel only when a user says so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_fabric import watcher
+from airflow_provider_fabric.api.operations import wait_for_operation
+from airflow_provider_fabric.exceptions import FabricError
+from airflow_provider_fabric.run import FabricRun, Outcome
+
+
+class FabricJobInstanceTrigger(BaseTrigger):
+    """Fires once, when a run is over, or can no longer be waited for.
+
+    The event is :meth:`airflow_provider_fabric.run.Outcome.to_state`.
+
+    :param fabric_conn_id: id of the connection.
+    :param run: :meth:`airflow_provider_fabric.run.FabricRun.to_state`; no secret in it.
+    :param cancel_on_kill: cancel the run when a user marks the task failed or success, or clears it (Airflow ≥ 3.3).
+    """
+
+    def __init__(self, fabric_conn_id: str, run: dict[str, Any], cancel_on_kill: bool = True) -> None:
+        super().__init__()
+        self.fabric_conn_id = fabric_conn_id
+        self.run_state = FabricRun.from_state(run)
+        self.cancel_on_kill = cancel_on_kill
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "fabric_conn_id": self.fabric_conn_id,
+                "run": self.run_state.to_state(),
+                "cancel_on_kill": self.cancel_on_kill,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, then fire one event, whatever happened."""
+        run = self.run_state
+        try:
+            instance = await watcher.wait(self.fabric_conn_id, run.watch())
+            outcome = Outcome.over(instance, run.job.workspace_id)
+        except Exception as error:
+            if not isinstance(error, FabricError):
+                self.log.exception("Waiting for job instance %s broke.", run.job.job_instance_id)
+            outcome = Outcome.not_seen(error, run)
+        yield TriggerEvent(outcome.to_state())
+
+    async def on_kill(self) -> None:
+        """Cancel the run: a user ended the task.
+
+        On Airflow 3.3.2 the supervisor repeats the cancellation at every sync, about once a second, and each repeat
+        cancels this method; so the request goes out first, in a task of its own.
+        """
+        if not self.cancel_on_kill:
+            return
+        job = self.run_state.job
+        request = asyncio.ensure_future(watcher.cancel(self.fabric_conn_id, job))
+        _pending.add(request)
+        request.add_done_callback(_pending.discard)
+        accepted = await asyncio.shield(request)
+        self.log.info(
+            "Task killed: %s job instance %s.",
+            "asked Fabric to cancel" if accepted else "nothing to cancel, it was over already:",
+            job.job_instance_id,
+        )
+
+
+_pending: set[asyncio.Future[bool]] = set()
+"""Cancels on their way; the event loop itself holds only weak references to tasks."""
+
+
+class FabricOperationTrigger(BaseTrigger):
+    """Fires once, when a long-running operation has ended, or can no longer be waited for.
+
+    The event is ``{"succeeded": bool, "result": object or None, "message": str}``.
+
+    :param fabric_conn_id: id of the connection.
+    :param operation_id: GUID.
+    :param deadline: epoch seconds at which to give up, or ``None`` for an hour from now.
+    """
+
+    def __init__(self, fabric_conn_id: str, operation_id: str, deadline: float | None = None) -> None:
+        super().__init__()
+        self.fabric_conn_id = fabric_conn_id
+        self.operation_id = operation_id
+        self.deadline = deadline
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "fabric_conn_id": self.fabric_conn_id,
+                "operation_id": self.operation_id,
+                "deadline": self.deadline,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait, then fire one event, whatever happened."""
+        flow = wait_for_operation(self.operation_id, deadline=self.deadline)
+        try:
+            result = await watcher.shared_hook(self.fabric_conn_id).arun(flow)
+            event = {"succeeded": True, "result": result, "message": ""}
+        except Exception as error:  # noqa: BLE001 - every trouble must reach the task, or it would wait for ever
+            event = {"succeeded": False, "result": None, "message": str(error)}
+        yield TriggerEvent(event)

@@ -1,0 +1,53 @@
+# Two commands: `make demo` and `make test`. Both need Python 3.10 or newer, make, and a package index.
+
+PYTHON ?= python3
+AIRFLOW ?= 3.3.2
+# Ports of `make demo` (any free ones by default) and `make demo-up` (8080 and 8443 by default).
+AIRFLOW_PORT ?=
+EMULATOR_PORT ?=
+
+VENV := .venv/bin
+PORTS := $(if $(AIRFLOW_PORT),--airflow-port $(AIRFLOW_PORT)) $(if $(EMULATOR_PORT),--emulator-port $(EMULATOR_PORT))
+
+.DEFAULT_GOAL := help
+.PHONY: help environment demo demo-up test lint format test-unit test-e2e test-wheel constraints clean
+
+help:  ## Show this
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
+	  printf '  make %-12s %s\n' "$$name" "$$what"; done
+
+environment:
+	@devtools/environment.sh "$(PYTHON)" "$(AIRFLOW)"
+
+demo: environment  ## Run the example DAG in a real Airflow against the emulator, and report
+	@exec $(VENV)/python -m devtools.demo $(PORTS)
+
+demo-up: environment  ## Leave Airflow's UI and the emulator running until Ctrl-C
+	@exec $(VENV)/python -m devtools.demo --up $(PORTS)
+
+test: lint  ## Everything: lint, types, all tests
+	$(VENV)/python -m pytest
+
+lint: environment  ## ruff (lint, format) and mypy --strict
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy
+
+format: environment  ## Let ruff mend what it can
+	$(VENV)/ruff check --fix .
+	$(VENV)/ruff format .
+
+test-unit: environment  ## The tests that need no Airflow process
+	$(VENV)/python -m pytest -m "not e2e and not wheel"
+
+test-e2e: environment  ## The tests that run a real Airflow
+	$(VENV)/python -m pytest -m e2e
+
+test-wheel: environment  ## Install the wheel into bare Airflows and import it all
+	$(VENV)/python -m pytest -m wheel
+
+constraints: environment  ## Resolve constraints/ anew: make constraints PYTHONS="python3.10 python3.13"
+	$(VENV)/python -m devtools.constraints $(AIRFLOW) $(foreach python,$(PYTHONS),--python $(python))
+
+clean:  ## Remove the environment, demo runs and caches
+	rm -rf .venv .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov

@@ -6,7 +6,8 @@ a run is started once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 from airflow_provider_fabric.api.flow import Flow, Request, Response, segment
 from airflow_provider_fabric.api.items import item_path, workspace_path
 from airflow_provider_fabric.api.models import JobInstance, JobRef, Submission, is_guid
-from airflow_provider_fabric.api.pages import list_all
+from airflow_provider_fabric.api.pages import MAX_PAGES, list_all, list_page
 from airflow_provider_fabric.api.retry import PATIENT, Replay, RetryBudget, require_status, send
 from airflow_provider_fabric.exceptions import (
     FabricAmbiguousError,
@@ -98,6 +99,32 @@ def list_item_job_instances(
     request = Request("GET", f"{item_path(workspace_id, item_id)}/jobs/instances", f"list job instances of {item_id}")
     entries = yield from list_all(request, budget)
     return [JobInstance.from_wire(entry) for entry in entries]
+
+
+def find_job_instances(
+    workspace_id: str, item_id: str, wanted: Collection[str], *, budget: RetryBudget = PATIENT
+) -> Flow[tuple[dict[str, JobInstance], list[JobInstance], int]]:
+    """Look for some of an item's job instances in its list, and read no more pages than that takes.
+
+    :param wanted: ids.
+    :returns: those found, by id; all others that were read; and how many pages that took.
+    """
+    request = Request("GET", f"{item_path(workspace_id, item_id)}/jobs/instances", f"list job instances of {item_id}")
+    found: dict[str, JobInstance] = {}
+    others: list[JobInstance] = []
+    pages = 0
+    while True:
+        entries, token, _ = yield from list_page(request, budget)
+        pages += 1
+        for entry in entries:
+            instance = JobInstance.from_wire(entry)
+            if instance.id in wanted:
+                found[instance.id] = instance
+            else:
+                others.append(instance)
+        if token is None or len(found) == len(wanted) or pages >= MAX_PAGES:
+            return found, others, pages
+        request = replace(request, params={**request.params, "continuationToken": token})
 
 
 def cancel_item_job_instance(

@@ -58,17 +58,23 @@ class Watch:
     interval: float
     next_look: float
     deadline: float | None = None
+    first_look: float = field(init=False)
     last_good: float = field(init=False)
     last_status: str | None = field(init=False, default=None)
     last_trouble: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.last_good = self.next_look
+        self.first_look = self.last_good = self.next_look
         self._cap()
 
     def _cap(self) -> None:
         if self.deadline is not None:
             self.next_look = min(self.next_look, self.deadline)
+
+    @property
+    def known_visible(self) -> bool:
+        """Whether the run has been seen at all."""
+        return self.last_status is not None
 
     def seen(self, instance: JobInstance, now: float) -> JobInstance | None:
         """Take in an answer. Return the instance if the run is over.

@@ -12,8 +12,10 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from airflow_provider_fabric.api.jobs import cancel_item_job_instance
 from airflow_provider_fabric.api.models import JobRef, require_guid
 from airflow_provider_fabric.api.payloads import generic_body
+from airflow_provider_fabric.api.retry import KILL_BUDGET
 from airflow_provider_fabric.compat import AirflowSkipException, BaseOperator, default_deferrable
 from airflow_provider_fabric.durable import RunMemory
 from airflow_provider_fabric.exceptions import (
@@ -263,9 +265,6 @@ class FabricRunItemJobOperator(BaseOperator):
     def _cancel(self, run: FabricRun) -> None:
         job = run.job
         try:
-            from airflow_provider_fabric.api.jobs import cancel_item_job_instance
-            from airflow_provider_fabric.watcher import KILL_BUDGET
-
             flow = cancel_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id, budget=KILL_BUDGET)
             accepted = self.hook.run_apart(flow)
         except Exception as error:  # noqa: BLE001 - whoever ends the task must not be held up

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_fabric import watcher
+from airflow_provider_fabric import shared
 from airflow_provider_fabric.api.operations import wait_for_operation
 from airflow_provider_fabric.exceptions import FabricError
 from airflow_provider_fabric.run import FabricRun, Outcome
@@ -45,7 +45,7 @@ class FabricJobInstanceTrigger(BaseTrigger):
         """Wait, then fire one event, whatever happened."""
         run = self.run_state
         try:
-            instance = await watcher.wait(self.fabric_conn_id, run.watch())
+            instance = await shared.wait(self.fabric_conn_id, run.watch())
             outcome = Outcome.over(instance, run.job.workspace_id)
         except Exception as error:
             if not isinstance(error, FabricError):
@@ -62,7 +62,7 @@ class FabricJobInstanceTrigger(BaseTrigger):
         if not self.cancel_on_kill:
             return
         job = self.run_state.job
-        request = asyncio.ensure_future(watcher.cancel(self.fabric_conn_id, job))
+        request = asyncio.ensure_future(shared.cancel(self.fabric_conn_id, job))
         _pending.add(request)
         request.add_done_callback(_pending.discard)
         accepted = await asyncio.shield(request)
@@ -108,7 +108,7 @@ class FabricOperationTrigger(BaseTrigger):
         """Wait, then fire one event, whatever happened."""
         flow = wait_for_operation(self.operation_id, deadline=self.deadline)
         try:
-            result = await watcher.shared_hook(self.fabric_conn_id).arun(flow)
+            result = await shared.arun(self.fabric_conn_id, flow)
             event = {"succeeded": True, "result": result, "message": ""}
         except Exception as error:  # noqa: BLE001 - every trouble must reach the task, or it would wait for ever
             event = {"succeeded": False, "result": None, "message": str(error)}

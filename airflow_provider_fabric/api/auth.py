@@ -199,6 +199,26 @@ class SignIn:
         answer: Mapping[str, Any] = client.acquire_token_for_client(resource=scopes[0].removesuffix("/.default"))
         return answer
 
+    def device_sign_in(self, show: Callable[[str], object]) -> str:
+        """Sign in as a user with a browser, and return the refresh token.
+
+        :param show: shows a person where to go and what to type there.
+        :raises FabricAuthError: the user declined, took too long, or Entra refuses.
+        """
+        with sign_in_session(self._settings, timeout=self._settings.timeout_seconds) as session:
+            try:
+                app = self._app("PublicClientApplication", session)
+                flow = app.initiate_device_flow(scopes=self._scopes(Service.FABRIC))
+                if "user_code" in flow:
+                    show(str(flow["message"]))
+                    flow = app.acquire_token_by_device_flow(flow)
+            except Exception as error:  # noqa: BLE001 - the border to msal, as above
+                raise self._error_from(error, session.last) from None
+        token = flow.get("refresh_token")
+        if not isinstance(token, str):
+            raise entra_error(self._settings, flow)
+        return token
+
     def _wrong(self, name: str, text: str) -> FabricConnectionError:
         return FabricConnectionError(f"Connection {self._settings.conn_id!r}: {FIELDS[name]} {text}.")
 
@@ -232,6 +252,11 @@ class TokenSource(SharedTokens):
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         super().__init__(SignIn(settings, clock=clock, sleep=sleep).fetch, clock=clock)
+
+
+def device_sign_in(settings: FabricSettings, show: Callable[[str], object]) -> str:
+    """Sign in as a user with a browser: see :meth:`SignIn.device_sign_in`."""
+    return SignIn(settings).device_sign_in(show)
 
 
 _sources: OrderedDict[str, TokenSource] = OrderedDict()

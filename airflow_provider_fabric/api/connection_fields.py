@@ -29,14 +29,13 @@ AUTH_TYPE_ALIASES: Mapping[str, AuthType] = {"spn": AuthType.CLIENT_SECRET, "tok
 
 
 class Kind(Enum):
-    """What a field holds; its value is the JSON type that Airflow's form is told."""
+    """What a field holds."""
 
-    TEXT = "string"
+    TEXT = "text"
     NUMBER = "number"
     INTEGER = "integer"
-    MAPPING = "object"
-    FLAG_OR_PATH = "string "
-    """``true``, ``false`` or a path; the form has no such type, so it offers text."""
+    MAPPING = "mapping"
+    FLAG_OR_PATH = "flag or path"
 
 
 @dataclass(frozen=True)
@@ -52,6 +51,7 @@ class Field:
     :param placeholder: an example, shown in the empty field.
     :param aliases: keys of ``extra`` that mean the same: Microsoft's plugin and provider use some of them.
     :param secret: it must never be shown.
+    :param choices: the words that the form offers.
     :param minimum: least allowed number.
     :param maximum: greatest allowed number.
     """
@@ -65,6 +65,7 @@ class Field:
     placeholder: str = ""
     aliases: tuple[str, ...] = ()
     secret: bool = False
+    choices: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
 
@@ -103,6 +104,7 @@ _FIELDS = (
         "Sign-in",
         "How to sign in. Dataflows may ask for a user: refresh_token.",
         default=AuthType.CLIENT_SECRET.value,
+        choices=tuple(member.value for member in AuthType),
     ),
     Field(
         "tenant_id",

@@ -7,8 +7,8 @@
         assert airflow.wait_for_run("fabric_data_factory", run_id, timeout=120) == "success"
         airflow.component("triggerer-1").kill()
 
-It runs the Airflow of the interpreter it is given (2.10 to 3.x), listens on loopback only, and leaves no process behind,
-whatever happened inside the ``with``.
+It runs the Airflow of the interpreter it is given (2.10 to 3.x), listens on loopback only, and leaves no process
+behind, whatever happened inside the ``with``.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class AirflowStack:
     :param python: interpreter whose Airflow runs; the current one by default.
     :param database: SQLAlchemy URL of an empty or migrated database; SQLite in the home by default.
     :param triggerers: how many triggerers to start.
-    :param api_server: on 3.x needed for any task to run; on 2.x only for :meth:`trigger`, :meth:`clear`, :meth:`set_state`.
+    :param api_server: 3.x needs it to run any task; 2.x only for :meth:`trigger`, :meth:`clear` and :meth:`set_state`.
     :param port: of the API server; any free one for 0.
     :param home: the throw-away home, kept at the end; a temporary directory, removed at the end, by default.
     :raises devtools.processes.PortInUse: when somebody listens on ``port``.
@@ -227,9 +227,7 @@ class AirflowStack:
         """Return the log files of one try, the worker's and the triggerers'."""
         return log_files(self.logs, dag_id, run_id, task_id, try_number, map_index)
 
-    def task_log(
-        self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1
-    ) -> str:
+    def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, map_index: int = -1) -> str:
         """Return the log of one try as text."""
         return read_log(self.task_log_files(dag_id, run_id, task_id, try_number, map_index))
 

@@ -1,4 +1,4 @@
-"""What differs between the Airflow versions that the stack runs: components, settings, REST dialect. Nothing else does."""
+"""What differs between the Airflow versions that the stack runs: components, settings, REST dialect."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from devtools.processes import LOOPBACK
 
 _ASK = "from importlib.metadata import version; print(version('apache-airflow'))"
-_SECRET = "throw-away-secret-of-a-throw-away-airflow-that-listens-on-loopback-only"
+_SECRET = "throw-away-secret-of-a-throw-away-airflow-that-listens-on-loopback-only"  # noqa: S105
 _FERNET_KEY = "ZGV2dG9vbHMtdGhyb3ctYXdheS1haXJmbG93LWtleSE="
 
 PUBLIC_WEBSERVER = '"""Everybody on loopback is the admin."""\nAUTH_ROLE_PUBLIC = "Admin"\nWTF_CSRF_ENABLED = False\n'

@@ -6,7 +6,7 @@
 
 Each interpreter resolves the project with all its extras and the tools of the tests, beside that Airflow, without
 installing anything (``pip install --dry-run --report``). What all interpreters agree on is written plainly; where they
-differ, the lines carry a ``python_version`` marker. The files name no host: pip finds packages where it is configured to.
+differ, the lines carry a ``python_version`` marker. The files name no host: pip finds packages where it is configured.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def run_example(demo: Demo) -> int:
     reports = task_reports(airflow, DAG_ID, run_id)
     print(f"\n{table(reports)}\n")
     fabric = [report for report in reports if report.job_instance_id != "-"]
-    log = demo.emulator.control.requests()
+    log = demo.emulator.control.request_log()
     # A job's task and the upsert before it each run in a worker of their own; all triggers share one triggerer.
     processes = len(reports) + 1
     good = state == "success"

@@ -82,7 +82,9 @@ def table(reports: Sequence[TaskReport]) -> str:
         for r in reports
     ]
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in [head, *rows])
+    return "\n".join(
+        "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]
+    )
 
 
 def verdicts(seen: Judgement, *, jobs: int, processes: int) -> Iterator[tuple[bool, str]]:

@@ -1,8 +1,8 @@
 """Processes that belong to one throw-away home: started, signalled, killed, and none left behind.
 
-Airflow's components fork supervisors, runners and tasks, some into process groups or sessions of their own, so a process
-group says too little. What all of them keep is the environment they were started with: every process of a stack carries
-``AIRFLOW_HOME=<its throw-away directory>``, and :func:`sweep` ends exactly those.
+Airflow's components fork supervisors, runners and tasks, some into process groups or sessions of their own, so a
+process group says too little. What all of them keep is the environment they were started with: every process of a stack
+carries ``AIRFLOW_HOME=<its throw-away directory>``, and :func:`sweep` ends exactly those.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]  # Airflow depends on it; no stubs are needed for this little
 
 MARK = "AIRFLOW_HOME"
 LOOPBACK = "127.0.0.1"

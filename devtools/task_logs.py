@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 
-def log_files(
-    logs: Path, dag_id: str, run_id: str, task_id: str, try_number: int, map_index: int = -1
-) -> list[Path]:
+def log_files(logs: Path, dag_id: str, run_id: str, task_id: str, try_number: int, map_index: int = -1) -> list[Path]:
     """Return the log files of one try: the worker's first, then the triggerers' (``….trigger.<job id>.log``)."""
     folder = logs / f"dag_id={dag_id}" / f"run_id={run_id}" / f"task_id={task_id}"
     if map_index >= 0:

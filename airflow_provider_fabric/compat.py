@@ -8,29 +8,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-try:  # Airflow ≥ 3.1
-    from airflow.sdk import BaseHook, BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
-except ImportError:
-    try:  # Airflow 3.0
-        from airflow.hooks.base import BaseHook
-        from airflow.sdk import BaseOperator, BaseOperatorLink
-        from airflow.sdk.bases.sensor import BaseSensorOperator, PokeReturnValue
-    except ImportError:  # Airflow 2
-        from airflow.hooks.base import BaseHook  # type: ignore[no-redef]
-        from airflow.models.baseoperator import BaseOperator  # type: ignore[no-redef]
-        from airflow.models.baseoperatorlink import BaseOperatorLink  # type: ignore[no-redef]
-        from airflow.sensors.base import BaseSensorOperator, PokeReturnValue  # type: ignore[no-redef]
-
-try:  # Airflow ≥ 3.2
-    from airflow.sdk import conf
-    from airflow.sdk.exceptions import AirflowException, AirflowSensorTimeout, AirflowSkipException
-except ImportError:
-    from airflow.configuration import conf
-    from airflow.exceptions import (  # type: ignore[assignment]
-        AirflowException,
-        AirflowSensorTimeout,
-        AirflowSkipException,
+if TYPE_CHECKING:
+    from airflow.sdk import (
+        BaseHook,
+        BaseOperator,
+        BaseOperatorLink,
+        BaseSensorOperator,
+        PokeReturnValue,
+        conf,
     )
+    from airflow.sdk.exceptions import AirflowException, AirflowSensorTimeout, AirflowSkipException
+else:
+    try:  # Airflow ≥ 3.1
+        from airflow.sdk import BaseHook, BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
+    except ImportError:
+        try:  # Airflow 3.0
+            from airflow.hooks.base import BaseHook
+            from airflow.sdk import BaseOperator, BaseOperatorLink
+            from airflow.sdk.bases.sensor import BaseSensorOperator, PokeReturnValue
+        except ImportError:  # Airflow 2
+            from airflow.hooks.base import BaseHook
+            from airflow.models.baseoperator import BaseOperator
+            from airflow.models.baseoperatorlink import BaseOperatorLink
+            from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
+    try:  # Airflow ≥ 3.2
+        from airflow.sdk import conf
+        from airflow.sdk.exceptions import AirflowException, AirflowSensorTimeout, AirflowSkipException
+    except ImportError:
+        from airflow.configuration import conf
+        from airflow.exceptions import AirflowException, AirflowSensorTimeout, AirflowSkipException
 
 if TYPE_CHECKING:
     Context = Mapping[str, Any]
@@ -65,7 +71,7 @@ def mask_secret(secret: str) -> None:
     try:  # Airflow ≥ 3.0
         from airflow.sdk.log import mask_secret as mask
     except ImportError:
-        from airflow.utils.log.secrets_masker import mask_secret as mask  # type: ignore[no-redef]
+        from airflow.utils.log.secrets_masker import mask_secret as mask
     mask(secret)
 
 
@@ -100,7 +106,7 @@ def read_own_xcom(ti_key: Any, key: str) -> Any:
     try:  # in a worker of Airflow 3
         from airflow.sdk.execution_time.xcom import XCom
     except ImportError:
-        from airflow.models.xcom import XCom  # type: ignore[no-redef]
+        from airflow.models.xcom import XCom
     return XCom.get_value(ti_key=ti_key, key=key)
 
 

@@ -13,10 +13,10 @@ import heapq
 import itertools
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.api.budget import CallBudget
 from airflow_provider_fabric.api.jobs import find_job_instances, get_item_job_instance
@@ -76,7 +76,7 @@ class Watcher:
 
     def __init__(
         self,
-        arun: Callable[[Flow[object]], object],
+        arun: Callable[[Flow[Any]], Awaitable[Any]],
         budget: CallBudget,
         *,
         clock: Clock = time.time,
@@ -215,8 +215,9 @@ class Watcher:
 
     def _stumbled(self, group: list[_Waiting], error: FabricError) -> None:
         now = self._clock()
-        throttled = isinstance(error, FabricThrottledError)
-        if throttled:
+        throttled = False
+        if isinstance(error, FabricThrottledError):
+            throttled = True
             self._budget.refused(now, error.retry_after)
         for waiting in group:
             try:

@@ -42,13 +42,12 @@ def failure_of(error: BaseException, host: str, *, proxied: bool = False, field:
 def _certificate(chain: list[BaseException], host: str, via: str) -> TransportFailure | None:
     for link in chain:
         if isinstance(link, ssl.SSLCertVerificationError):
-            return TransportFailure(
-                f"the certificate of {host}{via} is not trusted ({link.verify_message or link.reason}). If a company "
-                "proxy or the emulator signs it, set the connection's extra field 'verify' to the path of its CA "
-                "bundle.",
-                unsent=True,
-                permanent=True,
+            why = getattr(link, "verify_message", None) or "verification failed"
+            reason = (
+                f"the certificate of {host}{via} is not trusted ({why}). If a company proxy or the emulator signs it, "
+                "set the connection's extra field 'verify' to the path of its CA bundle."
             )
+            return TransportFailure(reason, unsent=True, permanent=True)
     if any(isinstance(link, ssl.SSLError) and "WRONG_VERSION_NUMBER" in str(link) for link in chain):
         reason = f"{host}{via} does not speak TLS on this port. Check http:// or https://, and the port."
         return TransportFailure(reason, unsent=True, permanent=True)

@@ -55,9 +55,6 @@ def main(arguments: list[str] | None = None) -> int:
     """
     parser = build_parser()
     options = parser.parse_args(arguments)
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
     try:
         from airflow_provider_fabric.emulator.server import FabricEmulator
     except ImportError as problem:
@@ -72,6 +69,9 @@ def main(arguments: list[str] | None = None) -> int:
         return _complain(str(problem.more_details[0]["message"]))
     except (OSError, OverflowError) as problem:
         return _complain(f"cannot listen on {options.host}:{options.port}: {problem}")
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
     _announce(emulator)
     stopped.wait()
     emulator.stop()

@@ -36,8 +36,14 @@ def control_routes(connections: Connections) -> Iterator[Route]:
         """``GET /_emulator/stats``."""
         return json_answer(_stats(world, call) | {"connections": connections.counts()})
 
+    def reset(world: World, call: Call) -> Response:
+        """``POST /_emulator/reset``."""
+        world.reset()
+        connections.restart()
+        return json_answer({})
+
     for method, path, handler in (
-        ("POST", "reset", _reset),
+        ("POST", "reset", reset),
         ("GET", "stats", stats),
         ("GET", "requests", _requests),
         ("POST", "faults", _add_fault),
@@ -57,11 +63,6 @@ def control_routes(connections: Connections) -> Iterator[Route]:
         ("POST", "seed", _seed),
     ):
         yield Route(method, PREFIX + path, handler, "control")
-
-
-def _reset(world: World, call: Call) -> Response:
-    world.reset()
-    return json_answer({})
 
 
 def _stats(world: World, call: Call) -> dict[str, Any]:

@@ -67,11 +67,12 @@ class FabricEmulator:
         clock: Callable[[], float] = time.time,
         **config: Any,
     ) -> None:
+        settings = Config().patched(config)
         self.host = host
         self.port = port
         self._own_directory = data_dir is None
         self._files = DataDirectory(Path(data_dir) if data_dir else Path(tempfile.mkdtemp(prefix="fabric-emulator-")))
-        self.world = World(self._files.tenant(), Config().patched(config), self._files.signing_key(), clock)
+        self.world = World(self._files.tenant(), settings, self._files.signing_key(), clock)
         self.connections = Connections()
         self.app = EmulatorApp(self.world, self.connections, control=host in LOOPBACK if control is None else control)
         self._server: uvicorn.Server | None = None
@@ -139,25 +140,22 @@ class FabricEmulator:
         """A client of the control endpoints."""
         return EmulatorControl(self.url, self.ca_bundle)
 
-    def bind(self) -> socket.socket:
-        """Open the listening socket.
-
-        :raises OSError: when the port is taken.
-        """
+    def _bind(self) -> socket.socket:
+        """Open the listening socket."""
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         listener = socket.socket(family, socket.SOCK_STREAM)
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind((self.host, self.port))
             listener.listen(2048)
-        except OSError:
+        except (OSError, OverflowError):
             listener.close()
             raise
         listener.setblocking(False)
         self.port = listener.getsockname()[1]
         return listener
 
-    def prepare(self) -> uvicorn.Server:
+    def _prepare(self) -> uvicorn.Server:
         """Write the certificates and build the server; the port must be known."""
         self._files.issue_server_certificate(self.host)
         self._files.write_connection(self.connection_json)
@@ -183,10 +181,15 @@ class FabricEmulator:
     def start(self) -> FabricEmulator:
         """Begin to serve, in a thread.
 
+        :raises OSError: when the port is taken.
         :raises RuntimeError: when the server does not come up.
         """
-        listener = self.bind()
-        self._server = self.prepare()
+        try:
+            listener = self._bind()
+        except (OSError, OverflowError):
+            self.stop()
+            raise
+        self._server = self._prepare()
         self._thread = threading.Thread(
             target=self._serve, args=(self._server, listener), name="fabric-emulator", daemon=True
         )

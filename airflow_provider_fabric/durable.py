@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_fabric.compat import task_state_store
+from airflow_provider_fabric.exceptions import FabricInputError
 from airflow_provider_fabric.run import FabricRun
 
 KEY = "fabric_run"
@@ -51,13 +52,20 @@ class RunMemory:
         return self._store is not None
 
     def recall(self) -> RunRecord | None:
-        """Return what an earlier try wrote."""
+        """Return what an earlier try wrote.
+
+        :raises FabricInputError: it is something else; no run is started then.
+        """
         state = self._store.get(KEY) if self._store is not None else None
         if not isinstance(state, dict):
             return None
+        try:
+            since = float(state["since"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise FabricInputError(f"The task's state store holds no record of a Fabric run: {error!r}.") from error
         return RunRecord(
             same_series=state.get("series") == self._series,
-            since=float(state["since"]),
+            since=since,
             run=FabricRun.from_state(state["run"]) if state.get("run") else None,
             cancel_asked=bool(state.get("cancel_asked")),
         )

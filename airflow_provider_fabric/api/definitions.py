@@ -8,7 +8,6 @@ A folder in git-integration layout (``Name.DataPipeline/``) holds just these fil
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import os
 from collections.abc import Mapping
@@ -38,7 +37,12 @@ def read_definition(definition: Definition, item_type: str) -> dict[str, bytes]:
     :param item_type: kind of item, such as ``DataPipeline``.
     :raises FabricInputError: it is empty, not readable, or a part that the kind needs is missing or malformed.
     """
-    parts = _from_mapping(definition) if isinstance(definition, Mapping) else _from_folder(Path(definition))
+    if isinstance(definition, Mapping):
+        parts = _from_mapping(definition)
+    elif isinstance(definition, str | os.PathLike) and os.fspath(definition).strip():
+        parts = _from_folder(Path(definition))
+    else:  # Path("") would be the working directory
+        raise FabricInputError(f"definition must be a mapping of part paths, or a folder's path, got {definition!r}.")
     if not set(parts) - {PLATFORM}:
         raise FabricInputError(
             "definition is empty: give at least one part besides .platform, such as 'pipeline-content.json'."
@@ -112,7 +116,7 @@ def from_wire(content: Mapping[str, Any]) -> dict[str, bytes]:
     for part in parts:
         try:
             decoded[str(part["path"])] = base64.b64decode(part["payload"].strip(), validate=True)
-        except (KeyError, TypeError, AttributeError, binascii.Error) as error:
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise FabricProtocolError("The service's item definition has a part that is not valid base64.") from error
     return decoded
 
@@ -129,16 +133,25 @@ def same_definition(ours: Mapping[str, bytes], theirs: Mapping[str, bytes], *, m
     compared = set(ours) if metadata else set(ours) - {PLATFORM}
     if compared - {PLATFORM} != set(theirs) - {PLATFORM}:
         return False
-    return all(path in theirs and _same_part(ours[path], theirs[path]) for path in compared)
+    return all(path in theirs and _same_part(path, ours[path], theirs[path]) for path in compared)
 
 
-def _same_part(ours: bytes, theirs: bytes) -> bool:
+def _same_part(path: str, ours: bytes, theirs: bytes) -> bool:
     if ours == theirs:
         return True
+    if path == PLATFORM:  # the rest of it, such as logicalId, is not taken over by an update
+        return _same_json(_metadata(ours), _metadata(theirs))
     try:
         return _same_json(json.loads(ours), json.loads(theirs))
     except ValueError:
         return _text(ours) == _text(theirs)
+
+
+def _metadata(platform: bytes) -> Any:
+    try:
+        return json.loads(platform)["metadata"]
+    except (ValueError, KeyError, TypeError):
+        return platform
 
 
 def _text(content: bytes) -> str | bytes:
@@ -146,7 +159,8 @@ def _text(content: bytes) -> str | bytes:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         return content
-    return "\n".join(line.rstrip() for line in text.splitlines()).strip()
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join(line.rstrip() for line in lines).strip()
 
 
 def _same_json(ours: Any, theirs: Any) -> bool:
@@ -161,7 +175,7 @@ def _same_json(ours: Any, theirs: Any) -> bool:
         return len(ours) == len(theirs) and all(map(_same_json, ours, theirs))
     if _is_empty(ours) and _is_empty(theirs):  # the service writes out empty defaults
         return True
-    return type(ours) is type(theirs) and bool(ours == theirs)
+    return isinstance(ours, bool) is isinstance(theirs, bool) and bool(ours == theirs)  # 1 is 1.0, but not true
 
 
 def _is_empty(value: Any) -> bool:

@@ -103,7 +103,7 @@ class Response:
         """Seconds the service asked us to wait, or ``None``; see :func:`..retry.parse_retry_after`."""
         from airflow_provider_fabric.api.retry import parse_retry_after
 
-        return parse_retry_after(self.headers.get("retry-after"))
+        return parse_retry_after(self.headers.get("retry-after"), self.headers.get("date"))
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,7 @@ def find_job_instances(
     request = Request("GET", f"{item_path(workspace_id, item_id)}/jobs/instances", f"list job instances of {item_id}")
     found: dict[str, JobInstance] = {}
     others: list[JobInstance] = []
+    seen: set[str] = set()
     pages = 0
     while True:
         entries, token, _ = yield from list_page(request, budget)
@@ -122,8 +123,9 @@ def find_job_instances(
                 found[instance.id] = instance
             else:
                 others.append(instance)
-        if token is None or len(found) == len(wanted) or pages >= MAX_PAGES:
+        if token is None or token in seen or len(found) == len(wanted) or pages >= MAX_PAGES:
             return found, others, pages
+        seen.add(token)
         request = replace(request, params={**request.params, "continuationToken": token})
 
 
@@ -170,6 +172,7 @@ def query_activity_runs(
         "lastUpdatedBefore": before.isoformat(),
     }
     runs: list[dict[str, Any]] = []
+    seen: set[str] = set()
     while True:
         request = Request("POST", path, f"read the activity runs of {job_instance_id}", json=body)
         content = (yield from send(request, replay=Replay.SAFE, budget=budget)).json()
@@ -178,6 +181,7 @@ def query_activity_runs(
             raise FabricProtocolError(f"Could not {request.action}: the answer is no list.")
         runs += [run for run in page if isinstance(run, dict)]
         token = content.get("continuationToken") if isinstance(content, dict) else None
-        if not token or token == body.get("continuationToken"):
+        if not token or token in seen or len(seen) >= MAX_PAGES:
             return runs
+        seen.add(token)
         body = {**body, "continuationToken": token}

@@ -199,7 +199,7 @@ class JobInstance:
             "item_id": self.item_id,
             "job_instance_id": self.id,
             "job_type": self.job_type,
-            "status": self.status_text,
+            "status": self.status_text if self.status is JobStatus.UNKNOWN else self.status.value,
             "start_time_utc": self.start_time_utc.isoformat() if self.start_time_utc else None,
             "end_time_utc": self.end_time_utc.isoformat() if self.end_time_utc else None,
             "root_activity_id": self.root_activity_id,

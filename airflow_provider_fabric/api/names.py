@@ -6,6 +6,7 @@ errors, never a guess.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -13,6 +14,8 @@ from airflow_provider_fabric.api.flow import Flow
 from airflow_provider_fabric.api.items import list_items, list_workspaces
 from airflow_provider_fabric.api.models import Item, Workspace, is_guid
 from airflow_provider_fabric.exceptions import FabricInputError, FabricNameError
+
+_NEARLY_GUID = re.compile(r"[0-9a-fA-F-]{30,40}")
 
 
 def resolve_workspace(workspace: str) -> Flow[str]:
@@ -43,7 +46,7 @@ def resolve_item(workspace_id: str, item: str, item_type: str | None = None) -> 
 def _named(name: object, field: str) -> object:
     if not isinstance(name, str) or not name.strip():
         raise FabricInputError(f"{field} must be a GUID or a display name, got {name!r}.")
-    if all(c in "0123456789abcdefABCDEF-" for c in name) and name.count("-") >= 4 and not is_guid(name):
+    if _NEARLY_GUID.fullmatch(name) and name.count("-") == 4 and not is_guid(name):
         raise FabricInputError(f"{field}: {name!r} looks like a GUID but is not one (8-4-4-4-12 hexadecimal digits).")
     return name
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from airflow_provider_fabric.remedies import remedy_for
 
 DEFAULT_TIMEOUT = 3600.0
 DEFAULT_PAUSE = 5.0
+MIN_PAUSE = 1.0
 
 Clock = Callable[[], float]
 
@@ -93,7 +95,7 @@ def wait_for_operation(
                 f"Could not {action} in time: operation {operation_id} is {operation.status.value} and goes on.",
                 operation_id=operation_id,
             )
-        pause = operation.retry_after if operation.retry_after is not None else DEFAULT_PAUSE
+        pause = max(operation.retry_after, MIN_PAUSE) if operation.retry_after is not None else DEFAULT_PAUSE
 
 
 def _failure(operation: Operation, action: str) -> FabricOperationError:
@@ -108,10 +110,10 @@ def _failure(operation: Operation, action: str) -> FabricOperationError:
 
 
 def operation_id_of(answer: Response) -> str | None:
-    """Return the operation's id from ``x-ms-operation-id``, or from the last segments of ``Location``."""
-    candidates = [answer.headers.get("x-ms-operation-id", "")]
-    candidates += reversed(urlsplit(answer.headers.get("location", "")).path.split("/"))
-    return next((c for c in candidates if is_guid(c)), None)
+    """Return the operation's id from ``x-ms-operation-id``, or from ``Location``: ``…/operations/{id}``."""
+    segments = urlsplit(answer.headers.get("location", "")).path.split("/")
+    named = [following for before, following in pairwise(segments) if before == "operations"]
+    return next((c for c in (answer.headers.get("x-ms-operation-id"), *named) if is_guid(c)), None)
 
 
 def finish(

@@ -8,12 +8,11 @@ link from an answer is never followed, so a bearer token cannot be lured away (C
 from __future__ import annotations
 
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from airflow_provider_fabric.api.flow import Flow, Request, Response
-from airflow_provider_fabric.api.retry import PATIENT, Replay, RetryBudget, send
+from airflow_provider_fabric.api.retry import PATIENT, Replay, RetryBudget, http_date, send
 from airflow_provider_fabric.exceptions import FabricProtocolError
 
 MAX_PAGES = 10_000
@@ -31,14 +30,14 @@ def list_all(request: Request, budget: RetryBudget = PATIENT) -> Flow[list[dict[
 
 
 def list_dated(request: Request, budget: RetryBudget = PATIENT) -> Flow[tuple[list[dict[str, Any]], float | None]]:
-    """Return the entries of all pages, and the service's own clock (its ``Date`` header) in epoch seconds."""
+    """Return the entries of all pages, and when the last was sent, in epoch seconds by the service's clock."""
     entries: list[dict[str, Any]] = []
     seen: set[str] = set()
     service_now = None
     while True:
         page, token, answer = yield from list_page(request, budget)
         entries += page
-        service_now = service_now or _date_of(answer)
+        service_now = http_date(answer.headers.get("date")) or service_now
         if token is None:
             return entries, service_now
         if token in seen or len(seen) >= MAX_PAGES:
@@ -57,13 +56,6 @@ def list_page(
     if not isinstance(page, list) or not all(isinstance(entry, dict) for entry in page):
         raise FabricProtocolError(f"Could not {request.action}: the answer has no list 'value'.")
     return page, _next_token(content, request.action), answer
-
-
-def _date_of(answer: Response) -> float | None:
-    try:
-        return parsedate_to_datetime(answer.headers.get("date", "")).timestamp()
-    except (TypeError, ValueError):
-        return None
 
 
 def _next_token(content: dict[str, Any], action: str) -> str | None:

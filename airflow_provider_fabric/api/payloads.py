@@ -62,7 +62,7 @@ def _utc(value: datetime) -> str:
 
 
 def _number(value: float | Decimal, name: str) -> float | int | str:
-    if not math.isfinite(value):
+    if not (Decimal(value).is_finite() and math.isfinite(value)):  # math cannot take a signalling NaN
         raise FabricInputError(f"parameters: {name!r} is {value}, which JSON cannot carry.")
     if isinstance(value, float):
         return value

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
@@ -18,6 +19,8 @@ from airflow_provider_fabric.exceptions import FabricAmbiguousError, FabricError
 
 THROTTLED = frozenset({429, 430})
 MAX_RETRY_AFTER = 600.0
+MIN_PAUSE = 1.0
+"""Seconds between two tries at least: a service that says ``Retry-After: 0`` for ever must not be hammered."""
 
 
 class Replay(Enum):
@@ -49,9 +52,19 @@ KILL_BUDGET = RetryBudget(attempts=2, seconds=3.0)
 """Briefly: for the cancel of a task that is being killed."""
 
 
-def parse_retry_after(value: str | None) -> float | None:
+def http_date(value: str | None) -> float | None:
+    """Read an HTTP date, as epoch seconds, or ``None`` if it is none."""
+    try:
+        moment = parsedate_to_datetime(value or "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def parse_retry_after(value: str | None, date: str | None = None) -> float | None:
     """Read a ``Retry-After`` header: seconds, or an HTTP date.
 
+    :param date: the answer's ``Date`` header: a date is meant by the service's clock, which may differ from ours.
     :returns: seconds from now, between 0 and 600, or ``None`` if there is none that makes sense.
     """
     if not value:
@@ -59,10 +72,10 @@ def parse_retry_after(value: str | None) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        try:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-        except (TypeError, ValueError):
+        moment, now = http_date(value), http_date(date)
+        if moment is None:
             return None
+        seconds = moment - (time.time() if now is None else now)
     if seconds != seconds:  # NaN
         return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)
@@ -101,7 +114,7 @@ def send(request: Request, *, replay: Replay, budget: RetryBudget = PATIENT) -> 
             raise _error(request, answer, replay, slept)
         throttled = isinstance(answer, Response) and answer.status in THROTTLED
         asked = answer.retry_after if isinstance(answer, Response) else None
-        pause = asked if asked is not None else backoff(attempt + 2 if throttled else attempt)
+        pause = max(asked, MIN_PAUSE) if asked is not None else backoff(attempt + 2 if throttled else attempt)
         if (attempt >= budget.attempts and not throttled) or slept + pause > budget.seconds:
             raise _error(request, answer, replay, slept)
         yield Sleep(pause, jitter=0.2)

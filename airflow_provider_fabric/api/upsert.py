@@ -19,7 +19,13 @@ from airflow_provider_fabric.api.items import (
     update_item_definition,
 )
 from airflow_provider_fabric.api.models import Item
-from airflow_provider_fabric.exceptions import FabricAmbiguousError, FabricApiError, FabricInputError, FabricNameError
+from airflow_provider_fabric.exceptions import (
+    FabricAmbiguousError,
+    FabricApiError,
+    FabricInputError,
+    FabricNameError,
+    FabricOperationError,
+)
 
 NAME_TAKEN = "ItemDisplayNameAlreadyInUse"
 NAME_RESERVED = "ItemDisplayNameNotAvailableYet"
@@ -121,12 +127,12 @@ def _create(wanted: _Wanted) -> Flow[Item | None]:
             if (yield from _find(wanted)) is None:
                 raise
             return None
-        except FabricApiError as error:
+        except (FabricApiError, FabricOperationError) as error:  # the latter when the create was answered with 202
             if error.error_code == NAME_TAKEN:
                 return None
             if error.error_code != NAME_RESERVED or tries >= RESERVED_TRIES:
                 raise
-            yield Sleep(error.retry_after or RESERVED_PAUSE, jitter=0.2)
+            yield Sleep(getattr(error, "retry_after", None) or RESERVED_PAUSE, jitter=0.2)
 
 
 def _update(wanted: _Wanted, item: Item) -> Flow[str]:

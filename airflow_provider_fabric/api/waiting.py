@@ -35,7 +35,7 @@ VISIBILITY_GRACE = 300.0
 """Seconds after the submit during which a run may not be visible."""
 
 PATIENCE = 1800.0
-"""Seconds without one good answer after which we stop looking."""
+"""Seconds of nothing but trouble after which we stop looking; at least three intervals."""
 
 NOT_VISIBLE_CODES = frozenset({"NotFound", "RequestExecutionFailed"})
 
@@ -59,12 +59,12 @@ class Watch:
     next_look: float
     deadline: float | None = None
     first_look: float = field(init=False)
-    last_good: float = field(init=False)
+    trouble_since: float | None = field(init=False, default=None)
     last_status: str | None = field(init=False, default=None)
     last_trouble: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        self.first_look = self.last_good = self.next_look
+        self.first_look = self.next_look
         self._cap()
 
     def _cap(self) -> None:
@@ -84,7 +84,7 @@ class Watch:
         if self._not_visible(instance, now):
             self._look_again(now)
             return None
-        self.last_good, self.last_trouble = now, None
+        self.trouble_since, self.last_trouble = None, None
         self.last_status = instance.status_text
         if instance.status.is_terminal:
             return instance
@@ -100,9 +100,11 @@ class Watch:
         self.last_trouble = str(error)
         if self._is_final(error, now):
             raise FabricJobMayBeRunning(f"Lost sight of {self}: {error}", job=self.known()) from error
-        if now - self.last_good > PATIENCE:
+        if self.trouble_since is None:
+            self.trouble_since = now
+        if now - self.trouble_since > max(PATIENCE, 3 * self.interval):
             raise FabricJobMayBeRunning(
-                f"Lost sight of {self}: no good answer for {now - self.last_good:.0f} s, last: {error} The run may "
+                f"Lost sight of {self}: no good answer for {now - self.trouble_since:.0f} s, last: {error} The run may "
                 "still be going.",
                 job=self.known(),
             ) from error

@@ -154,7 +154,7 @@ def update_definition(world: World, call: Call) -> Response:
     _stamp(item, call)
     if world.config.is_long_running("update_definition"):
         return accepted(world, call)
-    return empty_answer()
+    return json_answer(item.to_wire()) if item_type.update_shows_item else empty_answer()
 
 
 def _update_metadata(world: World, call: Call, item: Item, metadata: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ class ItemType:
     :param jobs: job types it runs, by lower-case word of the request; the value is what instances read back.
     :param definable: whether the definition calls work on it.
     :param creatable: whether it can be created on its own.
+    :param update_shows_item: whether updating the definition answers with the item (lakehouse file) or with nothing.
     """
 
     name: str
@@ -29,6 +30,7 @@ class ItemType:
     jobs: dict[str, str] = field(default_factory=dict)
     definable: bool = True
     creatable: bool = True
+    update_shows_item: bool = False
 
     def job_type(self, word: str) -> str | None:
         """Return the job type that ``word`` stands for, or ``None`` if this item does not run it."""
@@ -64,7 +66,12 @@ _WITH_JOBS = (
         jobs=_jobs("CopyJob", execute="CopyJob"),
     ),
     ItemType("Notebook", "notebooks", jobs=_jobs("RunNotebook", "Execute")),
-    ItemType("Lakehouse", "lakehouses", jobs=_jobs("TableMaintenance", "RefreshMaterializedLakeViews")),
+    ItemType(
+        "Lakehouse",
+        "lakehouses",
+        jobs=_jobs("TableMaintenance", "RefreshMaterializedLakeViews"),
+        update_shows_item=True,
+    ),
     ItemType("SparkJobDefinition", "sparkJobDefinitions", jobs=_jobs("sparkjob")),
     ItemType("DataBuildToolJob", "dataBuildToolJobs", jobs=_jobs("Execute")),
     ItemType("ApacheAirflowJob", "apacheAirflowJobs"),

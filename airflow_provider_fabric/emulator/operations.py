@@ -46,16 +46,16 @@ class Operation:
     def to_wire(self, now: float) -> dict[str, Any]:
         """Return the OpenAPI ``OperationState``."""
         over = now >= self.ends_at
-        share = 1.0 if over else (now - self.created_at) / (self.ends_at - self.created_at)
         body: dict[str, Any] = {
             "status": self.status(now),
             "createdTimeUtc": _instant(self.created_at),
             "lastUpdatedTimeUtc": _instant(min(now, self.ends_at)),
-            "percentComplete": int(100 * share) if not (over and self.error) else None,
-            "error": None,
         }
         if over and self.error:
             body["error"] = self.error.envelope(new_request_id())
+        else:
+            share = 1.0 if over else (now - self.created_at) / (self.ends_at - self.created_at)
+            body["percentComplete"] = int(100 * share)
         return body
 
 

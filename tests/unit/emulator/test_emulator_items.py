@@ -135,7 +135,9 @@ def part(path: str = "pipeline-content.json", payload: Any = None, kind: str = "
         ({"parts": [part(payload=1)]}, "InvalidInput"),
         ({"parts": [part(), part()]}, "InvalidInput"),
         ({"parts": [part(path="other.json")]}, "CorruptedPayload"),
-        ({"parts": [part(payload="e30")]}, "CorruptedPayload"),
+        ({"parts": [part(payload="e30=e30=")]}, "CorruptedPayload"),
+        ({"parts": [part(payload="e30..e30")]}, "CorruptedPayload"),
+        ({"parts": [part(payload="e")]}, "CorruptedPayload"),
         ({"parts": [part(payload="e3\n0=")]}, "CorruptedPayload"),
         ({"parts": [part(payload="e30-_w==")]}, "CorruptedPayload"),
         ({"parts": [part(payload="ä")]}, "CorruptedPayload"),
@@ -152,10 +154,10 @@ def test_bad_definitions(service: Service, given: Any, code: str) -> None:
     assert parts_of(service, item_id) == before
 
 
-def test_the_seed_sends_a_payload_with_a_blank_in_front(service: Service) -> None:
+def test_slips_of_the_documents_are_let_through(service: Service) -> None:
     item_id = service.create("Dataflow")
     given = definition(dataflow_content__json={})
-    given["parts"][0]["payload"] = " " + given["parts"][0]["payload"]
+    given["parts"][0]["payload"] = " " + given["parts"][0]["payload"].rstrip("=")
     body = {"displayName": " My dataflow", "type": "Dataflow", "definition": given}
     answer = service.post(f"/items/{item_id}/updateDefinition", body)
     assert (answer.status_code, answer.content) == (200, b"")
@@ -182,6 +184,12 @@ def test_the_service_adds_its_own_to_a_definition(service: Service) -> None:
     assert json.loads(parts_of(service, service.create(name="B", definition=PIPELINE))["pipeline-content.json"]) == (
         json.loads(base64.b64decode(PIPELINE["parts"][0]["payload"]))
     )
+
+
+def test_updating_a_lakehouse_shows_it(service: Service) -> None:
+    item_id = service.create("Lakehouse")
+    body = {"definition": definition(lakehouse__metadata__json={})}
+    assert service.post(f"/lakehouses/{item_id}/updateDefinition", body).json()["id"] == item_id
 
 
 def test_update_metadata_takes_the_platform_part_over(service: Service) -> None:

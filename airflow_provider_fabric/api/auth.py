@@ -10,6 +10,7 @@ https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/ho
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import threading
@@ -30,6 +31,8 @@ from airflow_provider_fabric.api.settings import FabricSettings
 from airflow_provider_fabric.api.tokens import AccessToken, SharedTokens
 from airflow_provider_fabric.api.transport import sign_in_session
 from airflow_provider_fabric.exceptions import FabricAuthError, FabricConnectionError, FabricError
+
+log = logging.getLogger(__name__)
 
 PAUSES = (1.0, 3.0)
 """Seconds between tries of one fetch while Entra is in trouble."""
@@ -251,6 +254,11 @@ class TokenSource(SharedTokens):
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
+        if settings.verify is False:
+            log.warning(
+                "Connection %r: verify=false accepts any server as Fabric and Entra; use it for trials only.",
+                settings.conn_id,
+            )
         super().__init__(SignIn(settings, clock=clock, sleep=sleep).fetch, clock=clock)
 
 

@@ -96,6 +96,9 @@ def entra_error(settings: FabricSettings, answer: Mapping[str, Any], status: int
     description = str(answer.get("error_description") or "")
     oauth = str(answer.get("error") or "")
     code = _code(answer, description)
+    if status is not None and 300 <= status < 400:
+        redirect = f"the login host answered {status} with a redirect, which is not followed. Check authority."
+        return FabricAuthError(f"Connection {settings.conn_id!r}: no token was issued: {redirect}")
     said = _TRAIL.sub("", description).strip() or oauth or f"HTTP status {status}"
     remedy = REMEDIES.get(code or 0) or _OAUTH_REMEDIES.get(oauth) or ""
     correlation = f" (correlation id {answer['correlation_id']})" if answer.get("correlation_id") else ""

@@ -60,7 +60,7 @@ def create_item(world: World, call: Call) -> Response:
     if not item_type.creatable:
         raise ServiceError(400, "UnsupportedItemType", f"Items of type {item_type.name} cannot be created")
     name, description = read_name(body.get("displayName")), read_description(body.get("description"))
-    folder_id = _folder_id(workspace, body)
+    folder_id = _folder_id(workspace, body.get("folderId"))
     parts = _initial_parts(item_type, body)
     world.items.check_name(world.config, call.now, workspace.id, item_type.name, folder_id, name)
     item = world.items.create(
@@ -72,9 +72,9 @@ def create_item(world: World, call: Call) -> Response:
     return json_answer(item.to_wire(), 201)
 
 
-def _folder_id(workspace: Workspace, body: dict[str, Any]) -> str | None:
-    folder_id = body.get("folderId")
-    return None if folder_id is None else workspace.folder(read_guid(folder_id, "folderId")).id
+def _folder_id(workspace: Workspace, folder_id: Any) -> str | None:
+    """Return the folder that is named; fabric-cicd sends the empty string for none."""
+    return None if folder_id in (None, "") else workspace.folder(read_guid(folder_id, "folderId")).id
 
 
 def _initial_parts(item_type: ItemType, body: dict[str, Any]) -> Parts | None:
@@ -112,6 +112,23 @@ def _rename(world: World, call: Call, item: Item, name: str) -> None:
     if name.casefold() != item.display_name.casefold():
         world.items.check_name(world.config, call.now, item.workspace_id, item.type, item.folder_id, name)
     world.items.rename(item, name)
+
+
+def list_connections(world: World, call: Call) -> Response:
+    """``GET …/items/{itemId}/connections``: items here are connected to nothing."""
+    _item(world, call)
+    return json_answer({"value": []})
+
+
+def move_item(world: World, call: Call) -> Response:
+    """``POST …/items/{itemId}/move``: into a folder, or to the top when none is named."""
+    workspace = world.workspaces.visible(call)
+    item = world.items.addressed(call, workspace.id)
+    folder_id = _folder_id(workspace, call.json_object(optional=True).get("targetFolderId"))
+    if folder_id != item.folder_id:
+        world.items.check_name(world.config, call.now, workspace.id, item.type, folder_id, item.display_name)
+    world.items.move(item, folder_id)
+    return json_answer({"value": [item.to_wire()]})
 
 
 def delete_item(world: World, call: Call) -> Response:

@@ -151,6 +151,12 @@ class ItemStore:
         item.display_name = name
         self._names[_name_key(item)] = item.id
 
+    def move(self, item: Item, folder_id: str | None) -> None:
+        """Put an item into another folder; the caller has checked that its name is free there."""
+        self._release_name(item)
+        item.folder_id = folder_id
+        self._names[_name_key(item)] = item.id
+
     def remove(self, item: Item, reserved_until: float | None) -> None:
         """Delete an item; its name stays reserved until the given moment."""
         del self._all[item.id]

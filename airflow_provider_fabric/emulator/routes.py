@@ -120,6 +120,8 @@ def _jobs(root: str, item_type: str | None) -> Iterator[Route]:
 
 
 def _special() -> Iterator[Route]:
+    yield fabric("POST", f"{WORKSPACE}/items" + "/{itemId}/move", item_routes.move_item)
+    yield fabric("GET", f"{WORKSPACE}/items" + "/{itemId}/connections", item_routes.list_connections)
     runs = f"{WORKSPACE}/datapipelines/pipelineruns"
     yield fabric("POST", runs + "/{jobInstanceId}/queryactivityruns", activities.query_activity_runs)
     reset = f"{WORKSPACE}/copyJobs" + "/{itemId}/resetCopyJob"

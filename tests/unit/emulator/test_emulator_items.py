@@ -303,6 +303,19 @@ def test_folders_nest_and_filter_items(service: Service) -> None:
     assert service.get(f"/folders/{inner['id']}").json()["displayName"] == "New"
 
 
+def test_items_move_between_folders(service: Service) -> None:
+    folder = service.post("/folders", {"displayName": "F"}).json()["id"]
+    item_id = service.create(name="A", folderId="")
+    (moved,) = service.post(f"/items/{item_id}/move", {"targetFolderId": folder}).json()["value"]
+    assert moved["folderId"] == folder
+    service.create(name="A")
+    assert error_of(service.post(f"/items/{item_id}/move")) == (400, "ItemDisplayNameAlreadyInUse")
+
+
+def test_items_have_no_connections(service: Service) -> None:
+    assert service.get(f"/items/{service.create()}/connections").json() == {"value": []}
+
+
 def test_workspaces(service: Service) -> None:
     created = service.post("/v1/workspaces", {"displayName": "Sales", "description": "d"})
     assert created.status_code == 201

@@ -87,6 +87,7 @@ def test_every_setting_has_a_field():
     assert settings <= set(FIELDS)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Airflow 2's own Flask
 def test_airflow_2_gets_widgets_that_may_stay_empty():
     if not (find_spec("wtforms") and find_spec("flask_appbuilder") and find_spec("flask_babel")):
         assert hook_form_widgets() == {}

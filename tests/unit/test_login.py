@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
+import warnings
 
 import pytest
-from airflow.models import Connection
+from airflow.models import Connection, import_all_models
 
 from airflow_provider_fabric import login
 from airflow_provider_fabric.api.connection_fields import AuthType
@@ -38,6 +39,14 @@ def read_back(connection: Connection) -> FabricSettings:
         "c", login=connection.login, password=connection.password, host=connection.host, port=connection.port,
         schema=connection.schema, extra=connection.extra_dejson,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _all_models():
+    """SQLAlchemy maps Airflow's ``Connection`` only when it knows the models that it is related to."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import_all_models()
 
 
 @pytest.mark.parametrize("changes", [{}, PRIVATE])

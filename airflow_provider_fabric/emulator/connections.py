@@ -73,5 +73,6 @@ def protocol_class(connections: Connections) -> type[asyncio.Protocol]:
             if self.client is not None:
                 connections.lost(self.client)
             super().connection_lost(exc)
+            self.transport.close()  # uvicorn leaves it open after an error, and Python 3.10 warns about that
 
     return CountingProtocol

@@ -324,7 +324,8 @@ def test_discovery_names_the_host_that_was_asked(service: Service) -> None:
     (key,) = service.http.get(f"/{tenant}/discovery/v2.0/keys").json()["keys"]
     token = with_secret(service).json()["access_token"]
     options: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
-    assert jwt.decode(token, jwt.PyJWK(key), audience=FABRIC, options=options)["tid"] == tenant
+    claims = jwt.decode(token, jwt.PyJWK(key).key, algorithms=["RS256"], audience=FABRIC, options=options)
+    assert claims["tid"] == tenant
     asked = {"authorization_endpoint": f"https://x.example/{tenant}/oauth2/v2.0/authorize", "api-version": "1.1"}
     instance = service.http.get("/common/discovery/instance", params=asked).json()
     assert instance["tenant_discovery_endpoint"].endswith(f"/{tenant}/v2.0/.well-known/openid-configuration")

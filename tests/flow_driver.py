@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any, Generic, TypeVar
 
 from airflow_provider_fabric.api.flow import Flow, Request, Response, Sleep, TransportFailure
@@ -145,3 +146,8 @@ def instance(status: str = "InProgress", job: str = JOB, **more: Any) -> dict[st
         "failureReason": None,
         **more,
     }
+
+
+def wire_time(epoch: float) -> str:
+    """Return a time as the service writes it: seven fractional digits, no offset, UTC."""
+    return datetime.fromtimestamp(epoch, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f") + "0"

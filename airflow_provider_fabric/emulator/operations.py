@@ -88,14 +88,14 @@ def accepted(world: World, call: Call, result: Any = None, error: ServiceError |
     """Answer 202 and begin an operation."""
     takes = world.config.scaled(world.config.lro_seconds)
     operation = world.operations.start(call.now, takes, result, error)
-    return empty_answer(202, _headers(world, call, operation))
+    return empty_answer(202, _headers(world, call, operation, goes_on=True))
 
 
-def _headers(world: World, call: Call, operation: Operation) -> dict[str, str]:
+def _headers(world: World, call: Call, operation: Operation, *, goes_on: bool) -> dict[str, str]:
     """Return the headers that lead on from an operation."""
     headers = {"x-ms-operation-id": operation.id}
     path = f"/v1/operations/{operation.id}"
-    if call.now < operation.ends_at:
+    if goes_on:
         headers["Location"] = call.url(path)
         headers["Retry-After"] = str(world.config.retry_after())
     elif operation.result is not None and operation.error is None:
@@ -106,7 +106,8 @@ def _headers(world: World, call: Call, operation: Operation) -> dict[str, str]:
 def get_operation(world: World, call: Call) -> Response:
     """``GET /v1/operations/{operationId}``."""
     operation = world.operations.get(call.params["operationId"])
-    return json_answer(operation.to_wire(call.now), headers=_headers(world, call, operation))
+    headers = _headers(world, call, operation, goes_on=call.now < operation.ends_at)
+    return json_answer(operation.to_wire(call.now), headers=headers)
 
 
 def get_operation_result(world: World, call: Call) -> Response:

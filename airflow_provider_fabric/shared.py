@@ -43,17 +43,30 @@ async def shared_hook(fabric_conn_id: str) -> Any:
     made_at, making = hooks.get(fabric_conn_id, (0.0, None))
     stale = time.monotonic() - made_at > CONNECTION_SECONDS
     if making is None or stale or (making.done() and (making.cancelled() or making.exception() is not None)):
-        making = loop.create_task(_make_hook(fabric_conn_id))
+        making = loop.create_task(_make_hook(fabric_conn_id, making))
         hooks[fabric_conn_id] = (time.monotonic(), making)
     return await asyncio.shield(making)
 
 
-async def _make_hook(fabric_conn_id: str) -> Any:
+async def _make_hook(fabric_conn_id: str, earlier: asyncio.Task[Any] | None) -> Any:
+    """Look the connection up; keep the earlier hook, and its open client, if nothing has changed."""
     from airflow_provider_fabric.hooks.fabric import FabricHook
 
     hook = FabricHook(fabric_conn_id)
-    await hook.aget_conn()
+    settings = await hook.aget_conn()
+    if earlier is not None and earlier.done() and not earlier.cancelled() and earlier.exception() is None:
+        held = earlier.result()
+        if await held.aget_conn() == settings:
+            return held
     return hook
+
+
+async def aclose() -> None:
+    """Close what the running event loop shares: for whoever ends the loop before the process."""
+    loop = _loops.pop(asyncio.get_running_loop(), None)
+    for _, making in loop.hooks.values() if loop is not None else ():
+        if making.done() and not making.cancelled() and making.exception() is None:
+            await making.result().aclose()
 
 
 async def wait(fabric_conn_id: str, watch: Watch) -> JobInstance:

@@ -7,6 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+_NOT_FOUND = (
+    "Check the item's id and workspace, and that the identity can see it. If it is a dataflow: one made without CI/CD "
+    "and Git support is of the wrong kind for this API; save it as a new Dataflow Gen2 (CI/CD)."
+)
+_FULL = "The capacity is full: let other jobs end, run later, or scale the capacity up."
+
 REMEDIES: Mapping[str, str] = {
     "DataflowNeverPublishedError": (
         'Publish the dataflow first (FabricPublishDataflowOperator), or refresh it with apply_changes="if_needed".'
@@ -23,19 +29,24 @@ REMEDIES: Mapping[str, str] = {
     "InsufficientScopes": "Ask for the delegated scopes Workspace.ReadWrite.All, Item.ReadWrite.All, Item.Execute.All.",
     "Unauthorized": "Check that the identity may use Fabric APIs (tenant setting) and is a member of the workspace.",
     "TokenExpired": "The token was refused also after a new one was fetched: check the clock of this machine.",
-    "CapacityNotActive": "Resume the capacity in the Azure portal, then run the task again.",
-    "CapacityNotAvailable": "The capacity is full: let other jobs end, run later, or scale the capacity up.",
-    "TooManyRequestsForCapacity": "The capacity is full: let other jobs end, run later, or scale the capacity up.",
+    "CapacityNotActive": "The capacity is paused: resume it in the Azure portal, then run the task again.",
+    "CapacityNotAvailable": _FULL,
+    "CapacityLimitExceeded": _FULL,
+    "TooManyRequestsForCapacity": _FULL,
     "TooManyRequestsForJobs": "Too many jobs at once: spread the runs, or lower the pool's slots.",
     "RequestBlocked": "The identity is over its quota of 200 calls a minute: spread the runs, or use another identity.",
-    "ItemNotFound": (
-        "Check the item's id and workspace. A Dataflow Gen2 made without CI/CD and Git support cannot be reached by "
-        "this API: save it as a new Dataflow Gen2 (CI/CD)."
+    "DataflowNotParametricError": "The dataflow declares no parameters: leave parameters out, or declare them in it.",
+    "ItemNotFound": _NOT_FOUND,
+    "EntityNotFound": _NOT_FOUND,
+    "PowerBIEntityNotFound": (
+        "Check the ids, and that the identity is a member of the workspace: Power BI answers so to those who are not."
     ),
-    "EntityNotFound": "Check the ids, and that the identity can see the workspace.",
     "WorkspaceNotFound": "Check the workspace's id, and that the identity is a member of it.",
     "InvalidJobType": "Check job_type: it depends on the kind of item (Execute for pipelines, dataflows, copy jobs).",
     "InvalidItemType": "Check item_type: it is the API's name of the kind, such as DataPipeline, Dataflow or CopyJob.",
+    "RefreshInProgressException": (
+        'Another refresh of this semantic model is under way: wait for it, or set if_running="attach".'
+    ),
     "ItemDisplayNameAlreadyInUse": "Choose another display name, or update the item that has it.",
     "ItemDisplayNameNotAvailableYet": "The name was freed a moment ago and becomes available soon: try again.",
     "CorruptedPayload": "Check the definition: a part is not valid base64, or not what its path promises.",
@@ -47,7 +58,7 @@ REMEDIES: Mapping[str, str] = {
 _BY_STATUS: Mapping[int, str] = {
     403: "Grant the identity a role on the workspace, and check that the tenant lets it use Fabric APIs.",
     429: "The identity is over its quota: spread the runs, or use another identity.",
-    430: "The capacity is full: let other jobs end, run later, or scale the capacity up.",
+    430: _FULL,
 }
 
 

@@ -72,7 +72,8 @@ class ErrorDetail:
 
     def __str__(self) -> str:
         """Return code, message, first details and request id, as one line."""
-        text = ": ".join(part for part in (self.error_code, self.message) if part) or "no reason given"
+        message = (self.message or "").strip().rstrip(".")
+        text = ": ".join(part for part in (self.error_code, message) if part) or "no reason given"
         details = [
             ": ".join(str(part) for part in (d.get("errorCode"), d.get("message")) if part)
             for d in self.more_details[:3]

@@ -28,9 +28,9 @@ from airflow_provider_fabric.exceptions import (
     FabricJobMayBeRunning,
     FabricJobTimeout,
 )
+from airflow_provider_fabric.failure import Explanation, job_error
 from airflow_provider_fabric.links import RUN_URL_KEY, FabricRunLink, run_url
 from airflow_provider_fabric.operators.starting import Start, start_run
-from airflow_provider_fabric.remedies import remedy_for
 from airflow_provider_fabric.run import Ending, FabricRun, Outcome
 
 if TYPE_CHECKING:
@@ -135,9 +135,9 @@ class FabricRunItemJobOperator(BaseOperator):
         """Return the body of the submit."""
         return generic_body(self.execution_data, self.parameters)
 
-    def explain(self, run: FabricRun) -> str:
-        """Return more about why a run failed, or nothing. Must not raise."""
-        return ""
+    def explain(self, run: FabricRun, outcome: Outcome) -> Explanation | None:
+        """Return more about why a run failed. One quick try; a :class:`.FabricError` is logged and forgotten."""
+        return None
 
     # The life.
 
@@ -160,7 +160,7 @@ class FabricRunItemJobOperator(BaseOperator):
         """
         self._run = None
         if outcome.ending is Ending.LOST:
-            raise self._error(FabricJobMayBeRunning, run, outcome, outcome.message)
+            raise self._error(FabricJobMayBeRunning, run, outcome, f"may be running. {outcome.message}")
         if outcome.ending is Ending.TIMEOUT:
             raise self._timed_out(context, run, outcome)
         status = outcome.job.get("status", "")
@@ -171,7 +171,7 @@ class FabricRunItemJobOperator(BaseOperator):
             return self._deduped(context, run, outcome)
         if status == "Cancelled":
             raise self._error(FabricJobCancelled, run, outcome, "was cancelled")
-        raise self._error(FabricJobFailed, run, outcome, "failed")
+        raise self._error(FabricJobFailed, run, outcome, "failed", self._explain(context, run, outcome))
 
     def on_kill(self) -> None:
         """Cancel the run: the task is being killed. Bounded, best effort, never raises."""
@@ -297,26 +297,22 @@ class FabricRunItemJobOperator(BaseOperator):
             text += f"; on_deduped='attach', but {len(active)} runs are active now"
         raise self._error(FabricJobDeduped, run, outcome, text)
 
-    def _error(self, kind: type[FabricJobError], run: FabricRun, outcome: Outcome, what: str) -> FabricJobError:
-        """Return the exception that says which run, what happened, why, where to look and what to do."""
-        reason = outcome.job.get("failure_reason") or {}
-        code = reason.get("errorCode")
-        why = ": ".join(str(part) for part in (code, reason.get("message")) if part)
-        request = f" (request {reason['requestId']})" if reason.get("requestId") else ""
-        more = self._explain(run) if kind is FabricJobFailed else ""
-        lines = [
-            f"Job {run.job_type!r} of {run.item_type or 'item'} {getattr(self, self.item_field)!r} {what}"
-            + (f": {why}{request}" if why else "")
-            + ".",
-            more,
-            remedy_for(code) or "",
-            f"Job instance {run.job.job_instance_id}: {run.run_url}",
-        ]
-        return kind(" ".join(line for line in lines if line), job=outcome.job, run_url=run.run_url)
+    def _error(
+        self,
+        kind: type[FabricJobError],
+        run: FabricRun,
+        outcome: Outcome,
+        what: str,
+        more: Explanation | None = None,
+    ) -> FabricJobError:
+        return job_error(kind, run, getattr(self, self.item_field), outcome.job, what, more)
 
-    def _explain(self, run: FabricRun) -> str:
+    def _explain(self, context: Context, run: FabricRun, outcome: Outcome) -> Explanation | None:
         try:
-            return self.explain(run)
+            more = self.explain(run, outcome)
         except FabricError as error:
             self.log.warning("Could not learn more about the failure: %s", error)
-            return ""
+            return None
+        for key, value in (more.xcom if more else {}).items():
+            context["ti"].xcom_push(key=key, value=value)
+        return more

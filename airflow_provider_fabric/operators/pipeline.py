@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from airflow_provider_fabric.api.activities import failed_activities, summary
+from airflow_provider_fabric.api.models import parse_time
 from airflow_provider_fabric.api.payloads import pipeline_body
+from airflow_provider_fabric.api.retry import ONCE
+from airflow_provider_fabric.failure import Explanation
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
+from airflow_provider_fabric.run import FabricRun, Outcome
+
+FAILED_ACTIVITIES_KEY = "failed_activities"
+"""XCom of a failed run: ``name type error_code message inside times`` of each activity that failed."""
+MAX_STORED = 20
 
 
 class FabricRunPipelineOperator(FabricRunItemJobOperator):
@@ -47,3 +57,24 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
     def body(self) -> Mapping[str, Any] | None:
         """Return ``executionData.parameters``."""
         return pipeline_body(self.parameters)
+
+    def explain(self, run: FabricRun, outcome: Outcome) -> Explanation | None:
+        """Return which activities failed, and why. The service forgets them soon, so they are asked for at once."""
+        started = parse_time(outcome.job.get("start_time_utc"))
+        day = timedelta(days=1)  # clocks may differ, and a run may have waited
+        failed = failed_activities(
+            self.hook.query_activity_runs(
+                run.job.workspace_id,
+                run.job.job_instance_id,
+                after=(started or datetime.fromtimestamp(run.submitted_at, timezone.utc)) - day,
+                before=datetime.now(timezone.utc) + day,
+                budget=ONCE,
+            )
+        )
+        for activity in failed:
+            self.log.error("Failed activity: %s", activity)
+        return Explanation(
+            text=summary(failed),
+            codes=tuple(activity.error_code for activity in failed),
+            xcom={FAILED_ACTIVITIES_KEY: [activity.to_dict() for activity in failed[:MAX_STORED]]},
+        )

@@ -16,6 +16,7 @@ from airflow_provider_fabric.compat import (
     default_deferrable,
 )
 from airflow_provider_fabric.exceptions import FabricError, FabricJobFailed, FabricJobMayBeRunning
+from airflow_provider_fabric.failure import job_error
 from airflow_provider_fabric.links import RUN_URL_KEY, FabricRunLink, run_url
 from airflow_provider_fabric.run import Ending, FabricRun, Outcome
 
@@ -114,16 +115,10 @@ class FabricJobInstanceSensor(BaseSensorOperator):
             raise AirflowSensorTimeout(outcome.message)
         if outcome.ending is Ending.LOST:
             raise FabricJobMayBeRunning(outcome.message, job=outcome.job, run_url=run.run_url)
-        status, reason = outcome.job.get("status"), outcome.job.get("failure_reason") or {}
+        status = outcome.job.get("status")
         if status == "Completed":
             return outcome.job
-        why = ": ".join(str(part) for part in (reason.get("errorCode"), reason.get("message")) if part)
-        raise FabricJobFailed(
-            f"Job instance {run.job.job_instance_id} of item {self.item!r} ended as {status}"
-            f"{f': {why}' if why else ''}. {run.run_url}",
-            job=outcome.job,
-            run_url=run.run_url,
-        )
+        raise job_error(FabricJobFailed, run, self.item, outcome.job, f"ended as {status}")
 
     def _follow(self, context: Context) -> FabricRun:
         """Return what to watch, once, with its link published."""

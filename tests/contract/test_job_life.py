@@ -82,7 +82,7 @@ def test_a_run_that_fails_says_why(emulator: FabricEmulator, pipeline: Any) -> N
     with pytest.raises(FabricJobFailed) as failed:
         task.run()
     text = str(failed.value)
-    for part in ("Boom", "The sink is full.", "r-1", task.xcoms["job_instance_id"], task.xcoms["run_url"]):
+    for part in ("Boom", "The sink is full", "r-1", task.xcoms["job_instance_id"], task.xcoms["run_url"]):
         assert part in text
     assert failed.value.failure_reason["errorCode"] == "Boom"
 

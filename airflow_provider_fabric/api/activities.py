@@ -1,0 +1,122 @@
+"""Why a pipeline run failed: from the runs of its activities to the few that matter.
+
+The service lists activity runs flat: a failed Copy inside a ForEach shows up once per iteration and per try, and
+beside it the ForEach, which failed because of it. An activity that calls another pipeline carries the whole chain in
+its message (``Operation on target A failed: Operation on target B failed: …``).
+https://learn.microsoft.com/fabric/data-factory/pipeline-rest-api-capabilities#query-activity-runs
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+MAX_ACTIVITIES = 5
+MAX_MESSAGE = 300
+"""Characters of an activity's message in an exception; XCom has :data:`MAX_STORED_MESSAGE`."""
+MAX_STORED_MESSAGE = 2000
+
+CONTAINERS = frozenset({"ForEach", "IfCondition", "Switch", "Until", "ExecutePipeline", "InvokePipeline"})
+"""Kinds that fail because something inside them did."""
+
+_CALLERS = frozenset({"ExecutePipeline", "InvokePipeline"})
+_FAILED = frozenset({"failed", "timedout"})
+_TARGET = re.compile(r"\s*Operation on target (?P<name>.+?) failed:\s*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class FailedActivity:
+    """One activity that failed.
+
+    :param name: its name in the pipeline.
+    :param type: its kind, such as ``Copy``.
+    :param error_code: the activity's own code.
+    :param message: text for people.
+    :param inside: names of the activities of a called pipeline that the failure came through.
+    :param times: how many of its iterations failed alike.
+    """
+
+    name: str
+    type: str
+    error_code: str
+    message: str
+    inside: tuple[str, ...] = ()
+    times: int = 1
+
+    @classmethod
+    def from_wire(cls, run: Mapping[str, Any]) -> FailedActivity:
+        """Read one activity run."""
+        error = run.get("error")
+        error = error if isinstance(error, Mapping) else {"message": error}
+        inside, message = _unfold(str(error.get("message") or ""))
+        return cls(
+            name=str(run.get("activityName") or "unnamed"),
+            type=str(run.get("activityType") or "unknown"),
+            error_code=str(error.get("errorCode") or ""),
+            message=_short(message, MAX_STORED_MESSAGE),
+            inside=inside,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for XCom."""
+        return {**asdict(self), "inside": list(self.inside)}
+
+    def __str__(self) -> str:
+        """Return name, kind, cause and message, as one line of bounded length."""
+        where = "".join(f" > {name!r}" for name in self.inside)
+        often = f", {self.times} times" if self.times > 1 else ""
+        why = ": ".join(part for part in (self.error_code, _short(self.message, MAX_MESSAGE)) if part)
+        return f"{self.name!r} ({self.type}{often}){where}: {why or 'no reason given'}"
+
+
+def failed_activities(runs: Iterable[Mapping[str, Any]]) -> list[FailedActivity]:
+    """Return the activities that failed, causes before the containers they are in, alike iterations as one.
+
+    Only an activity's last try counts: one that succeeded after a retry did not fail.
+
+    :param runs: the service's activity runs, in any order.
+    """
+    last_tries: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for run in sorted(runs, key=lambda run: str(run.get("activityRunStart") or "")):
+        tries = last_tries.setdefault((str(run.get("activityName")), str(run.get("iterationHash") or "")), [])
+        if run.get("retryAttempt") and tries:
+            tries.pop()
+        tries.append(run)
+    failed: dict[tuple[str, str], FailedActivity] = {}
+    for run in (run for tries in last_tries.values() for run in tries):
+        if str(run.get("status")).casefold() not in _FAILED:
+            continue
+        activity = FailedActivity.from_wire(run)
+        known = failed.get((activity.name, activity.error_code))
+        failed[activity.name, activity.error_code] = replace(known, times=known.times + 1) if known else activity
+    return sorted(failed.values(), key=lambda activity: activity.type in CONTAINERS - _CALLERS)
+
+
+def summary(activities: list[FailedActivity]) -> str:
+    """Return one sentence of bounded length, or nothing.
+
+    A container is named only if it is all there is: what failed in it says more.
+    """
+    causes = [a for a in activities if a.type not in CONTAINERS - _CALLERS] or activities
+    if not causes:
+        return ""
+    more = f"; and {len(causes) - MAX_ACTIVITIES} more" if len(causes) > MAX_ACTIVITIES else ""
+    word = "Failed activity" if len(causes) == 1 else "Failed activities"
+    text = f"{word}: {'; '.join(map(str, causes[:MAX_ACTIVITIES]))}{more}"
+    return text if text.endswith((".", "…")) else f"{text}."
+
+
+def _unfold(message: str) -> tuple[tuple[str, ...], str]:
+    """Take ``Operation on target A failed: …`` apart, into the names and what is left."""
+    names: list[str] = []
+    while match := _TARGET.match(message):
+        names.append(_short(match["name"], 80))
+        message = message[match.end() :]
+    return tuple(names), message
+
+
+def _short(text: str, length: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= length else f"{text[: length - 1]}…"

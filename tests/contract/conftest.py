@@ -1,0 +1,109 @@
+"""Every hook method through both drivers, against the emulator; and all that passes is held to Microsoft's files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from airflow_provider_fabric.emulator import EmulatorControl, FabricEmulator
+from airflow_provider_fabric.hooks.fabric import FabricHook
+from tests.conformance.figures import FIGURES
+from tests.conformance.gaps import as_documented
+from tests.conformance.recorder import Exchange, Recorder, recorded_emulator
+from tests.conformance.specs import Specs, specs_or_none
+from tests.conformance.tour import ITEM_ID, Ask
+
+FAST = {"retry_after_seconds": 0, "lro_seconds": 0, "cancel_seconds": 0, "job_seconds": 0}
+
+
+@pytest.fixture(scope="session")
+def specs() -> Specs | None:
+    """Microsoft's files, if they are at hand."""
+    return specs_or_none()
+
+
+@pytest.fixture(scope="module")
+def tenant() -> Iterator[tuple[FabricEmulator, Recorder]]:
+    """An emulator for the tests of one file, and what it hears and says."""
+    with recorded_emulator() as running:
+        yield running
+
+
+@pytest.fixture
+def recorder(tenant: tuple[FabricEmulator, Recorder]) -> Recorder:
+    """What the emulator has heard and said in this test."""
+    tenant[1].take()
+    return tenant[1]
+
+
+@pytest.fixture
+def emulator(
+    tenant: tuple[FabricEmulator, Recorder],
+    recorder: Recorder,
+    specs: Specs | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[FabricEmulator]:
+    """An emulator as new, quick, behind the default connection; in the end nothing undocumented was said."""
+    emulator = tenant[0]
+    emulator.control.reset()
+    emulator.control.clear_faults()
+    emulator.control.configure(**FAST)
+    monkeypatch.setenv("AIRFLOW_CONN_FABRIC_DEFAULT", json.dumps(emulator.connection))
+    yield emulator
+    if specs is not None and not emulator.control.faults():
+        assert problems(specs, recorder.take()) == []
+
+
+def problems(specs: Specs, exchanges: list[Exchange]) -> list[str]:
+    """Return what is not as documented, and count what was compared."""
+    found = []
+    for exchange in exchanges:
+        compared = as_documented(specs, exchange)
+        if compared is not None:
+            operation, as_if = compared
+            texts = specs.check(operation, as_if)
+            FIGURES.compared(operation, as_if, texts)
+            found += [f"{operation.name}: {text}" for text in texts]
+    return found
+
+
+@pytest.fixture
+def control(emulator: FabricEmulator) -> EmulatorControl:
+    """The emulator's control."""
+    return emulator.control
+
+
+@pytest.fixture(params=["requests", "httpx"])
+def ask(request: pytest.FixtureRequest, emulator: FabricEmulator) -> Ask:
+    """Call a method of the hook by name: as a worker does, and its awaited twin as a triggerer does."""
+    return _ask_synchronously if request.param == "requests" else _ask_asynchronously
+
+
+def _ask_synchronously(method: str, **arguments: Any) -> Any:
+    hook = FabricHook()
+    try:
+        return getattr(hook, method)(**arguments)
+    finally:
+        hook.close()
+
+
+def _ask_asynchronously(method: str, **arguments: Any) -> Any:
+    async def ask() -> Any:
+        hook = FabricHook()
+        try:
+            return await getattr(hook, f"a{method}")(**arguments)
+        finally:
+            await hook.aclose()
+
+    return asyncio.run(ask())
+
+
+def seed(emulator: FabricEmulator, item_type: str, **more: Any) -> str:
+    """Put one item into the emulator's workspace, and return its id."""
+    item = {"id": ITEM_ID, "type": item_type, "displayName": "Seeded", **more}
+    emulator.control.seed(workspaces=[{"id": emulator.workspace_id, "items": [item]}])
+    return str(item["id"])

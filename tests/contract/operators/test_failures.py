@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from airflow_provider_fabric.emulator import FabricEmulator
@@ -12,7 +10,7 @@ from airflow_provider_fabric.operators.dataflow import FabricRunDataflowRefreshO
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 from airflow_provider_fabric.operators.pipeline import FabricRunPipelineOperator
 from airflow_provider_fabric.remedies import REMEDIES
-from tests.contract.conftest import add_item
+from tests.contract.operators.items import add_item, definition
 from tests.task_runner import TaskRunner
 
 ACTIVITIES = {
@@ -29,17 +27,9 @@ ACTIVITIES = {
 }
 
 
-def pipeline_definition() -> dict[str, Any]:
-    import base64
-    import json
-
-    payload = base64.b64encode(json.dumps(ACTIVITIES).encode()).decode()
-    return {"parts": [{"path": "pipeline-content.json", "payload": payload, "payloadType": "InlineBase64"}]}
-
-
 @pytest.fixture
 def pipeline(tenant: FabricEmulator) -> str:
-    return add_item(tenant, "DataPipeline", "Daily load", pipeline_definition())
+    return add_item(tenant, "DataPipeline", "Daily load", definition(pipeline_content__json=ACTIVITIES))
 
 
 def run_pipeline(deferrable: bool = False) -> TaskRunner:

@@ -27,6 +27,7 @@ from enum import Enum
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from airflow_provider_fabric.api.headers import parse_retry_after
 from airflow_provider_fabric.exceptions import FabricInputError, FabricProtocolError
 
 T = TypeVar("T")
@@ -100,9 +101,7 @@ class Response:
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds the service asked us to wait, or ``None``; see :func:`..retry.parse_retry_after`."""
-        from airflow_provider_fabric.api.retry import parse_retry_after
-
+        """Seconds the service asked us to wait, or ``None``; see :func:`..headers.parse_retry_after`."""
         return parse_retry_after(self.headers.get("retry-after"), self.headers.get("date"))
 
 

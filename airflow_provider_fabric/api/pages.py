@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from airflow_provider_fabric.api.flow import Flow, Request, Response
-from airflow_provider_fabric.api.retry import PATIENT, Replay, RetryBudget, http_date, send
+from airflow_provider_fabric.api.headers import http_date
+from airflow_provider_fabric.api.retry import PATIENT, Replay, RetryBudget, send
 from airflow_provider_fabric.exceptions import FabricProtocolError
 
 MAX_PAGES = 10_000

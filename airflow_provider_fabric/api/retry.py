@@ -7,10 +7,7 @@ repeated only when the service surely did not accept it. Throttling: 429 and 430
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
-from datetime import timezone
-from email.utils import parsedate_to_datetime
 from enum import Enum
 
 from airflow_provider_fabric.api.errors import api_error, transport_error
@@ -18,7 +15,6 @@ from airflow_provider_fabric.api.flow import Flow, Request, Response, Sleep, Tra
 from airflow_provider_fabric.exceptions import FabricAmbiguousError, FabricError, FabricProtocolError
 
 THROTTLED = frozenset({429, 430})
-MAX_RETRY_AFTER = 600.0
 MIN_PAUSE = 1.0
 """Seconds between two tries at least: a service that says ``Retry-After: 0`` for ever must not be hammered."""
 
@@ -50,35 +46,6 @@ ONCE = RetryBudget(attempts=1, seconds=0.0)
 """One try: for callers that have a rhythm of their own, such as a wait."""
 KILL_BUDGET = RetryBudget(attempts=2, seconds=3.0)
 """Briefly: for the cancel of a task that is being killed."""
-
-
-def http_date(value: str | None) -> float | None:
-    """Read an HTTP date, as epoch seconds, or ``None`` if it is none."""
-    try:
-        moment = parsedate_to_datetime(value or "")
-        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def parse_retry_after(value: str | None, date: str | None = None) -> float | None:
-    """Read a ``Retry-After`` header: seconds, or an HTTP date.
-
-    :param date: the answer's ``Date`` header: a date is meant by the service's clock, which may differ from ours.
-    :returns: seconds from now, between 0 and 600, or ``None`` if there is none that makes sense.
-    """
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        moment, now = http_date(value), http_date(date)
-        if moment is None:
-            return None
-        seconds = moment - (time.time() if now is None else now)
-    if seconds != seconds:  # NaN
-        return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
 
 
 def backoff(attempt: int) -> float:

@@ -1,4 +1,7 @@
-"""How many examples hypothesis tries: few, so that the suite is quick; ``--hypothesis-profile=thorough`` for many."""
+"""How many examples hypothesis tries: few, so that the suite is quick.
+
+Many: ``pytest tests/unit --hypothesis-profile=thorough``.
+"""
 
 from __future__ import annotations
 

@@ -198,4 +198,4 @@ class OneRunOnce(RuleBasedStateMachine):
 
 
 TestOneRunOnce = OneRunOnce.TestCase
-TestOneRunOnce.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
+TestOneRunOnce.settings = settings(stateful_step_count=25, deadline=None)

@@ -1,0 +1,38 @@
+"""What HTTP headers say about time."""
+
+from __future__ import annotations
+
+import time
+from datetime import timezone
+from email.utils import parsedate_to_datetime
+
+MAX_RETRY_AFTER = 600.0
+
+
+def http_date(value: str | None) -> float | None:
+    """Read an HTTP date, as epoch seconds, or ``None`` if it is none."""
+    try:
+        moment = parsedate_to_datetime(value or "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def parse_retry_after(value: str | None, date: str | None = None) -> float | None:
+    """Read a ``Retry-After`` header: seconds, or an HTTP date.
+
+    :param date: the answer's ``Date`` header: a date is meant by the service's clock, which may differ from ours.
+    :returns: seconds from now, between 0 and 600, or ``None`` if there is none that makes sense.
+    """
+    if not value:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        moment, now = http_date(value), http_date(date)
+        if moment is None:
+            return None
+        seconds = moment - (time.time() if now is None else now)
+    if seconds != seconds:  # NaN
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)

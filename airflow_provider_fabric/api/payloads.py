@@ -108,6 +108,40 @@ def dataflow_body(parameters: Mapping[str, Any] | None, apply_changes: str) -> d
     return {"executionData": data}
 
 
+def notebook_body(
+    parameters: Mapping[str, Any] | None, configuration: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    """Return the body of a notebook run: ``executionData`` with typed parameters and the session's configuration.
+
+    https://learn.microsoft.com/fabric/data-engineering/notebook-public-api#run-a-notebook-on-demand
+
+    :param parameters: names and values, for the cell that is tagged *parameters*: text, numbers and bools.
+    :param configuration: of the Spark session: ``defaultLakehouse``, ``environment``, ``useStarterPool``, ``conf``, ….
+    """
+    data: dict[str, Any] = {}
+    if parameters:
+        data["parameters"] = {
+            name: {"value": value, "type": _notebook_type(value, name)} for name, value in _checked(parameters).items()
+        }
+    if configuration is not None:
+        if not isinstance(configuration, Mapping):
+            raise FabricInputError(f"configuration must be a mapping, got {type(configuration).__name__}.")
+        data["configuration"] = parameter_value(configuration, "configuration")
+    return {"executionData": data} if data else None
+
+
+def _notebook_type(value: Any, name: str) -> str:
+    """Return a notebook's word for the type of a value that was made ready to send."""
+    words: tuple[tuple[type, str], ...] = ((bool, "bool"), (int, "int"), (float, "float"), (str, "string"))
+    word = next((word for kind, word in words if isinstance(value, kind)), None)
+    if word is None:
+        raise FabricInputError(
+            f"parameters: a notebook takes text, numbers and bools, and {name!r} is none of these. "
+            "Pass it as text (json.dumps) and read it in the notebook (json.loads)."
+        )
+    return word
+
+
 def generic_body(
     execution_data: Mapping[str, Any] | None, parameters: Mapping[str, Any] | None
 ) -> dict[str, Any] | None:
@@ -123,14 +157,16 @@ def generic_body(
         body["executionData"] = parameter_value(execution_data, "execution_data")
     if parameters:
         body["parameters"] = [
-            {"name": name, "type": _type_of(parameters[name]), "value": value}
+            {"name": name, "type": _type_of(parameters[name], value), "value": value}
             for name, value in _checked(parameters).items()
         ]
     return body or None
 
 
-def _type_of(value: Any) -> str:
+def _type_of(value: Any, sent: Any) -> str:
     """Return the service's word for a value's type (``ItemJobParameterType``)."""
+    if isinstance(value, Decimal) and isinstance(sent, str):  # it has more digits than a JSON number carries
+        return "Text"
     words: tuple[tuple[type | tuple[type, ...], str], ...] = (
         (bool, "Boolean"),
         (int, "Integer"),

@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from airflow_provider_fabric.api import items, jobs, names, operations, schedules, submit, upsert, waiting
+from airflow_provider_fabric.api import items, jobs, names, operations, parameters, schedules, submit, upsert, waiting
 from airflow_provider_fabric.api.auth import TokenSource, token_source
 from airflow_provider_fabric.api.flow import Flow
 from airflow_provider_fabric.api.settings import FabricSettings
@@ -107,6 +107,15 @@ class FabricHook(BaseHook):
         _async(upsert.upsert_item_definition),
     )
     reset_copy_job, areset_copy_job = _sync(items.reset_copy_job), _async(items.reset_copy_job)
+
+    list_dataflow_parameters, alist_dataflow_parameters = (
+        _sync(parameters.list_dataflow_parameters),
+        _async(parameters.list_dataflow_parameters),
+    )
+    list_pipeline_parameters, alist_pipeline_parameters = (
+        _sync(parameters.list_pipeline_parameters),
+        _async(parameters.list_pipeline_parameters),
+    )
 
     list_item_schedules, alist_item_schedules = (
         _sync(schedules.list_item_schedules),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from airflow_provider_fabric.api.job_types import PUBLISH_DATAFLOW
+from airflow_provider_fabric.api.parameters import check_names
 from airflow_provider_fabric.api.payloads import dataflow_body
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 
@@ -20,6 +21,7 @@ class FabricRunDataflowRefreshOperator(FabricRunItemJobOperator):
     :param dataflow: GUID or display name of the dataflow (templated).
     :param parameters: names and values of the dataflow's parameters (templated).
     :param apply_changes: ``"if_needed"`` publishes a changed definition first; ``"skip"`` runs what is published.
+    :param validate_parameters: look before the run whether the dataflow declares the parameters.
     :param job_type: ``Execute``; older articles say ``Refresh`` (templated).
 
     The other parameters are those of :class:`~airflow_provider_fabric.operators.job.FabricRunItemJobOperator`.
@@ -28,6 +30,7 @@ class FabricRunDataflowRefreshOperator(FabricRunItemJobOperator):
     template_fields: Sequence[str] = ("workspace", "dataflow", "parameters", "job_type", "fabric_conn_id")
     template_fields_renderers = {"parameters": "json"}
     item_field = "dataflow"
+    dataflow: str
 
     def __init__(
         self,
@@ -36,6 +39,7 @@ class FabricRunDataflowRefreshOperator(FabricRunItemJobOperator):
         dataflow: str,
         parameters: Mapping[str, Any] | None = None,
         apply_changes: Literal["if_needed", "skip"] = "if_needed",
+        validate_parameters: bool = False,
         job_type: str = "Execute",
         **kwargs: Any,
     ) -> None:
@@ -48,6 +52,13 @@ class FabricRunDataflowRefreshOperator(FabricRunItemJobOperator):
             **kwargs,
         )
         self.apply_changes = apply_changes
+        self.validate_parameters = validate_parameters
+
+    def check_parameters(self, workspace_id: str, item_id: str) -> None:
+        """Compare the names with those the dataflow declares."""
+        if self.validate_parameters and self.parameters:
+            declared = self.hook.list_dataflow_parameters(workspace_id, item_id)
+            check_names(self.parameters, (entry["name"] for entry in declared), f"dataflow {self.dataflow!r}")
 
     def body(self) -> Mapping[str, Any] | None:
         """Return ``executionData`` with ``executeOption`` and parameters."""
@@ -68,6 +79,7 @@ class FabricPublishDataflowOperator(FabricRunItemJobOperator):
 
     template_fields: Sequence[str] = ("workspace", "dataflow", "job_type", "fabric_conn_id")
     item_field = "dataflow"
+    dataflow: str
 
     def __init__(self, *, workspace: str, dataflow: str, job_type: str = PUBLISH_DATAFLOW, **kwargs: Any) -> None:
         super().__init__(workspace=workspace, item=dataflow, item_type="Dataflow", job_type=job_type, **kwargs)

@@ -135,6 +135,9 @@ class FabricRunItemJobOperator(BaseOperator):
         """Return the body of the submit."""
         return generic_body(self.execution_data, self.parameters)
 
+    def check_parameters(self, workspace_id: str, item_id: str) -> None:
+        """Look whether the item knows the parameters, before anything is started."""
+
     def explain(self, run: FabricRun, outcome: Outcome) -> Explanation | None:
         """Return more about why a run failed. One quick try; a :class:`.FabricError` is logged and forgotten."""
         return None
@@ -207,6 +210,7 @@ class FabricRunItemJobOperator(BaseOperator):
         body = self.body()
         workspace_id = self.hook.resolve_workspace(self.workspace)
         item_id = self.hook.resolve_item(workspace_id, getattr(self, self.item_field), self.item_type)
+        self.check_parameters(workspace_id, item_id)
         now = time.time()
         limits = [now + self.timeout] if self.timeout is not None else []
         if self.deferrable and self.execution_timeout is not None:

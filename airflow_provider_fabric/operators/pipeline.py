@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_provider_fabric.api.activities import failed_activities, summary
 from airflow_provider_fabric.api.models import parse_time
+from airflow_provider_fabric.api.parameters import check_names
 from airflow_provider_fabric.api.payloads import pipeline_body
 from airflow_provider_fabric.api.retry import ONCE
 from airflow_provider_fabric.failure import Explanation
@@ -27,6 +28,8 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
     :param workspace: GUID or display name of the workspace (templated).
     :param pipeline: GUID or display name of the pipeline (templated).
     :param parameters: the pipeline's parameters: names and values (templated). The service ignores unknown names.
+    :param validate_parameters: look before the run whether the pipeline's definition declares them; that takes the
+        right to read it.
     :param job_type: ``Execute``; older articles and clients say ``Pipeline`` (templated).
 
     The other parameters are those of :class:`~airflow_provider_fabric.operators.job.FabricRunItemJobOperator`.
@@ -35,6 +38,7 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
     template_fields: Sequence[str] = ("workspace", "pipeline", "parameters", "job_type", "fabric_conn_id")
     template_fields_renderers = {"parameters": "json"}
     item_field = "pipeline"
+    pipeline: str
 
     def __init__(
         self,
@@ -42,6 +46,7 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
         workspace: str,
         pipeline: str,
         parameters: Mapping[str, Any] | None = None,
+        validate_parameters: bool = False,
         job_type: str = "Execute",
         **kwargs: Any,
     ) -> None:
@@ -53,10 +58,17 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
             job_type=job_type,
             **kwargs,
         )
+        self.validate_parameters = validate_parameters
 
     def body(self) -> Mapping[str, Any] | None:
         """Return ``executionData.parameters``."""
         return pipeline_body(self.parameters)
+
+    def check_parameters(self, workspace_id: str, item_id: str) -> None:
+        """Compare the names with those the pipeline's definition declares."""
+        if self.validate_parameters and self.parameters:
+            declared = self.hook.list_pipeline_parameters(workspace_id, item_id)
+            check_names(self.parameters, (entry["name"] for entry in declared), f"pipeline {self.pipeline!r}")
 
     def explain(self, run: FabricRun, outcome: Outcome) -> Explanation | None:
         """Return which activities failed, and why. The service forgets them soon, so they are asked for at once."""

@@ -300,7 +300,12 @@ def test_a_token_revoked_while_waiting(emulator: FabricEmulator, pipeline: Any) 
 def test_losing_the_right_to_look_says_that_the_run_may_go_on(emulator: FabricEmulator, pipeline: Any) -> None:
     emulator.control.add_job_rule(duration_seconds=60)
     emulator.control.add_fault(
-        method="GET", path="*/jobs/instances*", action="status", status=403, error_code="InsufficientPrivileges"
+        method="GET",
+        path="*/jobs/instances*",
+        count=None,
+        action="status",
+        status=403,
+        error_code="InsufficientPrivileges",
     )
     with pytest.raises(FabricJobMayBeRunning, match="InsufficientPrivileges"):
         TaskRunner(pipeline()).run()

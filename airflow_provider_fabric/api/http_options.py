@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_fabric.api.connection_fields import FIELDS
 from airflow_provider_fabric.api.settings import FabricSettings
+from airflow_provider_fabric.exceptions import FabricConnectionError
 
 if TYPE_CHECKING:
     import httpx
@@ -22,11 +25,30 @@ _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_C
 
 
 def trusted(settings: FabricSettings) -> bool | str:
-    """Return whom to trust: the connection's ``verify``, or what the environment names, or ``True`` for the usual."""
+    """Return whom to trust: the connection's ``verify``, or what the environment names, or ``True`` for the usual.
+
+    :raises FabricConnectionError: ``verify`` names something that is no CA bundle.
+    """
+    if isinstance(settings.verify, str):
+        try:
+            _check_bundle(settings.verify)
+        except OSError:  # ssl.SSLError is one
+            raise FabricConnectionError(
+                f"Connection {settings.conn_id!r}: {FIELDS['verify']} names {settings.verify!r}, which is no CA bundle "
+                "(a file of PEM certificates, or a folder of them)."
+            ) from None
     if settings.verify is not True:
         return settings.verify
     named = (os.environ.get(variable) for variable in _CA_VARIABLES)
     return next((path for path in named if path and os.path.exists(path)), True)
+
+
+@lru_cache(maxsize=32)
+def _check_bundle(path: str) -> None:
+    if os.path.isdir(path):
+        ssl.create_default_context(capath=path)
+    else:
+        ssl.create_default_context(cafile=path)
 
 
 def requests_options(settings: FabricSettings) -> dict[str, Any]:

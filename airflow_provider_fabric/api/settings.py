@@ -160,12 +160,12 @@ def _credentials(reader: ConnectionReader, auth_type: AuthType) -> dict[str, str
         secret = reader.line("password")
         if not secret:
             raise reader.missing("password", "auth_type refresh_token needs one there; fabric-login prints it")
-        _refuse_jwt(reader, secret, "an access token")
+        _refuse_jwt(reader, secret)
         return {**found, "secret": secret, "client_secret": reader.line("client_secret")}
     secret = _either(reader, "password", "client_secret")
     if not secret:
         raise reader.missing("password", "auth_type client_secret needs the client secret there")
-    _refuse_jwt(reader, secret, "a client secret")
+    _refuse_jwt(reader, secret)
     if len(secret) > 200 and secret[:3] in {"0.A", "1.A"}:
         raise reader.wrong("password", "holds a refresh token: set auth_type to refresh_token")
     return {**found, "secret": secret}
@@ -178,7 +178,7 @@ def _either(reader: ConnectionReader, name: str, other: str) -> str | None:
     return first or second
 
 
-def _refuse_jwt(reader: ConnectionReader, secret: str, _wanted: str) -> None:
+def _refuse_jwt(reader: ConnectionReader, secret: str) -> None:
     if secret.startswith("eyJ") and secret.count(".") == 2:
         raise reader.wrong("password", "holds an access token: set auth_type to access_token")
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_fabric.api.conversation import Conversation, seconds_of
@@ -108,10 +109,11 @@ class RequestsDriver:
         import requests
 
         call = conversation.call(request, token)
+        options = requests_options(self._settings)
         self._session = self._session or requests.Session()
         try:
             answer = self._session.request(
-                call.method, call.url, headers=dict(call.headers), data=call.content, **requests_options(self._settings)
+                call.method, call.url, headers=dict(call.headers), data=call.content, **options
             )
         except (requests.RequestException, OSError, ValueError) as error:
             return conversation.failed(request, error)
@@ -182,9 +184,10 @@ class HttpxDriver:
 
     async def _ready(self) -> httpx.AsyncClient:
         """Return the client; importing httpx and reading the CA bundle happen once, in a thread."""
-        if self._client is None:
-            self._client = asyncio.ensure_future(asyncio.to_thread(self._new_client))
-        return await asyncio.shield(self._client)
+        made = self._client
+        if made is None or (made.done() and (made.cancelled() or made.exception() is not None)):
+            made = self._client = asyncio.ensure_future(asyncio.to_thread(self._new_client))
+        return await asyncio.shield(made)
 
     def _new_client(self) -> httpx.AsyncClient:
         import httpx
@@ -204,4 +207,5 @@ class HttpxDriver:
         """Close the connections. The driver can be used again."""
         client, self._client = self._client, None
         if client is not None:
-            await (await client).aclose()
+            with suppress(FabricError):  # it was never made
+                await (await client).aclose()

@@ -16,7 +16,7 @@ from airflow_provider_fabric.api.flow import Flow, Request, Response, Sleep, Tra
 from airflow_provider_fabric.api.settings import FabricSettings
 from airflow_provider_fabric.api.transport import HttpxDriver, RequestsDriver
 from airflow_provider_fabric.emulator import FabricEmulator
-from airflow_provider_fabric.exceptions import FabricAuthError
+from airflow_provider_fabric.exceptions import FabricAuthError, FabricConnectionError
 
 
 def once(path: str = "/v1/workspaces") -> Flow[Response | TransportFailure]:
@@ -328,3 +328,14 @@ async def test_a_cancelled_conversation_leaves_the_driver_whole(emulator):
     assert ended == [True]
     assert (await driver.run(once())).status == 200
     await driver.aclose()
+
+
+def test_a_bundle_that_is_none_is_refused_with_its_field(emulator, driver, tmp_path):
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("no certificate")
+    settings = settings_of(emulator, verify=str(bundle))
+    with pytest.raises(FabricConnectionError, match=r"'drivers': the extra field 'verify' names .*no CA bundle"):
+        driver.run(settings, once())
+    tokens = TokenSource(settings_of(emulator))
+    with pytest.raises(FabricConnectionError, match="no CA bundle"):
+        driver.run(settings, once(), tokens)

@@ -1,0 +1,248 @@
+"""The direction of imports, as DESIGN §3 draws it: whoever turns one round learns it here.
+
+Imports are read from the source, those inside functions included; importing nothing, this sees every version's branch.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import airflow_provider_fabric
+
+PACKAGE = "airflow_provider_fabric"
+ROOT = Path(airflow_provider_fabric.__file__).parent
+
+#: From the bottom up. A unit imports only units above which it stands; of those on its own level, only itself.
+LEVELS = (
+    {"__init__", "exceptions", "remedies"},
+    {"api"},
+    {"compat", "connection_form", "login", "run", "waiters"},
+    {"durable", "failure", "get_provider_info", "links", "watcher"},
+    {"hooks"},
+    {"shared"},
+    {"triggers"},
+    {"operators", "sensors"},
+    {"assets", "lineage", "retry_policies"},
+)
+OUTSIDE = {"emulator"}
+"""Client and emulator must not share a typo."""
+
+SOCKETS = {"requests", "httpx", "urllib3", "aiohttp", "http", "urllib.request"}
+#: Modules that may name a library.
+ALLOWED = {
+    "requests": {"api/transport.py"},
+    "httpx": {"api/transport.py", "api/http_options.py"},
+    "msal": {"api/auth.py"},
+    "asgiref": {"compat.py"},
+}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module, and where."""
+
+    path: str
+    module: str
+    types_only: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.path} imports {self.module}"
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.parent.joinpath(*name.split("."))
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def imports_in(source: str, path: str) -> Iterator[Import]:
+    tree = ast.parse(source)
+    guarded = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            full = [f"{node.module}.{alias.name}" for alias in node.names]
+            names = [name if name.startswith(PACKAGE) and is_module(name) else str(node.module) for name in full]
+        else:
+            continue
+        yield from (Import(path, name, id(node) in guarded) for name in names)
+
+
+def all_imports() -> list[Import]:
+    return [
+        found
+        for file in sorted(ROOT.rglob("*.py"))
+        for found in imports_in(file.read_text(), file.relative_to(ROOT).as_posix())
+    ]
+
+
+IMPORTS = all_imports()
+OURS = [found for found in IMPORTS if found.module.split(".")[0] == PACKAGE]
+
+
+def unit_of(name: str) -> str:
+    """Return the module or package right below ours, for a path or a dotted name."""
+    parts = name.removesuffix(".py").split("/") if "/" in name or name.endswith(".py") else name.split(".")[1:]
+    return parts[0] if parts else "__init__"
+
+
+def level_of(unit: str) -> int:
+    for level, units in enumerate(LEVELS):
+        if unit in units:
+            return level
+    raise AssertionError(f"{unit} has no level yet: say in test_layers.py where it stands")
+
+
+def uses(found: Import, library: str) -> bool:
+    return found.module == library or found.module.startswith(f"{library}.")
+
+
+def complaints(imports: list[Import]) -> list[str]:
+    """Return the imports of ours that point back or sideways."""
+    wrong = []
+    for found in imports:
+        importer, imported = unit_of(found.path), unit_of(found.module)
+        if importer in OUTSIDE or imported in OUTSIDE:
+            if importer != imported:
+                wrong.append(str(found))
+        elif importer != imported and level_of(importer) <= level_of(imported):
+            wrong.append(str(found))
+    return wrong
+
+
+def test_the_reader_of_imports_sees_them_all() -> None:
+    """Otherwise every test below could only pass."""
+    source = (
+        "from typing import TYPE_CHECKING\n"
+        "import a.b, c\n"
+        "if TYPE_CHECKING:\n    import t\n"
+        "try:\n    from airflow.sdk import X\nexcept ImportError:\n    pass\n"
+        f"def f():\n    from {PACKAGE}.api import jobs, nothing\n    from {PACKAGE} import __version__\n"
+    )
+    assert {(found.module, found.types_only) for found in imports_in(source, "x.py")} == {
+        ("typing", False),
+        ("a.b", False),
+        ("c", False),
+        ("t", True),
+        ("airflow.sdk", False),
+        (f"{PACKAGE}.api.jobs", False),
+        (f"{PACKAGE}.api", False),
+        (PACKAGE, False),
+    }
+    assert len(IMPORTS) > 500
+    assert len({found.path for found in OURS}) > 50
+
+
+@pytest.mark.parametrize(
+    ("path", "module"),
+    [
+        ("api/jobs.py", "hooks.fabric"),
+        ("api/jobs.py", "compat"),
+        ("exceptions.py", "api.flow"),
+        ("hooks/fabric.py", "triggers.job"),
+        ("triggers/job.py", "operators.job"),
+        ("operators/job.py", "sensors.job"),
+        ("watcher.py", "shared"),
+        ("emulator/jobs.py", "exceptions"),
+        ("hooks/fabric.py", "emulator"),
+    ],
+)
+def test_an_import_that_points_back_is_complained_of(path: str, module: str) -> None:
+    assert complaints([Import(path, f"{PACKAGE}.{module}")])
+
+
+def test_imports_point_one_way() -> None:
+    assert complaints(OURS) == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph: dict[str, set[str]] = {}
+    for found in OURS:
+        if not found.types_only:
+            importer = f"{PACKAGE}/{found.path}".removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            graph.setdefault(importer, set()).add(found.module)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(error.args[1][::-1]))
+
+
+@pytest.mark.parametrize("library", ALLOWED)
+def test_a_library_is_named_only_where_it_belongs(library: str) -> None:
+    users = {found.path for found in IMPORTS if uses(found, library) and unit_of(found.path) not in OUTSIDE}
+    assert users == ALLOWED[library]
+
+
+def test_nobody_else_opens_a_socket() -> None:
+    assert [
+        str(found)
+        for found in IMPORTS
+        if any(uses(found, library) for library in SOCKETS)
+        and unit_of(found.path) not in OUTSIDE
+        and found.path not in ALLOWED.get(found.module.split(".")[0], set())
+    ] == []
+
+
+def test_only_compat_and_the_triggers_know_airflow() -> None:
+    strangers = [
+        str(found)
+        for found in IMPORTS
+        if uses(found, "airflow")
+        and found.path != "compat.py"
+        and not (unit_of(found.path) == "triggers" and found.module == "airflow.triggers.base")
+    ]
+    assert strangers == []
+
+
+def test_what_airflow_reads_first_needs_no_airflow() -> None:
+    """Airflow 3 asks for the provider's info while it reads its own configuration, that is, while it imports itself."""
+    reached, ahead = set(), [f"{PACKAGE}.get_provider_info"]
+    while ahead:
+        module = ahead.pop()
+        if module not in reached:
+            reached.add(module)
+            path = "/".join(module.split(".")[1:]) + ".py"
+            ahead += [found.module for found in OURS if found.path == path and not found.types_only]
+    assert f"{PACKAGE}.connection_form" in reached
+    assert f"{PACKAGE}.compat" not in reached
+
+
+FRESH = """
+import importlib, json, sys
+for name in ("airflow.sdk", "airflow.models.baseoperator", "airflow.sensors.base"):
+    try:
+        importlib.import_module(name)
+        break
+    except ImportError:
+        continue
+before = set(sys.modules)
+import airflow_provider_fabric.operators.pipeline
+print("MODULES", json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+def test_a_dag_file_pays_for_nothing_but_the_operators() -> None:
+    """Airflow parses DAG files again and again, so an import of msal, say, is paid every time."""
+    run = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, text=True, cwd=ROOT.parent, check=False)
+    assert run.returncode == 0, run.stderr
+    loaded = json.loads(next(line for line in run.stdout.splitlines() if line.startswith("MODULES")).split(" ", 1)[1])
+    assert f"{PACKAGE}.operators.pipeline" in loaded
+    assert {name.split(".")[0] for name in loaded} & {"msal", "requests", "httpx", "jwt", "starlette"} == set()
+    assert [name for name in loaded if name.startswith((f"{PACKAGE}.emulator", f"{PACKAGE}.hooks"))] == []
+    assert [name for name in loaded if name.startswith(f"{PACKAGE}.api.") and "transport" in name] == []

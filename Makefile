@@ -50,4 +50,4 @@ constraints: environment  ## Resolve constraints/ anew: make constraints PYTHONS
 	$(VENV)/python -m devtools.constraints $(AIRFLOW) $(foreach python,$(PYTHONS),--python $(python))
 
 clean:  ## Remove the environment, demo runs and caches
-	rm -rf .venv .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
+	rm -rf .venv .venv-clients .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov

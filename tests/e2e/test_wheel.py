@@ -1,0 +1,123 @@
+"""The wheel in an environment that has nothing but Airflow."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.wheel
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+
+IMPORT_ALL = """
+import importlib, pkgutil, sys, warnings
+import airflow.models  # Airflow's own warnings at its first import are not ours
+without_extra = sys.argv[1:] == ["bare"]
+warnings.simplefilter("error")
+import airflow_provider_fabric as package
+assert "site-packages" in package.__file__, package.__file__
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    inside_emulator = module.name.startswith(package.__name__ + ".emulator.")
+    if without_extra and inside_emulator and not module.name.endswith(".control"):
+        continue
+    if not module.name.endswith(".__main__"):
+        importlib.import_module(module.name)
+        print(module.name)
+"""
+
+VERSIONS = ["3.3.2", "2.10.5"] if sys.version_info < (3, 13) else ["3.3.2"]  # 2.10 ends at Python 3.12
+
+
+def run(*command: str | Path, **environment: str) -> str:
+    """Run a command and return what it printed; fail with all of it."""
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("AIRFLOW", "PYTHONPATH"))}
+    answer = subprocess.run(
+        [str(part) for part in command],
+        env=inherited | environment,
+        cwd=tempfile.gettempdir(),  # not the checkout: it would be imported instead of the wheel
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=400,
+    )
+    assert answer.returncode == 0, answer.stdout[-6000:]
+    return answer.stdout
+
+
+@dataclass(frozen=True)
+class Bare:
+    """An environment with one Airflow, its dependencies and our wheel."""
+
+    python: Path
+    constraints: Path
+    settings: dict[str, str]
+
+    def pip(self, *requirements: str | Path) -> None:
+        """Install something within the constraints."""
+        run(self.python, "-m", "pip", "install", "--quiet", "-c", self.constraints, *requirements)
+
+    def airflow(self, *arguments: str) -> str:
+        """Run ``airflow …``."""
+        return run(self.python, "-m", "airflow", *arguments, **self.settings)
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of this checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, REPOSITORY)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def environments(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bare]:
+    """An environment for each Airflow, made at once: most of the time goes by in pip."""
+
+    def make(version: str) -> Bare:
+        folder = tmp_path_factory.mktemp(f"airflow-{version}")
+        settings = {"AIRFLOW_HOME": str(folder / "home"), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+        constraints = REPOSITORY / "constraints" / f"airflow-{version}.txt"
+        bare = Bare(folder / "environment" / "bin" / "python", constraints, settings)
+        run(sys.executable, "-m", "venv", folder / "environment")
+        bare.pip(f"apache-airflow=={version}", wheel)
+        bare.airflow("db", "migrate")
+        return bare
+
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(VERSIONS, pool.map(make, VERSIONS), strict=True))
+
+
+@pytest.fixture(params=VERSIONS)
+def bare(request: pytest.FixtureRequest, environments: dict[str, Bare]) -> Bare:
+    """One of the environments."""
+    return environments[request.param]
+
+
+def test_every_module_imports_without_warnings(bare: Bare):
+    imported = run(bare.python, "-c", IMPORT_ALL, "bare", **bare.settings)
+    assert "airflow_provider_fabric.operators.job\n" in imported
+    assert "airflow_provider_fabric.emulator\n" in imported
+    assert "airflow_provider_fabric.emulator.server\n" not in imported
+
+
+def test_airflow_lists_the_provider(bare: Bare):
+    assert "airflow-provider-fabric" in bare.airflow("providers", "list")
+
+
+def test_airflow_takes_a_connection_of_our_type(bare: Bare):
+    connection = ("--conn-type", "fabric", "--conn-login", "client", "--conn-password", "secret")
+    bare.airflow("connections", "add", "fabric_default", *connection, "--conn-extra", '{"tenant_id": "contoso.com"}')
+    assert '"conn_type": "fabric"' in bare.airflow("connections", "get", "fabric_default", "--output", "json")
+
+
+def test_the_extra_brings_what_the_emulator_imports(bare: Bare, wheel: Path):
+    bare.pip(f"{wheel}[emulator]")
+    assert "airflow_provider_fabric.emulator.server\n" in run(bare.python, "-c", IMPORT_ALL, **bare.settings)

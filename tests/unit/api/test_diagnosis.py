@@ -17,9 +17,10 @@ FABRIC = "https://api.fabric.microsoft.com"
 def said(*answers: Response | TransportFailure, audience: str = FABRIC, auth_type: AuthType = AuthType.CLIENT_SECRET):
     flow = check(FabricSettings("c", auth_type), audience)
     asked = [next(flow)]
+    *first, last = answers
+    asked += [flow.send(answer) for answer in first]
     with pytest.raises(StopIteration) as end:
-        for answer in answers:
-            asked.append(flow.send(answer))
+        flow.send(last)
     return end.value.value, asked
 
 

@@ -57,6 +57,7 @@ __all__ = [
     "read_extra_async",
     "read_own_xcom",
     "series_started",
+    "settling_seconds",
     "task_state_store",
 ]
 
@@ -64,6 +65,16 @@ __all__ = [
 def default_deferrable() -> bool:
     """Return ``[operators] default_deferrable``."""
     return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
+
+
+def settling_seconds() -> float:
+    """Return how long after its deferral a task may still look busy to Airflow.
+
+    The supervisor of a task may notice the end of its process only after ``[workers] min_heartbeat_interval`` (5 s). A
+    trigger that fires before that meets a scheduler that takes the late report for a failure: "reported that the task
+    finished with state success, but the task instance's state attribute is queued" (seen on 3.3.2 under load).
+    """
+    return 1.2 * float(conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0))
 
 
 def mask_secret(secret: str) -> None:

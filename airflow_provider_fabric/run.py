@@ -60,6 +60,10 @@ class FabricRun:
         """Return what follows the run."""
         return Watch(self.job, self.submitted_at, self.check_interval, self.next_look, self.deadline)
 
+    def not_before(self, moment: float) -> FabricRun:
+        """Return the same wait, whose first look is not before a moment."""
+        return replace(self, next_look=max(self.next_look, moment))
+
     def again(self, job: JobRef, run_url: str, now: float) -> FabricRun:
         """Return the same wait for another run."""
         return replace(self, job=job, run_url=run_url, submitted_at=now, next_look=now)

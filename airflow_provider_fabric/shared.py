@@ -3,91 +3,150 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
+from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, TypeVar
 
-from airflow_provider_fabric.api.budget import CallBudget
+from airflow_provider_fabric.api.budget import CallBudget, within
 from airflow_provider_fabric.api.flow import Flow
 from airflow_provider_fabric.api.jobs import cancel_item_job_instance
 from airflow_provider_fabric.api.models import JobInstance, JobRef
 from airflow_provider_fabric.api.retry import KILL_BUDGET
 from airflow_provider_fabric.api.waiting import Watch
+from airflow_provider_fabric.exceptions import FabricError
 from airflow_provider_fabric.watcher import Watcher
+
+if TYPE_CHECKING:
+    from airflow_provider_fabric.hooks.fabric import FabricHook
 
 T = TypeVar("T")
 
 CONNECTION_SECONDS = 300.0
 """For how long a connection is not looked up again; after that, new triggers see its changes."""
 
+PAUSES = (2.0, 10.0, 30.0)
+"""Seconds between tries of a look-up while Airflow is in trouble."""
+
+MINUTE = 60.0
+"""A minute of the quota, in seconds; the benchmarks shorten it together with the emulator's."""
+
+_log = logging.getLogger(__name__)
+
 
 @dataclass
-class _Loop:
+class _Connection:
+    """A connection, and when it was looked up."""
+
+    hook: asyncio.Task[FabricHook]
+    at: float
+
+    @property
+    def failed(self) -> bool:
+        return self.hook.done() and (self.hook.cancelled() or self.hook.exception() is not None)
+
+
+@dataclass
+class _Shared:
     """What belongs to one event loop."""
 
-    hooks: dict[str, tuple[float, asyncio.Task[Any]]] = field(default_factory=dict)
+    connections: dict[str, _Connection] = field(default_factory=dict)
     watchers: dict[str, Watcher] = field(default_factory=dict)
 
 
-_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Loop] = WeakKeyDictionary()
+_loops: dict[asyncio.AbstractEventLoop, _Shared] = {}
 
 
-async def shared_hook(fabric_conn_id: str) -> Any:
+def _shared() -> _Shared:
+    loop = asyncio.get_running_loop()
+    if loop not in _loops:
+        for closed in [other for other in _loops if other.is_closed()]:
+            del _loops[closed]
+        _loops[loop] = _Shared()
+    return _loops[loop]
+
+
+async def shared_hook(fabric_conn_id: str) -> FabricHook:
     """Return the hook that all triggers of the running event loop share for a connection.
 
     :raises FabricConnectionError: a field of the connection is missing or wrong.
     """
-    loop = asyncio.get_running_loop()
-    hooks = _loops.setdefault(loop, _Loop()).hooks
-    made_at, making = hooks.get(fabric_conn_id, (0.0, None))
-    stale = time.monotonic() - made_at > CONNECTION_SECONDS
-    if making is None or stale or (making.done() and (making.cancelled() or making.exception() is not None)):
-        making = loop.create_task(_make_hook(fabric_conn_id, making))
-        hooks[fabric_conn_id] = (time.monotonic(), making)
-    return await asyncio.shield(making)
+    loop, connections = asyncio.get_running_loop(), _shared().connections
+    known = connections.get(fabric_conn_id)
+    if known is None or known.failed or loop.time() - known.at > CONNECTION_SECONDS:
+        old = known.hook if known is not None and known.hook.done() and not known.failed else None
+        look_up = _look_up(fabric_conn_id, None if old is None else old.result())
+        known = _Connection(Context().run(loop.create_task, look_up), loop.time())
+        connections[fabric_conn_id] = known
+    return await asyncio.shield(known.hook)
 
 
-async def _make_hook(fabric_conn_id: str, earlier: asyncio.Task[Any] | None) -> Any:
-    """Look the connection up; keep the earlier hook, and its open client, if nothing has changed."""
+async def _look_up(fabric_conn_id: str, old: FabricHook | None) -> FabricHook:
+    """Look a connection up. One that has not changed keeps its hook, and thereby its HTTP connections."""
     from airflow_provider_fabric.hooks.fabric import FabricHook
 
     hook = FabricHook(fabric_conn_id)
-    settings = await hook.aget_conn()
-    if earlier is not None and earlier.done() and not earlier.cancelled() and earlier.exception() is None:
-        held = earlier.result()
-        if await held.aget_conn() == settings:
-            return held
-    return hook
+    for pause in (*PAUSES, None):
+        try:
+            settings = await hook.aget_conn()
+        except FabricError:
+            raise
+        except Exception as error:
+            if old is not None:
+                _log.warning("Could not look connection %r up again: %r", fabric_conn_id, error)
+                return old
+            if pause is None:
+                raise
+            await asyncio.sleep(pause)
+        else:
+            return old if old is not None and settings == await old.aget_conn() else hook
+    raise AssertionError("unreachable: the last try returns or raises")
 
 
 async def aclose() -> None:
-    """Close what the running event loop shares: for whoever ends the loop before the process."""
-    loop = _loops.pop(asyncio.get_running_loop(), None)
-    for _, making in loop.hooks.values() if loop is not None else ():
-        if making.done() and not making.cancelled() and making.exception() is None:
-            await making.result().aclose()
+    """Close what the running event loop shares: for whoever ends the loop before the process ends."""
+    shared = _loops.pop(asyncio.get_running_loop(), None)
+    for connection in shared.connections.values() if shared is not None else ():
+        if connection.hook.done() and not connection.failed:
+            await connection.hook.result().aclose()
+
+
+async def _watcher(hook: FabricHook) -> Watcher:
+    settings = await hook.aget_conn()
+    watchers = _shared().watchers
+    if settings.identity not in watchers:
+        budget = CallBudget(settings.job_calls_per_minute, time.time(), minute=MINUTE)
+        watchers[settings.identity] = Watcher(hook.arun, budget)
+    return watchers[settings.identity]
+
+
+async def wait_with(hook: FabricHook, watch: Watch) -> JobInstance:
+    """Wait until a run is over, together with everyone else who waits; see :meth:`.watcher.Watcher.wait`."""
+    return await (await _watcher(hook)).wait(watch)
 
 
 async def wait(fabric_conn_id: str, watch: Watch) -> JobInstance:
-    """Wait until a run is over, together with everyone else who waits; see :meth:`.watcher.Watcher.wait`."""
-    hook = await shared_hook(fabric_conn_id)
-    settings = await hook.aget_conn()
-    watchers = _loops[asyncio.get_running_loop()].watchers
-    watcher = watchers.get(settings.identity)
-    if watcher is None:
-        budget = CallBudget(settings.job_calls_per_minute, time.time())
-        watcher = watchers[settings.identity] = Watcher(hook.arun, budget)
-    return await watcher.wait(watch)
+    """Wait until a run is over, with the shared hook of a connection."""
+    return await wait_with(await shared_hook(fabric_conn_id), watch)
 
 
 async def arun(fabric_conn_id: str, flow: Flow[T]) -> T:
     """Run a flow on the shared client."""
+    return await (await shared_hook(fabric_conn_id)).arun(flow)
+
+
+async def arun_job_calls(fabric_conn_id: str, flow: Flow[T]) -> T:
+    """Run a flow of job-scheduler calls on the shared client, each call in its turn within the identity's budget."""
     hook = await shared_hook(fabric_conn_id)
-    return await hook.arun(flow)  # type: ignore[no-any-return]
+    watcher = await _watcher(hook)
+    return await hook.arun(within(watcher.budget, flow, watcher.clock))
 
 
 async def cancel(fabric_conn_id: str, job: JobRef) -> bool:
-    """Ask for a run's cancellation, at once and briefly."""
+    """Ask for a run's cancellation, at once and briefly; it counts, but does not wait for its turn."""
+    hook = await shared_hook(fabric_conn_id)
+    watcher = await _watcher(hook)
     flow = cancel_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id, budget=KILL_BUDGET)
-    return await arun(fabric_conn_id, flow)
+    watcher.budget.spend(watcher.clock())
+    return await hook.arun(flow)

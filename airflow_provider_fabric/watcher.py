@@ -4,6 +4,9 @@ Fabric allows an identity 200 job-scheduler calls a minute. One :class:`Watcher`
 budget of them, looks at the run that is most overdue, and serves all waiting runs of its item with one List where that
 is cheaper than single Gets. It never starts or cancels anything, and our own trouble never ends a wait early: what a
 look means is told by :class:`~airflow_provider_fabric.api.waiting.Watch`.
+
+While there is budget to spare, an item is looked at more often when one of its runs is likely to end soon; when there
+is none, the longest overdue comes first, which stretches all intervals evenly.
 """
 
 from __future__ import annotations
@@ -11,19 +14,29 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from statistics import median
-from typing import TYPE_CHECKING, Any
+from contextvars import Context
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_fabric.api.budget import CallBudget
+from airflow_provider_fabric.api.budget import CallBudget, within
 from airflow_provider_fabric.api.jobs import find_job_instances, get_item_job_instance
 from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.api.retry import ONCE
+from airflow_provider_fabric.api.rhythm import chance_of_ending, usual_seconds
 from airflow_provider_fabric.api.waiting import Watch
-from airflow_provider_fabric.exceptions import FabricError, FabricNotFoundError, FabricThrottledError
+from airflow_provider_fabric.exceptions import (
+    FabricBadRequestError,
+    FabricError,
+    FabricJobMayBeRunning,
+    FabricNotFoundError,
+    FabricPermissionError,
+    FabricProtocolError,
+    FabricThrottledError,
+)
+from airflow_provider_fabric.waiters import NEVER, Waiting, WatchedItem
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.flow import Flow
@@ -34,36 +47,24 @@ CALLS_AT_ONCE = 8
 JITTER = 0.05
 """Share of an interval by which looks are spread."""
 
-NEAR_END_SPEED = 4.0
-SHORTEST_INTERVAL = 5.0
-"""Near a run's likely end, and with budget to spare, it is looked at so much more often, but not below this (s)."""
+FASTEST = 4.0
+"""Near a run's likely end, and with budget to spare, it is looked at so much more often at most..."""
 
-Clock = Callable[[], float]
+SHORTEST = 5.0
+"""...but not more often than this, in seconds, unless it was asked for."""
 
+TICK = 0.001
+"""Seconds that a look may be early: clocks and sums are not exact."""
 
-@dataclass(eq=False)
-class _Waiting:
-    """One trigger's wait."""
+LAST_LOOK = 5.0
+"""Seconds after its deadline at which a wait ends without a last look."""
 
-    watch: Watch
-    future: asyncio.Future[JobInstance]
-    singly: bool = False
+NOT_LISTABLE = (FabricBadRequestError, FabricNotFoundError, FabricPermissionError, FabricProtocolError)
+"""After these a List is not tried again; what they mean for a run, its own Get decides."""
 
+T = TypeVar("T")
 
-@dataclass(eq=False)
-class _Item:
-    """The runs of one item that are waited for."""
-
-    workspace_id: str
-    item_id: str
-    waiting: set[_Waiting] = field(default_factory=set)
-    pages: int = 1
-    usual_seconds: float | None = None
-    under_way: bool = False
-
-    @property
-    def due(self) -> float:
-        return min((w.watch.next_look for w in self.waiting), default=float("inf"))
+_log = logging.getLogger(__name__)
 
 
 class Watcher:
@@ -75,20 +76,15 @@ class Watcher:
     """
 
     def __init__(
-        self,
-        arun: Callable[[Flow[Any]], Awaitable[Any]],
-        budget: CallBudget,
-        *,
-        clock: Clock = time.time,
+        self, arun: Callable[[Flow[Any]], Awaitable[Any]], budget: CallBudget, *, clock: Callable[[], float] = time.time
     ) -> None:
+        self.budget = budget
+        self.clock = clock
         self._arun = arun
-        self._budget = budget
-        self._clock = clock
-        self._items: dict[tuple[str, str], _Item] = {}
-        self._queue: list[tuple[float, int, _Item]] = []
+        self._items: dict[tuple[str, str], WatchedItem] = {}
+        self._queue: list[tuple[float, int, WatchedItem]] = []
         self._tie = itertools.count()
-        self._wake = asyncio.Event()
-        self._runner: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._looks: set[asyncio.Task[None]] = set()
 
     async def wait(self, watch: Watch) -> JobInstance:
@@ -98,158 +94,178 @@ class Watcher:
         :raises FabricJobTimeout: the deadline passed first.
         :raises FabricJobMayBeRunning: looking on could not help.
         """
-        waiting = _Waiting(watch, asyncio.get_running_loop().create_future())
-        job = watch.job
-        item = self._items.setdefault((job.workspace_id, job.item_id), _Item(job.workspace_id, job.item_id))
+        waiting = Waiting(watch, asyncio.get_running_loop().create_future())
+        key = (watch.job.workspace_id, watch.job.item_id)
+        item = self._items.setdefault(key, WatchedItem(*key))
         item.waiting.add(waiting)
-        self._enqueue(item)
-        if self._runner is None or self._runner.done():
-            self._runner = asyncio.get_running_loop().create_task(self._run())
-        self._wake.set()
+        giving_up = self._give_up_in_time(item, waiting)
+        self._enqueue(item, item.due_for(waiting))
+        self._pump()
         try:
             return await waiting.future
         finally:
+            if giving_up is not None:
+                giving_up.cancel()
             item.waiting.discard(waiting)
-            if not item.waiting:
-                self._items.pop((job.workspace_id, job.item_id), None)
+            self._forget(item)
 
-    def _enqueue(self, item: _Item) -> None:
-        if item.waiting and not item.under_way:
-            heapq.heappush(self._queue, (item.due, next(self._tie), item))
-
-    async def _run(self) -> None:
-        """Start looks, the most overdue first, as the budget allows; end when nobody waits."""
-        while self._items:
-            self._wake.clear()
-            delay = self._delay()
-            if delay is None or delay > 0:
-                await self._rest(delay)
-                continue
-            _, _, item = heapq.heappop(self._queue)
-            item.under_way = True
-            look = asyncio.get_running_loop().create_task(self._look(item))
-            self._looks.add(look)
-            look.add_done_callback(self._looks.discard)
-
-    def _delay(self) -> float | None:
-        """Return seconds until the next look may start; ``None`` if only an event can tell."""
-        while self._queue and (self._queue[0][2].under_way or self._queue[0][2].due != self._queue[0][0]):
-            heapq.heappop(self._queue)  # out of date: the item was queued anew, or nobody waits for it
-        if not self._queue or len(self._looks) >= CALLS_AT_ONCE:
+    def _give_up_in_time(self, item: WatchedItem, waiting: Waiting) -> asyncio.TimerHandle | None:
+        """See to it that a wait ends although its last look, due at the deadline, gets no budget or no answer."""
+        watch = waiting.watch
+        if watch.deadline is None:
             return None
-        now = self._clock()
-        return max(self._queue[0][0] - now, self._budget.delay(now))
+        left = watch.deadline + LAST_LOOK * self.budget.minute / 60 - self.clock()
+        return _later(left, lambda: item.end(waiting, watch.timed_out()))
 
-    async def _rest(self, seconds: float | None) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), seconds)
-        except asyncio.TimeoutError:
+    def _forget(self, item: WatchedItem) -> None:
+        key = (item.workspace_id, item.item_id)
+        if not item.waiting and self._items.get(key) is item:
+            del self._items[key]
+        if not self._items:
+            self._queue.clear()
+            self._pump()
+
+    def _enqueue(self, item: WatchedItem, due: float) -> None:
+        if not item.under_way and due < item.queued_for:
+            item.queued_for = due
+            heapq.heappush(self._queue, (due, next(self._tie), item))
+
+    def _pump(self) -> None:
+        """Start the looks that are due, the most overdue first, as the budget allows; come back for the next."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._queue and len(self._looks) < CALLS_AT_ONCE:
+            due, _, item = self._queue[0]
+            if due == item.queued_for and item.waiting:
+                now = self.clock()
+                pause = max(due - now, self.budget.delay(now))
+                if pause > TICK:
+                    self._timer = _later(pause, self._pump)
+                    return
+                self._start(item, max(due, now))
+            else:  # out of date
+                heapq.heappop(self._queue)
+
+    def _start(self, item: WatchedItem, now: float) -> None:
+        heapq.heappop(self._queue)
+        item.queued_for = NEVER
+        due = item.due()
+        if due > now:  # whoever was due has left
+            self._enqueue(item, due)
             return
+        item.under_way = True
+        self.budget.spend(now)
+        look = Context().run(asyncio.get_running_loop().create_task, self._look(item, *item.choose(now)))
+        self._looks.add(look)
+        look.add_done_callback(lambda _: self._looked(item, look))
 
-    async def _look(self, item: _Item) -> None:
-        try:
-            ready = [w for w in item.waiting if w.watch.first_look <= self._clock()]
-            alone = next((w for w in ready if w.singly), None)
-            if alone is None and len(ready) > 1 and item.pages <= len(ready):
-                await self._look_at_list(item, ready)
-            else:
-                due = min(ready or item.waiting, key=lambda w: w.watch.next_look)
-                await self._look_at_one(alone or due)
-        except Exception as error:  # noqa: BLE001 - a wait must end with the error, not hang
-            for waiting in list(item.waiting):
-                _fail(waiting, error)
-        finally:
-            item.under_way = False
-            self._enqueue(item)
-            self._wake.set()
-
-    async def _look_at_one(self, waiting: _Waiting) -> None:
-        job = waiting.watch.job
-        self._budget.spend(self._clock())
-        flow = get_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id, budget=ONCE)
-        try:
-            instance = await self._arun(flow)
-        except FabricError as error:
-            self._stumbled([waiting], error)
+    def _looked(self, item: WatchedItem, look: asyncio.Task[None]) -> None:
+        self._looks.discard(look)
+        item.under_way = False
+        if item.waiting:
+            self._enqueue(item, item.due())
+        if look.cancelled():  # the event loop is being closed: no new task now
+            self._timer = self._timer or _later(1.0, self._pump)
         else:
-            waiting.singly = False
-            self._seen(waiting, instance, None)
+            self._pump()
 
-    async def _look_at_list(self, item: _Item, ready: list[_Waiting]) -> None:
-        wanted = {w.watch.job.job_instance_id for w in ready}
-        self._budget.spend(self._clock())
+    async def _look(self, item: WatchedItem, group: list[Waiting], by_list: bool) -> None:
         try:
-            found, others, pages = await self._arun(
-                find_job_instances(item.workspace_id, item.item_id, wanted, budget=ONCE)
+            await (self._look_at_list(item, group) if by_list else self._look_at_one(item, group))
+        except Exception as error:  # noqa: BLE001 - a fault of ours must end the wait, not hang it
+            _log.exception("Looking at the runs of item %s broke.", item.item_id)
+            for waiting in group:
+                lost = FabricJobMayBeRunning(f"Lost sight of {waiting.watch}: {error!r}", job=waiting.watch.known())
+                lost.__cause__ = error
+                item.end(waiting, lost)
+
+    async def _ask(self, flow: Flow[T]) -> T:
+        """Run a look's flow, whose first call is paid for."""
+        return await self._arun(within(self.budget, flow, self.clock, paid=1))  # type: ignore[no-any-return]
+
+    async def _look_at_one(self, item: WatchedItem, group: list[Waiting]) -> None:
+        job = group[0].watch.job
+        try:
+            instance = await self._ask(
+                get_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id, budget=ONCE)
             )
         except FabricError as error:
-            self._stumbled(ready, error)
+            self._stumbled(item, group, error)
             return
-        item.pages = pages
-        if pages > 1:
-            self._budget.spend(self._clock(), pages - 1)
-        item.usual_seconds = _usual_seconds([*others, *found.values()])
-        for waiting in ready:
-            instance = found.get(waiting.watch.job.job_instance_id)
-            if instance is not None:
-                self._seen(waiting, instance, item.usual_seconds)
-            elif waiting.watch.known_visible:
-                waiting.singly = True  # it ended and fell off the list: about 100 completed runs are kept
-                waiting.watch.next_look = self._clock()
-            else:
-                missing = FabricNotFoundError("It is not in the item's list yet.", status_code=404)
-                self._stumbled([waiting], missing)
-
-    def _seen(self, waiting: _Waiting, instance: JobInstance, usual_seconds: float | None) -> None:
-        now = self._clock()
-        try:
-            ended = waiting.watch.seen(instance, now)
-        except FabricError as error:
-            _fail(waiting, error)
-            return
-        if ended is not None:
-            if not waiting.future.done():
-                waiting.future.set_result(ended)
-            return
-        self._spread(waiting.watch, now, instance, usual_seconds)
-
-    def _stumbled(self, group: list[_Waiting], error: FabricError) -> None:
-        now = self._clock()
-        throttled = False
-        if isinstance(error, FabricThrottledError):
-            throttled = True
-            self._budget.refused(now, error.retry_after)
         for waiting in group:
+            waiting.singly = False
+        self._seen(item, [(waiting, instance) for waiting in group])
+
+    async def _look_at_list(self, item: WatchedItem, group: list[Waiting]) -> None:
+        wanted = {w.run for w in group}
+        try:
+            found, others, item.pages = await self._ask(
+                find_job_instances(item.workspace_id, item.item_id, wanted, budget=ONCE)
+            )
+        except NOT_LISTABLE as error:
+            _log.warning("Runs of item %s are looked at one by one from now on: %s", item.item_id, error)
+            item.listable = False
+            return
+        except FabricError as error:
+            self._stumbled(item, group, error)
+            return
+        item.usual = usual_seconds([*others, *found.values()])
+        item.rest_until = self.clock() + min(self._shortest(w.watch) for w in group) * (1 - JITTER)
+        for waiting in group:  # not listed: not visible yet, or over for long, for about 100 completed runs are kept
+            waiting.singly = waiting.run not in found
+        self._seen(item, [(w, found[w.run]) for w in group if not w.singly])
+
+    def _seen(self, item: WatchedItem, looks: list[tuple[Waiting, JobInstance]]) -> None:
+        now, chances, active = self.clock(), 0.0, []
+        for waiting, instance in looks:
+            try:
+                ended = waiting.watch.seen(instance, now)
+            except FabricError as error:
+                item.end(waiting, error)
+                continue
+            if ended is not None:
+                item.end(waiting, ended)
+            else:
+                active.append(waiting)
+                started = instance.start_time_utc
+                age = 0.0 if started is None else max(0.0, now - started.timestamp())
+                chances += chance_of_ending(age, waiting.watch.interval, item.usual or ())
+        self._spread(active, now, 1.0 + (FASTEST - 1.0) * min(1.0, chances) * self.budget.slack(now))
+
+    def _stumbled(self, item: WatchedItem, group: list[Waiting], error: FabricError) -> None:
+        now = self.clock()
+        if isinstance(error, FabricThrottledError):
+            self.budget.refused(now, error.retry_after)
+        if isinstance(error, FabricThrottledError) or not any(w.watch.failures for w in group):
+            _log.warning("Could not look at runs of item %s, will look again: %s", item.item_id, error)
+        patient = []
+        for waiting in group:
+            due = waiting.watch.next_look
             try:
                 waiting.watch.stumbled(error, now)
             except FabricError as final:
-                _fail(waiting, final)
+                item.end(waiting, final)
                 continue
-            if throttled:  # it is overdue as before; the budget's pause holds it back
-                waiting.watch.next_look = now
+            if isinstance(error, FabricThrottledError):  # as overdue as before: the budget's pause holds it back
+                waiting.watch.look_at(due)
             else:
-                self._spread(waiting.watch, now, None, None)
+                patient.append(waiting)
+        self._spread(patient, now)
 
-    def _spread(self, watch: Watch, now: float, instance: JobInstance | None, usual_seconds: float | None) -> None:
-        """Move the next look a little, and nearer when the run is about to end and there is budget to spare."""
-        pause = watch.next_look - now
-        if instance is not None and usual_seconds and instance.start_time_utc and self._budget.spare(now):
-            age = now - instance.start_time_utc.timestamp()
-            if 0.8 * usual_seconds <= age + pause and age <= 1.5 * usual_seconds:
-                pause = min(pause, max(SHORTEST_INTERVAL, watch.interval / NEAR_END_SPEED))
-        watch.next_look = now + pause * (1.0 + random.uniform(-JITTER, JITTER))  # noqa: S311 - not for secrets
+    def _shortest(self, watch: Watch) -> float:
+        """Return how soon after a look a run may be looked at again."""
+        return min(watch.interval, max(SHORTEST * self.budget.minute / 60, watch.interval / FASTEST))
 
-
-def _usual_seconds(instances: list[JobInstance]) -> float | None:
-    """Return how long the item's completed runs usually took."""
-    spans = [
-        (i.end_time_utc - i.start_time_utc).total_seconds()
-        for i in instances
-        if i.end_time_utc is not None and i.start_time_utc is not None
-    ]
-    return median(spans) if len(spans) >= 3 else None
+    def _spread(self, group: list[Waiting], now: float, haste: float = 1.0) -> None:
+        """Move the next looks of a group together: nearer in haste, and a little at random."""
+        jitter = random.uniform(1.0 - JITTER, 1.0 + JITTER)  # noqa: S311 - not for secrets
+        for waiting in group:
+            pause = waiting.watch.next_look - now
+            pause = min(pause, max(pause / haste, self._shortest(waiting.watch)))
+            waiting.watch.look_at(now + pause * jitter)
 
 
-def _fail(waiting: _Waiting, error: BaseException) -> None:
-    if not waiting.future.done():
-        waiting.future.set_exception(error)
+def _later(seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+    """Call back later, in nobody's context: what is logged then belongs to no single trigger."""
+    return asyncio.get_running_loop().call_later(seconds, call, context=Context())

@@ -35,7 +35,8 @@ VISIBILITY_GRACE = 300.0
 """Seconds after the submit during which a run may not be visible."""
 
 PATIENCE = 1800.0
-"""Seconds of nothing but trouble after which we stop looking; at least three intervals."""
+LEAST_FAILURES = 3
+"""Seconds of nothing but trouble, and failed looks in that time, after which we stop looking."""
 
 NOT_VISIBLE_CODES = frozenset({"NotFound", "RequestExecutionFailed"})
 
@@ -60,16 +61,17 @@ class Watch:
     deadline: float | None = None
     first_look: float = field(init=False)
     trouble_since: float | None = field(init=False, default=None)
+    failures: int = field(init=False, default=0)
     last_status: str | None = field(init=False, default=None)
     last_trouble: str | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.first_look = self.next_look
-        self._cap()
+        self.look_at(self.next_look)
 
-    def _cap(self) -> None:
-        if self.deadline is not None:
-            self.next_look = min(self.next_look, self.deadline)
+    def look_at(self, moment: float) -> None:
+        """Look next at this moment, or at the deadline if that comes first."""
+        self.next_look = moment if self.deadline is None else min(moment, self.deadline)
 
     @property
     def known_visible(self) -> bool:
@@ -84,7 +86,7 @@ class Watch:
         if self._not_visible(instance, now):
             self._look_again(now)
             return None
-        self.trouble_since, self.last_trouble = None, None
+        self.trouble_since, self.failures, self.last_trouble = None, 0, None
         self.last_status = instance.status_text
         if instance.status.is_terminal:
             return instance
@@ -102,7 +104,8 @@ class Watch:
             raise FabricJobMayBeRunning(f"Lost sight of {self}: {error}", job=self.known()) from error
         if self.trouble_since is None:
             self.trouble_since = now
-        if now - self.trouble_since > max(PATIENCE, 3 * self.interval):
+        self.failures += 1
+        if now - self.trouble_since > max(PATIENCE, 3 * self.interval) and self.failures >= LEAST_FAILURES:
             raise FabricJobMayBeRunning(
                 f"Lost sight of {self}: no good answer for {now - self.trouble_since:.0f} s, last: {error} The run may "
                 "still be going.",
@@ -113,13 +116,16 @@ class Watch:
 
     def _look_again(self, now: float, at_least: float = 0.0) -> None:
         if self.deadline is not None and now >= self.deadline:
-            raise FabricJobTimeout(
-                f"{self} did not end in time. Last known status: {self.last_status or 'none'}."
-                + (f" Last trouble: {self.last_trouble}" if self.last_trouble else ""),
-                job=self.known(),
-            )
-        self.next_look = now + max(self.interval, at_least)
-        self._cap()
+            raise self.timed_out()
+        self.look_at(now + max(self.interval, at_least))
+
+    def timed_out(self) -> FabricJobTimeout:
+        """Return the error of a wait whose deadline has passed."""
+        return FabricJobTimeout(
+            f"{self} did not end in time. Last known status: {self.last_status or 'none'}."
+            + (f" Last trouble: {self.last_trouble}" if self.last_trouble else ""),
+            job=self.known(),
+        )
 
     def _in_grace(self, now: float) -> bool:
         return self.last_status is None and now < self.submitted_at + VISIBILITY_GRACE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from typing import Any
 
 from starlette.responses import Response
@@ -13,6 +14,8 @@ from airflow_provider_fabric.emulator.connections import Connections
 from airflow_provider_fabric.emulator.control_routes import PREFIX, control_routes
 from airflow_provider_fabric.emulator.errors import ServiceError, new_request_id
 from airflow_provider_fabric.emulator.faults import Fault
+from airflow_provider_fabric.emulator.portal.pages import BUCKET as PORTAL
+from airflow_provider_fabric.emulator.portal.pages import portal_routes
 from airflow_provider_fabric.emulator.powerbi import power_bi_error
 from airflow_provider_fabric.emulator.routes import all_routes
 from airflow_provider_fabric.emulator.routing import Router
@@ -28,7 +31,7 @@ class EmulatorApp:
     """The emulator as an ASGI application.
 
     :param world: the state it serves.
-    :param control: whether the control endpoints answer.
+    :param control: whether the control endpoints and the portal answer.
     :param sleep: how injected delays wait.
     """
 
@@ -44,14 +47,14 @@ class EmulatorApp:
         self.connections = connections or Connections()
         self._control = control
         self._sleep = sleep
-        self._router = Router((*all_routes(), *control_routes(self.connections)))
+        self._router = Router((*all_routes(), *control_routes(self.connections), *portal_routes()))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             return
         call = await self._read(scope, receive)
-        if call.path.startswith(PREFIX):
+        if call.path.startswith(PREFIX) or (call.route is not None and call.route.bucket == PORTAL):
             await self._serve_control(call)(scope, receive, send)
             return
         self.connections.use(scope.get("client"))
@@ -62,6 +65,7 @@ class EmulatorApp:
             await self._drop(scope, receive)
             return
         self.world.log.add(call, bucket, response.status_code, response.headers.get("retry-after"))
+        response.headers.setdefault("Date", formatdate(self.world.clock(), usegmt=True))
         await response(scope, receive, send)
 
     async def _read(self, scope: Scope, receive: Receive) -> Call:
@@ -90,15 +94,15 @@ class EmulatorApp:
         fault = self.world.faults.take(call.method, call.path)
         if fault is None:
             return self._answer(call)
+        answer = self._answer(call) if fault.phase == "after" else None
         if fault.delay_seconds:
             await self._sleep(fault.delay_seconds)
-        return self._answer_with_fault(call, fault)
-
-    def _answer_with_fault(self, call: Call, fault: Fault) -> Response | None:
         if fault.action == "delay":
-            return self._answer(call)
-        if fault.phase == "after":
-            self._answer(call)
+            return answer or self._answer(call)
+        return self._faulty_answer(call, fault)
+
+    @staticmethod
+    def _faulty_answer(call: Call, fault: Fault) -> Response | None:
         if fault.action == "drop":
             return None
         for_token = call.route is not None and call.route.bucket == "token"

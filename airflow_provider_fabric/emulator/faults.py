@@ -30,7 +30,8 @@ class Fault:
     :param phase: ``before`` the request is processed, or ``after``: it is, and then its answer is lost.
     :param body: replaces the envelope: a string is sent as it is, anything else as JSON.
     :param retry_after: header value, sent as it is (so an HTTP date works, and nothing is scaled).
-    :param delay_seconds: wait before anything else, in real seconds.
+    :param delay_seconds: wait before the request is processed, or after it is and before its answer, by ``phase``; in
+        real seconds.
     """
 
     id: str = ""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
-from .conftest import Service, error_of
+from airflow_provider_fabric.emulator.app import EmulatorApp
+
+from .conftest import DirectTransport, Service, error_of
 
 
 def test_a_fault_skips_hits_and_ends(service: Service) -> None:
@@ -110,3 +113,23 @@ def test_token_calls_leave_no_secret_in_the_log(service: Service) -> None:
     service.http.post(f"/{service.world.tenant.tenant_id}/oauth2/v2.0/token", data=form)
     log = service.http.get("/_emulator/requests").text
     assert service.world.tenant.client_secret not in log
+
+
+def test_a_delay_after_the_fact_holds_back_only_the_answer(service: Service) -> None:
+    item_id = service.create()
+    started: list[int] = []
+
+    async def look(seconds: float) -> None:
+        started.append(len(list(service.world.jobs.all())))
+
+    transport = DirectTransport(EmulatorApp(service.world, sleep=look))
+    with httpx.Client(transport=transport, base_url="https://fabric.test", headers=service.http.headers) as slow:
+        for phase in ("before", "after"):
+            service.control("POST", "faults", {"action": "delay", "phase": phase, "delay_seconds": 4})
+            answer = slow.post(f"{service.root}/items/{item_id}/jobs/Execute/instances")
+            assert answer.status_code == 202
+    assert started == [0, 2]
+
+
+def test_every_answer_is_dated_by_the_services_clock(service: Service) -> None:
+    assert service.get("/items").headers["Date"] == "Sun, 15 Jun 2025 15:06:40 GMT"

@@ -5,7 +5,7 @@ Supported: 2.10.5, 2.11 and every 3.x.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,7 +53,8 @@ __all__ = [
     "conf",
     "default_deferrable",
     "get_connection_async",
-    "mask_secret",
+    "mask_secrets",
+    "mask_secrets_async",
     "read_extra_async",
     "read_own_xcom",
     "series_started",
@@ -77,13 +78,21 @@ def settling_seconds() -> float:
     return 1.2 * float(conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0))
 
 
-def mask_secret(secret: str) -> None:
-    """Have Airflow replace a secret by asterisks in every log."""
+def mask_secrets(secrets: Iterable[str]) -> None:
+    """Have Airflow replace secrets by asterisks in every log."""
     try:  # Airflow ≥ 3.0
-        from airflow.sdk.log import mask_secret as mask
+        from airflow.sdk.log import mask_secret
     except ImportError:
-        from airflow.utils.log.secrets_masker import mask_secret as mask
-    mask(secret)
+        from airflow.utils.log.secrets_masker import mask_secret
+    for secret in secrets:
+        mask_secret(secret)
+
+
+async def mask_secrets_async(secrets: Iterable[str]) -> None:
+    """Do the same without blocking the event loop: in a triggerer, masking asks the supervisor."""
+    from asgiref.sync import sync_to_async
+
+    await sync_to_async(mask_secrets)(list(secrets))
 
 
 async def get_connection_async(conn_id: str) -> Any:

@@ -24,7 +24,6 @@ def definition(**parts):
     return {"parts": [{"path": p, "payload": e, "payloadType": "InlineBase64"} for p, e in encoded.items()]}
 
 
-QUICKLY = {"polling_interval": 1}
 PIPELINE = {"pipeline-content.json": {"properties": {"activities": []}}}
 COPY_JOB = {"copyjob-content.json": {"properties": {"jobMode": "Batch"}, "activities": []}}
 SCHEDULE = {
@@ -42,12 +41,12 @@ done("list workspaces", [entry.display_name for entry in core.workspaces.list_wo
 
 # Items of any kind; create and both definition calls are long-running operations.
 wanted = {"displayName": "From the SDK", "type": "DataPipeline", "definition": definition(**PIPELINE)}
-item = core.items.create_item(workspace, wanted, **QUICKLY)
+item = core.items.create_item(workspace, wanted)
 done("create item", item.display_name)
 done("get item", core.items.get_item(workspace, item.id).type)
-got = core.items.get_item_definition(workspace, item.id, **QUICKLY)
+got = core.items.get_item_definition(workspace, item.id)
 done("get item definition", sorted(part.path for part in got.definition.parts))
-core.items.update_item_definition(workspace, item.id, {"definition": definition(**PIPELINE)}, **QUICKLY)
+core.items.update_item_definition(workspace, item.id, {"definition": definition(**PIPELINE)})
 done("update item definition")
 done("update item", core.items.update_item(workspace, item.id, {"description": "Changed"}).description)
 done("list items", [entry.display_name for entry in core.items.list_items(workspace)])
@@ -73,13 +72,13 @@ done("delete item schedule")
 
 # Typed collections.
 copy_job = client.copyjob.items.create_copy_job(
-    workspace, {"displayName": "Copy", "definition": definition(**COPY_JOB)}, **QUICKLY
+    workspace, {"displayName": "Copy", "definition": definition(**COPY_JOB)}
 )
 done("create copy job", copy_job.type)
 client.copyjob.items.reset_copy_job(workspace, copy_job.id, {"resetAllCopyJobEntities": True})
 done("reset copy job")
 done("list copy jobs", [entry.display_name for entry in client.copyjob.items.list_copy_jobs(workspace)])
-dataflow = client.dataflow.items.create_dataflow(workspace, {"displayName": "Flow"}, **QUICKLY)
+dataflow = client.dataflow.items.create_dataflow(workspace, {"displayName": "Flow"})
 done("create dataflow", dataflow.type)
 client.dataflow.background_jobs.run_on_demand_apply_changes(workspace, dataflow.id)
 done("publish dataflow")
@@ -98,7 +97,7 @@ done("delete item")
 
 # Long-running operations, by hand.
 answers = []
-core.items.get_item_definition(workspace, copy_job.id, raw_response_hook=answers.append, **QUICKLY)
+core.items.get_item_definition(workspace, copy_job.id, raw_response_hook=answers.append)
 ids = [answer.http_response.headers.get("x-ms-operation-id") for answer in answers]
 operation = next((entry for entry in ids if entry), None)
 if operation:

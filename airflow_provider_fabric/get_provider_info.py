@@ -34,9 +34,22 @@ def get_provider_info() -> dict[str, Any]:
             }
         ],
         "hooks": _modules("hooks", "fabric"),
-        "operators": _modules("operators", "copy_job", "dataflow", "item", "job", "pipeline"),
+        "operators": _modules(
+            "operators",
+            "copy_job",
+            "dataflow",
+            "dbt",
+            "item",
+            "job",
+            "lakehouse",
+            "notebook",
+            "pipeline",
+            "semantic_model",
+            "spark_job",
+            "user_data_function",
+        ),
         "sensors": _modules("sensors", "job"),
-        "triggers": _modules("triggers", "job"),
+        "triggers": _modules("triggers", "job", "semantic_model"),
         "extra-links": ["airflow_provider_fabric.links.FabricRunLink"],
         "connection-types": [
             {

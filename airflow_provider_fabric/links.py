@@ -20,6 +20,7 @@ PORTAL_WORDS = {
     "Dataflow": "dataflows-gen2",
     "Lakehouse": "lakehouses",
     "Notebook": "synapsenotebooks",
+    "SemanticModel": "datasets",
     "SparkJobDefinition": "sparkjobdefinitions",
     "DataBuildToolJob": "databuildtooljobs",
 }

@@ -66,13 +66,33 @@ def submit_once(
         return (yield from run_item_job(workspace_id, item_id, job_type, body))
     except FabricAmbiguousError as error:
         unclear = error
+
+    def find() -> Flow[list[JobInstance]]:
+        return find_instances(workspace_id, item_id, job_type, since=before + unclear.waited, clock=clock)
+
+    return (yield from adopt(unclear, find, workspace_id, item_id, known=known))
+
+
+def adopt(
+    unclear: FabricAmbiguousError,
+    find: Callable[[], Flow[list[JobInstance]]],
+    workspace_id: str,
+    item_id: str,
+    *,
+    known: Collection[str] = (),
+) -> Flow[Submission]:
+    """Find the run that an unclear answer started.
+
+    :param unclear: what came instead of an answer.
+    :param find: lists the runs that were started since.
+    :param known: ids of instances that cannot be ours.
+    :raises FabricJobMayBeRunning: there is not exactly one.
+    """
     candidates: list[str] = []
     for pause in LOOKS:
         yield Sleep(pause)
         try:
-            found = yield from find_instances(
-                workspace_id, item_id, job_type, since=before + unclear.waited, clock=clock
-            )
+            found = yield from find()
         except FabricError:
             continue
         candidates = [i.id for i in found if i.invoke_type.casefold() != "scheduled" and i.id not in known]

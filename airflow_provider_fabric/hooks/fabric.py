@@ -7,12 +7,30 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from airflow_provider_fabric.api import items, jobs, names, operations, parameters, schedules, submit, upsert, waiting
+from airflow_provider_fabric.api import (
+    functions,
+    items,
+    jobs,
+    names,
+    operations,
+    parameters,
+    refreshes,
+    schedules,
+    submit,
+    upsert,
+    waiting,
+)
 from airflow_provider_fabric.api.auth import TokenSource, token_source
 from airflow_provider_fabric.api.flow import Flow
 from airflow_provider_fabric.api.settings import FabricSettings
 from airflow_provider_fabric.api.transport import HttpxDriver, RequestsDriver
-from airflow_provider_fabric.compat import BaseHook, get_connection_async, mask_secret, read_extra_async
+from airflow_provider_fabric.compat import (
+    BaseHook,
+    get_connection_async,
+    mask_secrets,
+    mask_secrets_async,
+    read_extra_async,
+)
 from airflow_provider_fabric.connection_form import hook_field_behaviour, hook_form_widgets
 
 if TYPE_CHECKING:
@@ -117,6 +135,31 @@ class FabricHook(BaseHook):
         _async(parameters.list_pipeline_parameters),
     )
 
+    refresh_semantic_model, arefresh_semantic_model = (
+        _sync(refreshes.refresh_semantic_model),
+        _async(refreshes.refresh_semantic_model),
+    )
+    list_semantic_model_refreshes, alist_semantic_model_refreshes = (
+        _sync(refreshes.list_semantic_model_refreshes),
+        _async(refreshes.list_semantic_model_refreshes),
+    )
+    get_semantic_model_refresh, aget_semantic_model_refresh = (
+        _sync(refreshes.get_semantic_model_refresh),
+        _async(refreshes.get_semantic_model_refresh),
+    )
+    cancel_semantic_model_refresh, acancel_semantic_model_refresh = (
+        _sync(refreshes.cancel_semantic_model_refresh),
+        _async(refreshes.cancel_semantic_model_refresh),
+    )
+    watch_semantic_model_refresh, awatch_semantic_model_refresh = (
+        _sync(refreshes.watch_semantic_model_refresh),
+        _async(refreshes.watch_semantic_model_refresh),
+    )
+    invoke_user_data_function, ainvoke_user_data_function = (
+        _sync(functions.invoke_user_data_function),
+        _async(functions.invoke_user_data_function),
+    )
+
     list_item_schedules, alist_item_schedules = (
         _sync(schedules.list_item_schedules),
         _async(schedules.list_item_schedules),
@@ -160,18 +203,22 @@ class FabricHook(BaseHook):
         """
         if self._settings is None:
             connection = self.get_connection(self.fabric_conn_id)
-            self._settings = self._read(connection, connection.extra_dejson)
+            settings = self._read(connection, connection.extra_dejson)
+            mask_secrets(settings.secrets())
+            self._settings = settings
         return self._settings
 
     async def aget_conn(self) -> FabricSettings:
         """Return the connection, read and checked, without blocking the event loop."""
         if self._settings is None:
             connection = await get_connection_async(self.fabric_conn_id)
-            self._settings = self._read(connection, await read_extra_async(connection), mask=False)
+            settings = self._read(connection, await read_extra_async(connection))
+            await mask_secrets_async(settings.secrets())
+            self._settings = settings
         return self._settings
 
-    def _read(self, connection: Any, extra: Mapping[str, Any], mask: bool = True) -> FabricSettings:
-        settings = FabricSettings.from_connection(
+    def _read(self, connection: Any, extra: Mapping[str, Any]) -> FabricSettings:
+        return FabricSettings.from_connection(
             self.fabric_conn_id,
             login=connection.login,
             password=connection.password,
@@ -180,10 +227,6 @@ class FabricHook(BaseHook):
             schema=connection.schema,
             extra=extra,
         )
-        if mask:
-            for secret in settings.secrets():
-                mask_secret(secret)
-        return settings
 
     def run(self, flow: Flow[T]) -> T:
         """Run any flow, synchronously."""

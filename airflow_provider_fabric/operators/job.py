@@ -10,17 +10,21 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.api.jobs import cancel_item_job_instance
 from airflow_provider_fabric.api.models import JobRef, require_guid
 from airflow_provider_fabric.api.payloads import generic_body
 from airflow_provider_fabric.api.retry import KILL_BUDGET
-from airflow_provider_fabric.compat import AirflowSkipException, BaseOperator, default_deferrable
+from airflow_provider_fabric.compat import (
+    AirflowSkipException,
+    BaseOperator,
+    default_deferrable,
+    settling_seconds,
+)
 from airflow_provider_fabric.durable import RunMemory
 from airflow_provider_fabric.exceptions import (
     FabricError,
-    FabricInputError,
     FabricJobCancelled,
     FabricJobDeduped,
     FabricJobError,
@@ -30,15 +34,15 @@ from airflow_provider_fabric.exceptions import (
 )
 from airflow_provider_fabric.failure import Explanation, job_error
 from airflow_provider_fabric.links import RUN_URL_KEY, FabricRunLink, run_url
+from airflow_provider_fabric.operators.policies import IfRunning, OnDeduped, check_policies
 from airflow_provider_fabric.operators.starting import Start, start_run
 from airflow_provider_fabric.run import Ending, FabricRun, Outcome
 
 if TYPE_CHECKING:
+    from airflow_provider_fabric.api.flow import Flow
     from airflow_provider_fabric.compat import Context
     from airflow_provider_fabric.hooks.fabric import FabricHook
-
-IfRunning = Literal["submit", "attach", "skip", "fail"]
-OnDeduped = Literal["fail", "skip", "attach"]
+    from airflow_provider_fabric.operators.runs import Runs
 
 KILL_SECONDS = 4.0
 """How long a killed task waits for its cancel to go out; Airflow follows up with SIGKILL after five."""
@@ -142,13 +146,28 @@ class FabricRunItemJobOperator(BaseOperator):
         """Return more about why a run failed. One quick try; a :class:`.FabricError` is logged and forgotten."""
         return None
 
+    @cached_property
+    def runs(self) -> Runs:
+        """What starts, finds and watches runs: the job scheduler, by way of the hook."""
+        return self.hook
+
+    def trigger(self, run: FabricRun) -> Any:
+        """Return what waits for the run in the triggerer."""
+        from airflow_provider_fabric.triggers.job import FabricJobInstanceTrigger
+
+        return FabricJobInstanceTrigger(self.fabric_conn_id, run.to_state(), self.cancel_on_kill)
+
+    def cancel_flow(self, job: JobRef) -> Flow[bool]:
+        """Return the conversation that cancels a run, briefly."""
+        return cancel_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id, budget=KILL_BUDGET)
+
     # The life.
 
     def execute(self, context: Context) -> Any:
         """Start the run, or find it, and wait for it."""
-        self._check()
+        check_policies(self)
         memory = RunMemory(context, self.durable)
-        run = start_run(self._start(context), self.hook, memory, context, self.log)
+        run = start_run(self._start(context), self.runs, memory, context, self.log)
         return self._follow(context, run)
 
     def execute_complete(self, context: Context, event: Any, run: Mapping[str, Any]) -> Any:
@@ -195,16 +214,6 @@ class FabricRunItemJobOperator(BaseOperator):
 
         return FabricHook(self.fabric_conn_id, sleep=self._sleep)
 
-    def _check(self) -> None:
-        choices = {"if_running": ("submit", "attach", "skip", "fail"), "on_deduped": ("fail", "skip", "attach")}
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise FabricInputError(f"{name} must be one of {', '.join(allowed)}, got {getattr(self, name)!r}.")
-        for name in ("check_interval", "timeout"):
-            seconds = getattr(self, name)
-            if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
-                raise FabricInputError(f"{name} must be a positive number of seconds, got {seconds!r}.")
-
     def _start(self, context: Context) -> Start:
         """Return what to start, with ids; whatever is wrong with it is said here, before anything is sent."""
         body = self.body()
@@ -243,23 +252,15 @@ class FabricRunItemJobOperator(BaseOperator):
         if not self.wait_for_termination:
             return {**run.watch().known(), "job_type": run.job_type}
         if self.deferrable:
-            self._defer(run)
+            run = run.not_before(time.time() + settling_seconds())
+            self.defer(trigger=self.trigger(run), method_name="execute_complete", kwargs={"run": run.to_state()})
         try:
-            instance = self.hook.watch_job_instance(run.watch())
+            instance = self.runs.watch_job_instance(run.watch())
         except FabricJobError as error:
             if self._killed.is_set():
                 raise
             return self.finish(context, run, Outcome.not_seen(error, run))
         return self.finish(context, run, Outcome.over(instance, run.job.workspace_id))
-
-    def _defer(self, run: FabricRun) -> None:
-        from airflow_provider_fabric.triggers.job import FabricJobInstanceTrigger
-
-        self.defer(
-            trigger=FabricJobInstanceTrigger(self.fabric_conn_id, run.to_state(), self.cancel_on_kill),
-            method_name="execute_complete",
-            kwargs={"run": run.to_state()},
-        )
 
     def _sleep(self, seconds: float) -> None:
         """Sleep, unless the task is killed meanwhile."""
@@ -269,8 +270,7 @@ class FabricRunItemJobOperator(BaseOperator):
     def _cancel(self, run: FabricRun) -> None:
         job = run.job
         try:
-            flow = cancel_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id, budget=KILL_BUDGET)
-            accepted = self.hook.run_apart(flow)
+            accepted = self.hook.run_apart(self.cancel_flow(job))
         except Exception as error:  # noqa: BLE001 - whoever ends the task must not be held up
             self.log.warning("Could not cancel job instance %s, which may go on: %s", job.job_instance_id, error)
         else:

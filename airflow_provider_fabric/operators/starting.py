@@ -20,7 +20,7 @@ from airflow_provider_fabric.exceptions import (
 from airflow_provider_fabric.run import FabricRun
 
 if TYPE_CHECKING:
-    from airflow_provider_fabric.hooks.fabric import FabricHook
+    from airflow_provider_fabric.operators.runs import Runs
 
 CANCEL_GRACE = 120.0
 """Seconds a new run waits for the cancelled run of an earlier try to end."""
@@ -73,7 +73,7 @@ class Start:
         return same and run.job_type == self.job_type
 
 
-def start_run(start: Start, hook: FabricHook, memory: RunMemory, context: Mapping[str, Any], log: Any) -> FabricRun:
+def start_run(start: Start, hook: Runs, memory: RunMemory, context: Mapping[str, Any], log: Any) -> FabricRun:
     """Return the run this task waits for; start one only if there is none that is ours.
 
     :raises FabricJobMayBeRunning: a run of ours may be going on, and cannot be told from others.
@@ -87,7 +87,7 @@ def start_run(start: Start, hook: FabricHook, memory: RunMemory, context: Mappin
 @dataclass
 class _Starter:
     start: Start
-    hook: FabricHook
+    hook: Runs
     memory: RunMemory
     log: Any
 

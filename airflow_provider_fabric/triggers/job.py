@@ -9,6 +9,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_fabric import shared
+from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.api.operations import wait_for_operation
 from airflow_provider_fabric.exceptions import FabricError
 from airflow_provider_fabric.run import FabricRun, Outcome
@@ -45,13 +46,21 @@ class FabricJobInstanceTrigger(BaseTrigger):
         """Wait, then fire one event, whatever happened."""
         run = self.run_state
         try:
-            instance = await shared.wait(self.fabric_conn_id, run.watch())
+            instance = await self.wait()
             outcome = Outcome.over(instance, run.job.workspace_id)
         except Exception as error:
             if not isinstance(error, FabricError):
                 self.log.exception("Waiting for job instance %s broke.", run.job.job_instance_id)
             outcome = Outcome.not_seen(error, run)
         yield TriggerEvent(outcome.to_state())
+
+    async def wait(self) -> JobInstance:
+        """Wait until the run is over, together with all others of this identity."""
+        return await shared.wait(self.fabric_conn_id, self.run_state.watch())
+
+    async def cancel(self) -> bool:
+        """Ask for the run's cancellation."""
+        return await shared.cancel(self.fabric_conn_id, self.run_state.job)
 
     async def on_kill(self) -> None:
         """Cancel the run: a user ended the task.
@@ -62,7 +71,7 @@ class FabricJobInstanceTrigger(BaseTrigger):
         if not self.cancel_on_kill:
             return
         job = self.run_state.job
-        request = asyncio.ensure_future(shared.cancel(self.fabric_conn_id, job))
+        request = asyncio.ensure_future(self.cancel())
         _pending.add(request)
         request.add_done_callback(_pending.discard)
         accepted = await asyncio.shield(request)

@@ -1,0 +1,140 @@
+"""Look after a lakehouse: refresh its materialized lake views, maintain its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from airflow_provider_fabric.api.models import require_guid
+from airflow_provider_fabric.exceptions import FabricInputError
+from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
+
+
+class FabricRefreshMaterializedLakeViewsOperator(FabricRunItemJobOperator):
+    """Refresh a lakehouse's materialized lake views and wait for it.
+
+    https://learn.microsoft.com/rest/api/fabric/lakehouse/background-jobs/run-on-demand-refresh-materialized-lake-views
+
+    :param workspace: GUID or display name of the workspace (templated).
+    :param lakehouse: GUID or display name of the lakehouse (templated).
+    :param execution_definition_id: GUID of the execution definition that says which views; ``None`` for all
+        (templated).
+    :param job_type: ``RefreshMaterializedLakeViews`` (templated).
+
+    The other parameters are those of :class:`~airflow_provider_fabric.operators.job.FabricRunItemJobOperator`.
+    """
+
+    template_fields: Sequence[str] = (
+        "workspace",
+        "lakehouse",
+        "execution_definition_id",
+        "job_type",
+        "fabric_conn_id",
+    )
+    item_field = "lakehouse"
+
+    def __init__(
+        self,
+        *,
+        workspace: str,
+        lakehouse: str,
+        execution_definition_id: str | None = None,
+        job_type: str = "RefreshMaterializedLakeViews",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(workspace=workspace, item=lakehouse, item_type="Lakehouse", job_type=job_type, **kwargs)
+        self.execution_definition_id = execution_definition_id
+
+    def body(self) -> Mapping[str, Any] | None:
+        """Return which execution definition to run, if one was given."""
+        if self.execution_definition_id is None:
+            return None
+        definition = require_guid(self.execution_definition_id, "execution_definition_id")
+        return {"executionData": {"mlvExecutionDefinitionId": definition}}
+
+
+class FabricRunTableMaintenanceOperator(FabricRunItemJobOperator):
+    """Optimize and vacuum a table of a lakehouse and wait for it.
+
+    https://learn.microsoft.com/rest/api/fabric/lakehouse/background-jobs/run-on-demand-table-maintenance. What is left
+    out is not done.
+
+    :param workspace: GUID or display name of the workspace (templated).
+    :param lakehouse: GUID or display name of the lakehouse (templated).
+    :param table: name of the table (templated).
+    :param schema: name of its schema, in a lakehouse that has schemas (templated).
+    :param v_order: optimize, with V-Order or without.
+    :param z_order_by: optimize, ordering by these columns (templated).
+    :param vacuum_retention: remove unreferenced files older than this: a ``timedelta``, or text ``d:hh:mm:ss``
+        (templated).
+    :param purge_deletion_vectors: rewrite files so that deleted rows are gone physically.
+    :param job_type: ``TableMaintenance`` (templated).
+
+    The other parameters are those of :class:`~airflow_provider_fabric.operators.job.FabricRunItemJobOperator`.
+    """
+
+    template_fields: Sequence[str] = (
+        "workspace",
+        "lakehouse",
+        "table",
+        "schema",
+        "z_order_by",
+        "vacuum_retention",
+        "job_type",
+        "fabric_conn_id",
+    )
+    item_field = "lakehouse"
+
+    def __init__(
+        self,
+        *,
+        workspace: str,
+        lakehouse: str,
+        table: str,
+        schema: str | None = None,
+        v_order: bool | None = None,
+        z_order_by: Sequence[str] | None = None,
+        vacuum_retention: timedelta | str | None = None,
+        purge_deletion_vectors: bool | None = None,
+        job_type: str = "TableMaintenance",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(workspace=workspace, item=lakehouse, item_type="Lakehouse", job_type=job_type, **kwargs)
+        self.table = table
+        self.schema = schema
+        self.v_order = v_order
+        self.z_order_by = z_order_by
+        self.vacuum_retention = vacuum_retention
+        self.purge_deletion_vectors = purge_deletion_vectors
+
+    def body(self) -> Mapping[str, Any] | None:
+        """Return which table, and what to do to it."""
+        if not isinstance(self.table, str) or not self.table.strip():
+            raise FabricInputError(f"table must be the name of a table, got {self.table!r}.")
+        optimize = {"vOrder": self.v_order, "zOrderBy": list(self.z_order_by) if self.z_order_by else None}
+        work = {
+            "optimizeSettings": _given(optimize),
+            "vacuumSettings": _given({"retentionPeriod": _span(self.vacuum_retention)}),
+            "purgeDeletionVectors": self.purge_deletion_vectors,
+        }
+        if not any(work.values()):
+            raise FabricInputError(
+                f"There is nothing to do to table {self.table!r}: give v_order, z_order_by, vacuum_retention or "
+                "purge_deletion_vectors."
+            )
+        return {"executionData": _given({"tableName": self.table, "schemaName": self.schema, **work})}
+
+
+def _given(settings: Mapping[str, Any]) -> dict[str, Any] | None:
+    return {key: value for key, value in settings.items() if value is not None} or None
+
+
+def _span(retention: timedelta | str | None) -> str | None:
+    """Return the service's form of a time span, ``d:hh:mm:ss``."""
+    if not isinstance(retention, timedelta):
+        return retention
+    if retention < timedelta(0):
+        raise FabricInputError(f"vacuum_retention must not be negative, got {retention}.")
+    minutes, seconds = divmod(retention.seconds, 60)
+    return f"{retention.days}:{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"

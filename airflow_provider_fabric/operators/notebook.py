@@ -1,0 +1,61 @@
+"""Run a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airflow_provider_fabric.api.payloads import notebook_body
+from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
+
+
+class FabricRunNotebookOperator(FabricRunItemJobOperator):
+    """Run a notebook and wait for it.
+
+    https://learn.microsoft.com/fabric/data-engineering/notebook-public-api#run-a-notebook-on-demand
+
+    :param workspace: GUID or display name of the workspace (templated).
+    :param notebook: GUID or display name of the notebook (templated).
+    :param parameters: names and values for the notebook's parameter cell: text, numbers and bools; dates and GUIDs
+        arrive as text (templated).
+    :param configuration: of the Spark session, as the article above lists it: ``defaultLakehouse``, ``environment``,
+        ``useStarterPool``, ``conf`` (templated).
+    :param job_type: ``RunNotebook`` (templated).
+
+    The other parameters are those of :class:`~airflow_provider_fabric.operators.job.FabricRunItemJobOperator`.
+    """
+
+    template_fields: Sequence[str] = (
+        "workspace",
+        "notebook",
+        "parameters",
+        "configuration",
+        "job_type",
+        "fabric_conn_id",
+    )
+    template_fields_renderers = {"parameters": "json", "configuration": "json"}
+    item_field = "notebook"
+
+    def __init__(
+        self,
+        *,
+        workspace: str,
+        notebook: str,
+        parameters: Mapping[str, Any] | None = None,
+        configuration: Mapping[str, Any] | None = None,
+        job_type: str = "RunNotebook",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            workspace=workspace,
+            item=notebook,
+            item_type="Notebook",
+            parameters=parameters,
+            job_type=job_type,
+            **kwargs,
+        )
+        self.configuration = configuration
+
+    def body(self) -> Mapping[str, Any] | None:
+        """Return ``executionData`` with typed parameters and the configuration."""
+        return notebook_body(self.parameters, self.configuration)

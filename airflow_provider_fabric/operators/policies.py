@@ -1,0 +1,28 @@
+"""What a job operator can be told to do in a case, and the check that it was told something that exists."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, get_args
+
+from airflow_provider_fabric.exceptions import FabricInputError
+
+IfRunning = Literal["submit", "attach", "skip", "fail"]
+OnDeduped = Literal["fail", "skip", "attach"]
+
+CHOICES: Mapping[str, tuple[str, ...]] = {"if_running": get_args(IfRunning), "on_deduped": get_args(OnDeduped)}
+SECONDS = ("check_interval", "timeout")
+
+
+def check_policies(operator: Any) -> None:
+    """Look at the arguments that all job operators share, before anything is sent.
+
+    :raises FabricInputError: a choice does not exist, or a time is no positive number.
+    """
+    for name, allowed in CHOICES.items():
+        if getattr(operator, name) not in allowed:
+            raise FabricInputError(f"{name} must be one of {', '.join(allowed)}, got {getattr(operator, name)!r}.")
+    for name in SECONDS:
+        seconds = getattr(operator, name)
+        if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
+            raise FabricInputError(f"{name} must be a positive number of seconds, got {seconds!r}.")

@@ -217,7 +217,8 @@ class Watcher:
         self._seen(item, [(w, found[w.run]) for w in group if not w.singly])
 
     def _seen(self, item: WatchedItem, looks: list[tuple[Waiting, JobInstance]]) -> None:
-        now, chances, active = self.clock(), 0.0, []
+        now, active = self.clock(), []
+        chances: dict[str, float] = {}
         for waiting, instance in looks:
             try:
                 ended = waiting.watch.seen(instance, now)
@@ -230,8 +231,8 @@ class Watcher:
                 active.append(waiting)
                 started = instance.start_time_utc
                 age = 0.0 if started is None else max(0.0, now - started.timestamp())
-                chances += chance_of_ending(age, waiting.watch.interval, item.usual or ())
-        self._spread(active, now, 1.0 + (FASTEST - 1.0) * min(1.0, chances) * self.budget.slack(now))
+                chances[waiting.run] = chance_of_ending(age, waiting.watch.interval, item.usual or ())
+        self._spread(active, now, 1.0 + (FASTEST - 1.0) * min(1.0, sum(chances.values())) * self.budget.slack(now))
 
     def _stumbled(self, item: WatchedItem, group: list[Waiting], error: FabricError) -> None:
         now = self.clock()

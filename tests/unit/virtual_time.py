@@ -79,10 +79,27 @@ class Run:
     takes: float
     listed: bool = True
     visible_after: float = 0.0
+    _over: str | None = None
 
     @property
     def ends(self) -> float:
         return self.started + self.takes
+
+    def wire(self, run_id: str) -> str:
+        """Return the service's JSON."""
+        over = clock() >= self.ends
+        if self._over is not None and over:
+            return self._over
+        text = json.dumps(
+            {
+                "id": run_id,
+                "status": "Completed" if over else "InProgress",
+                "startTimeUtc": _time(self.started),
+                "endTimeUtc": _time(self.ends) if over else None,
+            }
+        )
+        self._over = text if over else None
+        return text
 
 
 @dataclass
@@ -173,30 +190,16 @@ class FakeFabric:
     def _read(self, item: str, run: list[str], request: Request) -> Response:
         runs = {i: r for i, r in self.items.get(item, {}).items() if r.started + r.visible_after <= clock()}
         if run:
-            return said(_wire(run[0], runs[run[0]])) if run[0] in runs else refused(404)
-        entries = [_wire(i, r) for i, r in reversed(runs.items()) if r.listed]
+            return Response(200, {}, runs[run[0]].wire(run[0]).encode()) if run[0] in runs else refused(404)
+        entries = [run.wire(run_id) for run_id, run in reversed(runs.items()) if run.listed]
         first = int(request.params.get("continuationToken", 0))
         after = first + self.page_size
-        return said({"value": entries[first:after], "continuationToken": str(after) if after < len(entries) else None})
-
-
-def _wire(run_id: str, run: Run) -> dict[str, Any]:
-    over = clock() >= run.ends
-    return {
-        "id": run_id,
-        "status": "Completed" if over else "InProgress",
-        "startTimeUtc": _time(run.started),
-        "endTimeUtc": _time(run.ends) if over else None,
-    }
+        token = json.dumps(str(after) if after < len(entries) else None)
+        return Response(200, {}, f'{{"value":[{",".join(entries[first:after])}],"continuationToken":{token}}}'.encode())
 
 
 def _time(moment: float) -> str:
     return datetime.fromtimestamp(moment, timezone.utc).replace(tzinfo=None).isoformat()
-
-
-def said(content: Any) -> Response:
-    """Return a successful answer."""
-    return Response(200, {}, json.dumps(content).encode())
 
 
 def refused(status: int, **headers: str) -> Response:

@@ -34,7 +34,7 @@ def query_activity_runs(world: World, call: Call) -> Response:
         raise not_found("PipelineRunNotFound", "pipeline run", job_id)
     call.job_instance_id = job.id
     after, before, descending = _read_query(call.json_object())
-    runs = [run for run in _runs(world, job, call.now) if after <= run["_end"] and run["_start"] <= before]
+    runs = [run for run in activity_runs(world, job, call.now) if after <= run["_end"] and run["_start"] <= before]
     runs.sort(key=lambda run: run["_start"], reverse=descending)
     values = [{key: value for key, value in run.items() if not key.startswith("_")} for run in runs]
     return json_answer(values if world.config.activity_runs_shape == "list" else {"value": values})
@@ -66,7 +66,8 @@ def _read_instant(body: dict[str, Any], key: str) -> float:
         raise invalid_input(f"{key} must be a date and time") from problem
 
 
-def _runs(world: World, job: JobInstance, now: float) -> list[Activity]:
+def activity_runs(world: World, job: JobInstance, now: float) -> list[Activity]:
+    """Return the activity runs of a pipeline run; ``_start`` and ``_end`` are their moments as epoch seconds."""
     if job.is_over(now) and now - job.ends_at > world.config.scaled(world.config.activity_retention_seconds):
         return []
     if job.rule is not None and job.rule.activities is not None:

@@ -1,0 +1,114 @@
+"""The portal over HTTP: one page under several addresses, its two files, and the state it polls.
+
+The addresses are those of the Fabric portal that :mod:`airflow_provider_fabric.links` builds, so that the link of a
+task leads to its run. The page is the same everywhere; its script reads the address and asks for what it shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from airflow_provider_fabric.emulator.errors import not_found
+from airflow_provider_fabric.emulator.portal.state import Run, find_run, item_state, overview, run_state
+from airflow_provider_fabric.emulator.routing import Route
+from airflow_provider_fabric.emulator.wire import Call, json_answer
+
+if TYPE_CHECKING:
+    from airflow_provider_fabric.emulator.items import Item
+    from airflow_provider_fabric.emulator.world import World
+
+BUCKET = "portal"
+FOLDER = Path(__file__).parent
+FILES = {"portal.css": "text/css; charset=utf-8", "portal.js": "text/javascript; charset=utf-8"}
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+STATE = "/portal/state"
+OF_ITEM = "/{workspaceId}/{itemId}"
+OF_RUN = OF_ITEM + "/{jobInstanceId}"
+
+
+def portal_routes() -> Iterator[Route]:
+    """Return the portal's routes."""
+    for template, handler in (
+        ("/", _overview_page),
+        ("/groups/{workspaceId}/{word}/{itemId}", _item_page),
+        ("/workloads/data-pipeline/monitoring/workspaces/{workspaceId}/pipelines/{itemId}/{jobInstanceId}", _run_page),
+        ("/portal/{file}", _file),
+        (STATE, _overview_state),
+        (STATE + OF_ITEM, _item_state),
+        (STATE + OF_RUN, _run_state),
+    ):
+        yield Route("GET", template, handler, BUCKET)
+
+
+def _overview_page(world: World, call: Call) -> Response:
+    return _page(known=True)
+
+
+def _item_page(world: World, call: Call) -> Response:
+    """Answer for an item, or with ``?jobInstanceId=`` for one of its runs."""
+    job_id = call.query.get("jobInstanceId")
+    found = _find_item(world, call) if job_id is None else _find(world, call, job_id)
+    return _page(known=found is not None)
+
+
+def _run_page(world: World, call: Call) -> Response:
+    return _page(known=_find(world, call, call.params["jobInstanceId"]) is not None)
+
+
+def _page(*, known: bool) -> Response:
+    """Return the page; what the emulator does not know gets the same one, which says so, with the status 404."""
+    return Response(_content("portal.html"), 200 if known else 404, HEADERS, "text/html; charset=utf-8")
+
+
+def _file(world: World, call: Call) -> Response:
+    name = call.params["file"]
+    if name not in FILES:
+        raise not_found("EndpointNotFound", "file", name)
+    return Response(_content(name), 200, HEADERS, FILES[name])
+
+
+def _overview_state(world: World, call: Call) -> Response:
+    return json_answer(overview(world, call.now), headers=HEADERS)
+
+
+def _item_state(world: World, call: Call) -> Response:
+    item = _find_item(world, call)
+    if item is None:
+        raise not_found("ItemNotFound", "item", call.params["itemId"])
+    return json_answer(item_state(world, item, call.now), headers=HEADERS)
+
+
+def _run_state(world: World, call: Call) -> Response:
+    job_id = call.params["jobInstanceId"]
+    run = _find(world, call, job_id)
+    if run is None:
+        raise not_found("ItemNotFound", "run", job_id)
+    return json_answer(run_state(world, run, call.now), headers=HEADERS)
+
+
+def _find(world: World, call: Call, job_id: str) -> Run | None:
+    return find_run(world, call.params["workspaceId"], call.params["itemId"], job_id)
+
+
+def _find_item(world: World, call: Call) -> Item | None:
+    item = world.items.get(call.params["itemId"])
+    return item if item is not None and item.workspace_id == call.params["workspaceId"] else None
+
+
+@cache
+def _content(name: str) -> bytes:
+    return (FOLDER / name).read_bytes()

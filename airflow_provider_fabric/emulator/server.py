@@ -52,7 +52,7 @@ class FabricEmulator:
     :param host: address to listen on.
     :param port: 0 picks a free one.
     :param data_dir: where certificates and identities are kept; ``None`` is a directory that goes with the emulator.
-    :param control: whether the control endpoints answer; ``None`` is only on loopback addresses.
+    :param control: whether the control endpoints and the portal answer; ``None`` is only on loopback addresses.
     :param clock: epoch seconds.
     :param config: settings of :class:`~airflow_provider_fabric.emulator.config.Config`.
     """
@@ -113,6 +113,10 @@ class FabricEmulator:
     def user_id(self) -> str:
         """Object id of the seeded user, for delegated sign-in."""
         return self.world.tenant.user_id
+
+    def issued_tokens(self) -> list[str]:
+        """Return the access and refresh tokens issued so far: for tests that search for leaks."""
+        return self.world.tokens.texts()
 
     @property
     def connection(self) -> dict[str, Any]:

@@ -137,6 +137,10 @@ class Tokens:
         self._generation += 1
         self._access.clear()
 
+    def texts(self) -> list[str]:
+        """Return every token that is known now, access and refresh: for tests that search for leaks."""
+        return [*self._access, *self._refresh]
+
     def issue_refresh(
         self, identity: Identity, client_id: str, tenant_id: str, now: float, lifetime: float = REFRESH_TOKEN_LIFETIME
     ) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from airflow_provider_fabric.emulator import FabricEmulator
 from devtools.airflow_stack import AirflowStack
+from tests.e2e.identities import connections
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
@@ -22,10 +24,22 @@ def emulator() -> Iterator[FabricEmulator]:
 
 
 @pytest.fixture(scope="session")
-def airflow_stack(emulator: FabricEmulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowStack]:
-    """An Airflow with the example DAGs and the DAGs of these tests, connected to the emulator."""
+def all_connections(emulator: FabricEmulator, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
+    """A connection for every way to sign in."""
+    return connections(emulator, tmp_path_factory.mktemp("identities"))
+
+
+@pytest.fixture(scope="session")
+def airflow_stack(
+    emulator: FabricEmulator, all_connections: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[AirflowStack]:
+    """An Airflow with the example DAGs and the DAGs of these tests, connected to the emulator, logging at DEBUG."""
+    environment = {
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+        "AZURE_POD_IDENTITY_AUTHORITY_HOST": emulator.url,  # where msal looks for the managed identity
+    }
     dags = tmp_path_factory.mktemp("dags")
     shutil.copytree(REPOSITORY / "example_dags", dags / "example_dags")
     shutil.copytree(REPOSITORY / "tests" / "e2e" / "dags", dags / "e2e")
-    with AirflowStack(dags=dags, connections={"fabric_default": emulator.connection}) as stack:
+    with AirflowStack(dags=dags, connections=all_connections, env=environment) as stack:
         yield stack

@@ -210,7 +210,8 @@ class Watcher:
         except FabricError as error:
             self._stumbled(item, group, error)
             return
-        item.usual = usual_seconds([*others, *found.values()])
+        if item.usual is None or any(run.status.is_terminal for run in found.values()):
+            item.usual = usual_seconds(others)
         item.rest_until = self.clock() + min(self._shortest(w.watch) for w in group) * (1 - JITTER)
         for waiting in group:  # not listed: not visible yet, or over for long, for about 100 completed runs are kept
             waiting.singly = waiting.run not in found

@@ -103,26 +103,26 @@ def list_item_job_instances(
 
 def find_job_instances(
     workspace_id: str, item_id: str, wanted: Collection[str], *, budget: RetryBudget = PATIENT
-) -> Flow[tuple[dict[str, JobInstance], list[JobInstance], int]]:
+) -> Flow[tuple[dict[str, JobInstance], list[dict[str, Any]], int]]:
     """Look for some of an item's job instances in its list, and read no more pages than that takes.
 
-    :param wanted: ids.
-    :returns: those found, by id; all others that were read; and how many pages that took.
+    :param wanted: ids, in lower case.
+    :returns: those found, by id; all others that came along, in the service's form; and how many pages that took.
     """
     request = Request("GET", f"{item_path(workspace_id, item_id)}/jobs/instances", f"list job instances of {item_id}")
     found: dict[str, JobInstance] = {}
-    others: list[JobInstance] = []
+    others: list[dict[str, Any]] = []
     seen: set[str] = set()
     pages = 0
     while True:
         entries, token, _ = yield from list_page(request, budget)
         pages += 1
         for entry in entries:
-            instance = JobInstance.from_wire(entry)
-            if instance.id in wanted:
+            if str(entry.get("id")).lower() in wanted:
+                instance = JobInstance.from_wire(entry)
                 found[instance.id] = instance
             else:
-                others.append(instance)
+                others.append(entry)
         if token is None or token in seen or len(found) == len(wanted) or pages >= MAX_PAGES:
             return found, others, pages
         seen.add(token)

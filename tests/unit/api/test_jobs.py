@@ -193,7 +193,7 @@ def test_no_more_pages_are_read_than_it_takes(
     answers = [page(instance(), token="t1"), page(instance(job=OTHER_JOB), token="t2")]
     talk = drive(find_job_instances(WORKSPACE, ITEM, wanted), answers[:pages])
     assert list(talk.result()[0]) == found
-    assert [i.id for i in talk.result()[1]] == others
+    assert [entry["id"] for entry in talk.result()[1]] == others
     assert talk.result()[2] == pages
 
 

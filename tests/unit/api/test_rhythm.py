@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.api.rhythm import chance_of_ending, usual_seconds
 from tests.flow_driver import instance
 
 
-def ran(minutes: int, status: str = "Completed", **more: Any) -> JobInstance:
+def ran(minutes: int, status: str = "Completed", **more: Any) -> dict[str, Any]:
     times = {"startTimeUtc": "2026-08-04T12:00:00", "endTimeUtc": f"2026-08-04T12:{minutes:02d}:00"}
-    return JobInstance.from_wire(instance(status, **{**times, **more}))
+    return instance(status, **{**times, **more})
 
 
 def test_durations_of_completed_runs_are_learned() -> None:

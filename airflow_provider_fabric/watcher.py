@@ -79,7 +79,7 @@ class Watcher:
         self, arun: Callable[[Flow[Any]], Awaitable[Any]], budget: CallBudget, *, clock: Callable[[], float] = time.time
     ) -> None:
         self.budget = budget
-        self.clock = clock
+        self._clock = clock
         self._arun = arun
         self._items: dict[tuple[str, str], WatchedItem] = {}
         self._queue: list[tuple[float, int, WatchedItem]] = []
@@ -114,7 +114,7 @@ class Watcher:
         watch = waiting.watch
         if watch.deadline is None:
             return None
-        left = watch.deadline + LAST_LOOK * self.budget.minute / 60 - self.clock()
+        left = watch.deadline + LAST_LOOK * self.budget.minute / 60 - self._clock()
         return _later(left, lambda: item.end(waiting, watch.timed_out()))
 
     def _forget(self, item: WatchedItem) -> None:
@@ -138,7 +138,7 @@ class Watcher:
         while self._queue and len(self._looks) < CALLS_AT_ONCE:
             due, _, item = self._queue[0]
             if due == item.queued_for and item.waiting:
-                now = self.clock()
+                now = self._clock()
                 pause = max(due - now, self.budget.delay(now))
                 if pause > TICK:
                     self._timer = _later(pause, self._pump)
@@ -182,7 +182,7 @@ class Watcher:
 
     async def _ask(self, flow: Flow[T]) -> T:
         """Run a look's flow, whose first call is paid for."""
-        return await self._arun(within(self.budget, flow, self.clock, paid=1))  # type: ignore[no-any-return]
+        return await self._arun(within(self.budget, flow, self._clock, paid=1))  # type: ignore[no-any-return]
 
     async def _look_at_one(self, item: WatchedItem, group: list[Waiting]) -> None:
         job = group[0].watch.job
@@ -212,13 +212,13 @@ class Watcher:
             return
         if item.usual is None or any(run.status.is_terminal for run in found.values()):
             item.usual = usual_seconds(others)
-        item.rest_until = self.clock() + min(self._shortest(w.watch) for w in group) * (1 - JITTER)
+        item.rest_until = self._clock() + min(self._shortest(w.watch) for w in group) * (1 - JITTER)
         for waiting in group:  # not listed: not visible yet, or over for long, for about 100 completed runs are kept
             waiting.singly = waiting.run not in found
         self._seen(item, [(w, found[w.run]) for w in group if not w.singly])
 
     def _seen(self, item: WatchedItem, looks: list[tuple[Waiting, JobInstance]]) -> None:
-        now, active = self.clock(), []
+        now, active = self._clock(), []
         chances: dict[str, float] = {}
         for waiting, instance in looks:
             try:
@@ -236,7 +236,7 @@ class Watcher:
         self._spread(active, now, 1.0 + (FASTEST - 1.0) * min(1.0, sum(chances.values())) * self.budget.slack(now))
 
     def _stumbled(self, item: WatchedItem, group: list[Waiting], error: FabricError) -> None:
-        now = self.clock()
+        now = self._clock()
         if isinstance(error, FabricThrottledError):
             self.budget.refused(now, error.retry_after)
         if isinstance(error, FabricThrottledError) or not any(w.watch.failures for w in group):

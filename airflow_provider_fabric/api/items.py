@@ -161,12 +161,18 @@ def update_item(
     return Item.from_wire(answer.json_object())
 
 
-def delete_item(workspace_id: str, item_id: str, *, item_type: str | None = None, typed: bool = False) -> Flow[None]:
+def delete_item(
+    workspace_id: str, item_id: str, *, hard_delete: bool = False, item_type: str | None = None, typed: bool = False
+) -> Flow[None]:
     """Delete an item.
 
     https://learn.microsoft.com/rest/api/fabric/core/items/delete-item
+
+    :param hard_delete: for good: it cannot be recovered, even where the tenant keeps deleted items for a while.
     """
-    request = Request("DELETE", item_path(workspace_id, item_id, item_type, typed), f"delete item {item_id}")
+    path = item_path(workspace_id, item_id, item_type, typed)
+    params = {"hardDelete": "true"} if hard_delete else {}
+    request = Request("DELETE", path, f"delete item {item_id}", params=params)
     yield from send(request, replay=Replay.SAFE)
 
 

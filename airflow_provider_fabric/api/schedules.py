@@ -21,11 +21,14 @@ def _path(workspace_id: str, item_id: str, job_type: str, schedule_id: str | Non
     return path if schedule_id is None else f"{path}/{segment(schedule_id, 'schedule_id')}"
 
 
-def _body(enabled: bool, configuration: Mapping[str, Any]) -> dict[str, Any]:
+def _body(
+    enabled: bool, configuration: Mapping[str, Any], execution_data: Mapping[str, Any] | None
+) -> dict[str, Any]:
     missing = [key for key in ("type", "startDateTime", "endDateTime", "localTimeZoneId") if not configuration.get(key)]
     if missing:
         raise FabricInputError(f"configuration of the schedule needs {', '.join(missing)}.")
-    return {"enabled": enabled, "configuration": dict(configuration)}
+    body = {"enabled": enabled, "configuration": dict(configuration)}
+    return body if execution_data is None else {**body, "executionData": dict(execution_data)}
 
 
 def list_item_schedules(workspace_id: str, item_id: str, job_type: str) -> Flow[list[dict[str, Any]]]:
@@ -35,15 +38,22 @@ def list_item_schedules(workspace_id: str, item_id: str, job_type: str) -> Flow[
 
 
 def create_item_schedule(
-    workspace_id: str, item_id: str, job_type: str, *, enabled: bool, configuration: Mapping[str, Any]
+    workspace_id: str,
+    item_id: str,
+    job_type: str,
+    *,
+    enabled: bool,
+    configuration: Mapping[str, Any],
+    execution_data: Mapping[str, Any] | None = None,
 ) -> Flow[dict[str, Any]]:
     """Create a schedule.
 
     :param enabled: whether it starts jobs.
     :param configuration: ``{"type", "startDateTime", "endDateTime", "localTimeZoneId", …}``.
+    :param execution_data: what the job type documents; each run gets it.
     :raises FabricAmbiguousError: no clear answer; it may have been created.
     """
-    body = _body(enabled, configuration)
+    body = _body(enabled, configuration, execution_data)
     request = Request("POST", _path(workspace_id, item_id, job_type), f"schedule item {item_id}", json=body)
     return (yield from send(request, replay=Replay.IF_UNSENT)).json_object()
 
@@ -62,10 +72,12 @@ def update_item_schedule(
     *,
     enabled: bool,
     configuration: Mapping[str, Any],
+    execution_data: Mapping[str, Any] | None = None,
 ) -> Flow[dict[str, Any]]:
-    """Replace a schedule."""
+    """Replace a schedule; without ``execution_data`` the service keeps what it has."""
     path = _path(workspace_id, item_id, job_type, schedule_id)
-    request = Request("PATCH", path, f"update schedule {schedule_id}", json=_body(enabled, configuration))
+    body = _body(enabled, configuration, execution_data)
+    request = Request("PATCH", path, f"update schedule {schedule_id}", json=body)
     return (yield from send(request, replay=Replay.SAFE)).json_object()
 
 

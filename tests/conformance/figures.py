@@ -38,7 +38,7 @@ class Figures:
             f"documented operations met, with nothing undocumented: "
             f"{len(self.operations - self.flawed)}/{len(self.operations)} in {self.exchanges} exchanges",
             f"documented examples that our flows build and read: {_of(self.examples_parsed)}",
-            f"documented examples that the emulator accepts: {_of(self.examples_accepted)}",
+            f"documented requests, at once and with 202, that the emulator accepts: {_of(self.examples_accepted)}",
             f"commands of Microsoft's clients that succeeded: {clients or 0}",
         ]
 

@@ -50,15 +50,18 @@ class Recorder:
             return message
 
         async def keep_and_send(message: Message) -> None:
+            """Hold the answer's beginning back until all is kept: without a body, a client would be done with it."""
             sent.append(message)
-            if not message.get("more_body"):
-                self._keep(scope, received, sent)
-            await send(message)
+            if message.get("more_body") or message["type"] == "http.response.start":
+                return
+            self._keep(scope, received, sent)
+            for held in sent:
+                await send(held)
 
         await self._inner(scope, receive_and_keep, keep_and_send)
 
     def _keep(self, scope: Scope, received: list[bytes], sent: list[Message]) -> None:
-        if not sent or sent[-1]["type"] != "http.response.body" or scope["path"].startswith("/_emulator"):
+        if scope["path"].startswith("/_emulator"):
             return
         headers: list[tuple[bytes, bytes]] = sent[0].get("headers", [])
         self.exchanges.append(

@@ -126,7 +126,6 @@ OPERATION_STEPS = ("get operation state", "get operation result")
 
 
 def test_the_sdk(party: Party) -> None:
-    party.emulator.control.configure(lro_seconds=0)  # it looks at once, and then every five seconds whatever it is told
     said = party.run("python", str(HERE / "client_sessions" / "sdk.py"), *party.identity, party.emulator.workspace_id)
     done = [line.partition(":")[0] for line in said.splitlines() if ": " in line]
     wanted = [*SDK_STEPS, *(OPERATION_STEPS if party.emulator.world.config.force_lro else ())]

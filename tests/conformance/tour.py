@@ -18,15 +18,20 @@ Ask = Callable[..., Any]
 """Calls a method of the hook by its name, with its arguments."""
 
 
+def driver_for(emulator: FabricEmulator) -> RequestsDriver:
+    """Return a driver that is signed in to an emulator."""
+    given = emulator.connection
+    settings = FabricSettings.from_connection(
+        "emulator", login=given["login"], password=given["password"], host=given["host"], extra=given["extra"]
+    )
+    return RequestsDriver(settings, token_source(settings))
+
+
 def asker(emulator: FabricEmulator) -> Ask:
     """Return a way to run the hook's flows without a hook: no Airflow connection is looked up."""
 
     def ask(method: str, **arguments: Any) -> Any:
-        given = emulator.connection
-        settings = FabricSettings.from_connection(
-            "emulator", login=given["login"], password=given["password"], host=given["host"], extra=given["extra"]
-        )
-        driver = RequestsDriver(settings, token_source(settings))
+        driver = driver_for(emulator)
         try:
             return driver.run(getattr(FabricHook, method).__wrapped__(**arguments))
         finally:

@@ -89,8 +89,8 @@ class MetadataDatabase:
                 state=row["state"],
                 try_number=row["try_number"],
                 max_tries=row["max_tries"],
-                start=_moment(row["start_date"]),
-                end=_moment(row["end_date"]),
+                start=moment(row["start_date"]),
+                end=moment(row["end_date"]),
                 operator=row["operator"] or "",
                 pid=row["pid"],
                 trigger_id=row["trigger_id"],
@@ -111,7 +111,7 @@ class MetadataDatabase:
         return {row["key"]: _value(row["value"]) for row in rows}
 
 
-def _moment(value: Any) -> datetime | None:
+def moment(value: Any) -> datetime | None:
     """Return a UTC time of what the driver gives: text on SQLite, a time on PostgreSQL."""
     if value is None:
         return None

@@ -36,7 +36,7 @@ from airflow_provider_fabric.failure import Explanation, job_error
 from airflow_provider_fabric.links import RUN_URL_KEY, FabricRunLink, run_url
 from airflow_provider_fabric.operators.policies import IfRunning, OnDeduped, check_policies
 from airflow_provider_fabric.operators.starting import Start, start_run
-from airflow_provider_fabric.run import Ending, FabricRun, Outcome
+from airflow_provider_fabric.run import Ending, FabricRun, Outcome, read_event
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.flow import Flow
@@ -170,10 +170,10 @@ class FabricRunItemJobOperator(BaseOperator):
         run = start_run(self._start(context), self.runs, memory, context, self.log)
         return self._follow(context, run)
 
-    def execute_complete(self, context: Context, event: Any, run: Mapping[str, Any]) -> Any:
+    def execute_complete(self, context: Context, event: Any) -> Any:
         """Take over from the triggerer."""
-        self._run = FabricRun.from_state(run)
-        return self.finish(context, self._run, Outcome.from_state(event))
+        self._run, outcome = read_event(event)
+        return self.finish(context, self._run, outcome)
 
     def finish(self, context: Context, run: FabricRun, outcome: Outcome) -> Any:
         """End the task: the one place where it is decided what a run's end means.
@@ -253,7 +253,7 @@ class FabricRunItemJobOperator(BaseOperator):
             return {**run.watch().known(), "job_type": run.job_type}
         if self.deferrable:
             run = run.not_before(time.time() + settling_seconds())
-            self.defer(trigger=self.trigger(run), method_name="execute_complete", kwargs={"run": run.to_state()})
+            self.defer(trigger=self.trigger(run), method_name="execute_complete")
         try:
             instance = self.runs.watch_job_instance(run.watch())
         except FabricJobError as error:

@@ -12,13 +12,13 @@ from airflow_provider_fabric import shared
 from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.api.operations import wait_for_operation
 from airflow_provider_fabric.exceptions import FabricError
-from airflow_provider_fabric.run import FabricRun, Outcome
+from airflow_provider_fabric.run import FabricRun, Outcome, event_of
 
 
 class FabricJobInstanceTrigger(BaseTrigger):
     """Fires once, when a run is over, or can no longer be waited for.
 
-    The event is :meth:`airflow_provider_fabric.run.Outcome.to_state`.
+    The event is :func:`airflow_provider_fabric.run.event_of`.
 
     :param fabric_conn_id: id of the connection.
     :param run: :meth:`airflow_provider_fabric.run.FabricRun.to_state`; no secret in it.
@@ -52,7 +52,7 @@ class FabricJobInstanceTrigger(BaseTrigger):
             if not isinstance(error, FabricError):
                 self.log.exception("Waiting for job instance %s broke.", run.job.job_instance_id)
             outcome = Outcome.not_seen(error, run)
-        yield TriggerEvent(outcome.to_state())
+        yield TriggerEvent(event_of(run, outcome))
 
     async def wait(self) -> JobInstance:
         """Wait until the run is over, together with all others of this identity."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_fabric.api.models import JobInstance, JobRef
 from airflow_provider_fabric.exceptions import FabricInputError, FabricJobMayBeRunning, FabricJobTimeout
-from airflow_provider_fabric.run import Ending, FabricRun, Outcome
+from airflow_provider_fabric.run import Ending, FabricRun, Outcome, event_of, read_event
 from tests.flow_driver import ITEM, JOB, OTHER_JOB, WORKSPACE, instance
 
 REF = JobRef(WORKSPACE, ITEM, JOB)
@@ -139,3 +139,15 @@ def test_an_event_is_checked_on_arrival(state: Any) -> None:
     """A trigger of another version, or a person, may have sent it."""
     with pytest.raises(FabricInputError, match="event of a Fabric trigger"):
         Outcome.from_state(state)
+
+
+def test_an_event_brings_the_run_along() -> None:
+    """``dag.test()`` hands nothing but the event to the operator."""
+    outcome = Outcome(Ending.TIMEOUT, {"status": "InProgress"}, "late")
+    assert read_event(over_the_wire(event_of(RUN, outcome))) == (RUN, outcome)
+
+
+@pytest.mark.parametrize("event", [None, "x", {}, Outcome(Ending.OVER, {}).to_state(), {"run": STATE}])
+def test_an_event_without_its_parts_is_refused(event: Any) -> None:
+    with pytest.raises(FabricInputError):
+        read_event(event)

@@ -25,7 +25,7 @@ ROOT = Path(airflow_provider_fabric.__file__).parent
 LEVELS = (
     {"__init__", "exceptions", "remedies"},
     {"api"},
-    {"compat", "connection_form", "login", "run", "waiters"},
+    {"compat", "connection_form", "login", "moments", "run", "waiters"},
     {"durable", "failure", "get_provider_info", "links", "watcher"},
     {"hooks"},
     {"shared"},

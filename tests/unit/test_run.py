@@ -151,3 +151,14 @@ def test_an_event_brings_the_run_along() -> None:
 def test_an_event_without_its_parts_is_refused(event: Any) -> None:
     with pytest.raises(FabricInputError):
         read_event(event)
+
+
+def test_an_event_brings_its_run_along() -> None:
+    outcome = Outcome(Ending.TIMEOUT, REF.to_state(), "late")
+    assert read_event(over_the_wire(event_of(RUN, outcome))) == (RUN, outcome)
+
+
+@pytest.mark.parametrize("event", [None, "x", {}, Outcome(Ending.OVER, {}).to_state(), {"run": RUN.to_state()}])
+def test_an_event_without_its_run_or_its_outcome_is_refused(event: Any) -> None:
+    with pytest.raises(FabricInputError):
+        read_event(event)

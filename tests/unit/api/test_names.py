@@ -95,7 +95,9 @@ def test_a_guid_with_a_slip_is_not_taken_for_a_name(resolve: Callable[[str], Flo
 
 
 @each_resolver
-@pytest.mark.parametrize("name", ["2024-06-22-06-35", "a-b-c-d-e", "----", "2024-01-01"])
+@pytest.mark.parametrize(
+    "name", ["2024-06-22-06-35", "a-b-c-d-e", "----", "2024-01-01", "0" * 36, ITEM.replace("-", "")]
+)
 def test_a_name_of_digits_and_dashes_is_a_name(resolve: Callable[[str], Flow[str]], name: str) -> None:
     assert drive(resolve(name), [page(*named("x", name))]).result() == "id-1"
 

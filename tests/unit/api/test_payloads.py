@@ -193,6 +193,7 @@ def test_any_job() -> None:
         (1, "Integer"),
         (1.5, "Number"),
         (Decimal("1.5"), "Number"),
+        (Decimal("0.10000000000000000001"), "Text"),
         (datetime(2024, 1, 1), "DateTime"),
         (GUID, "Guid"),
         ("x", "Text"),

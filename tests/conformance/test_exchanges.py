@@ -14,6 +14,7 @@ from airflow_provider_fabric.emulator.routes import all_routes
 from airflow_provider_fabric.emulator.tokens import FABRIC
 from devtools.rest_coverage import routes_of
 from devtools.rest_operations import seed_operations
+from tests.conformance.comparison import problems
 from tests.conformance.figures import FIGURES
 from tests.conformance.gaps import as_documented, gap_of
 from tests.conformance.recorder import Exchange, Recorder, recorded_emulator
@@ -54,22 +55,13 @@ def test_a_route_of_the_table_is_spoken_as_documented(exchanges: list[Exchange],
     if gap is not None and gap.like is None:
         pytest.skip(f"not in the files: {gap.reason}")
     FIGURES.table_routes[route] = False
-    assert [text for exchange in met for text in _problems(exchange)] == []
+    assert problems(SPECS, met) == []
     FIGURES.table_routes[route] = True
 
 
 def test_everything_else_that_passed_is_as_documented(exchanges: list[Exchange]) -> None:
-    assert [f"{e.method} {e.path}: {text}" for e in exchanges for text in _problems(e)] == []
+    assert problems(SPECS, exchanges) == []
     assert {str(e.status) for e in exchanges} >= {"200", "201", "202", "400"}
-
-
-def _problems(exchange: Exchange) -> list[str]:
-    compared = as_documented(SPECS, exchange)
-    if compared is None:
-        return []
-    problems = SPECS.check(*compared)
-    FIGURES.compared(*compared, problems)
-    return problems
 
 
 @pytest.mark.parametrize("route", [r for r in all_routes() if FABRIC in r.audiences], ids=lambda route: route.name)

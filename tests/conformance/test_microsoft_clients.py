@@ -18,8 +18,8 @@ import pytest
 from airflow_provider_fabric.emulator import FabricEmulator
 from devtools.microsoft_clients import environment
 from devtools.rest_operations import DEFINITIONS
+from tests.conformance.comparison import problems
 from tests.conformance.figures import FIGURES
-from tests.conformance.gaps import as_documented
 from tests.conformance.recorder import Recorder, recorded_emulator
 from tests.conformance.specs import specs_or_none
 
@@ -84,14 +84,7 @@ def party(request: pytest.FixtureRequest, programs: Path, tmp_path: Path) -> Ite
         home.mkdir()
         yield Party(emulator, recorder, programs, home)
         specs = specs_or_none()
-        found = []
-        for exchange in recorder.take() if specs else ():
-            compared = as_documented(specs, exchange)
-            if compared is not None:
-                problems = [text for text in specs.check(*compared) if text.startswith("answer")]
-                FIGURES.compared(*compared, problems)
-                found += [f"{exchange.method} {exchange.path}: {text}" for text in problems]
-        assert found == []
+        assert specs is None or problems(specs, recorder.take(), answers_only=True) == []
 
 
 SDK_STEPS = (

@@ -11,9 +11,8 @@ import pytest
 
 from airflow_provider_fabric.emulator import EmulatorControl, FabricEmulator
 from airflow_provider_fabric.hooks.fabric import FabricHook
-from tests.conformance.figures import FIGURES
-from tests.conformance.gaps import as_documented
-from tests.conformance.recorder import Exchange, Recorder, recorded_emulator
+from tests.conformance.comparison import problems
+from tests.conformance.recorder import Recorder, recorded_emulator
 from tests.conformance.specs import Specs, specs_or_none
 from tests.conformance.tour import ITEM_ID, Ask
 
@@ -56,19 +55,6 @@ def emulator(
     yield emulator
     if specs is not None and not emulator.control.faults():
         assert problems(specs, recorder.take()) == []
-
-
-def problems(specs: Specs, exchanges: list[Exchange]) -> list[str]:
-    """Return what is not as documented, and count what was compared."""
-    found = []
-    for exchange in exchanges:
-        compared = as_documented(specs, exchange)
-        if compared is not None:
-            operation, as_if = compared
-            texts = specs.check(operation, as_if)
-            FIGURES.compared(operation, as_if, texts)
-            found += [f"{operation.name}: {text}" for text in texts]
-    return found
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def get_provider_info() -> dict[str, Any]:
             "user_data_function",
         ),
         "sensors": _modules("sensors", "job"),
-        "triggers": _modules("triggers", "job", "semantic_model"),
+        "triggers": _modules("triggers", "item_job", "job", "semantic_model"),
         "extra-links": ["airflow_provider_fabric.links.FabricRunLink"],
         "connection-types": [
             {

@@ -26,20 +26,23 @@ PORTAL_WORDS = {
 }
 
 
-def run_url(host: str, workspace_id: str, item_id: str, item_type: str | None, job_instance_id: str) -> str:
-    """Return the address of a run's page.
+def run_url(
+    host: str, workspace_id: str, item_id: str, item_type: str | None, job_instance_id: str | None = None
+) -> str:
+    """Return the address of a run's page, or of its item's while there is no run.
 
     A pipeline and a Spark job have a page per run in the monitoring hub; other kinds open at the item.
 
     :param host: API root of the connection; anything but Microsoft's own is taken to have a portal of its own.
     """
     root = PORTAL if host == MICROSOFT_API_HOST else host
-    if item_type == "DataPipeline":
+    if item_type == "DataPipeline" and job_instance_id:
         return (
             f"{root}/workloads/data-pipeline/monitoring/workspaces/{workspace_id}/pipelines/{item_id}/{job_instance_id}"
         )
     word = PORTAL_WORDS.get(item_type or "", "items")
-    return f"{root}/groups/{workspace_id}/{word}/{item_id}?jobInstanceId={job_instance_id}"
+    item = f"{root}/groups/{workspace_id}/{word}/{item_id}"
+    return f"{item}?jobInstanceId={job_instance_id}" if job_instance_id else item
 
 
 class FabricRunLink(BaseOperatorLink):

@@ -16,10 +16,16 @@ from airflow_provider_fabric.api.job_types import same_job_type
 from airflow_provider_fabric.api.jobs import run_item_job
 from airflow_provider_fabric.api.models import JobInstance, Submission
 from airflow_provider_fabric.api.pages import list_dated
+from airflow_provider_fabric.api.retry import PATIENT, RetryBudget
 from airflow_provider_fabric.exceptions import FabricAmbiguousError, FabricError, FabricJobMayBeRunning
 
 LOOKS = (2.0, 5.0, 10.0, 20.0)
 """Pauses before each look for a run whose submit got no clear answer: it may become visible late."""
+
+VISIBLE_WITHIN = 60.0
+"""Seconds after which a run that was accepted is taken to be in the item's list."""
+
+LOOK_AGAIN = 5.0
 
 CLOCK_MARGIN = 2.0
 """Seconds that ``Date`` (whole seconds) and ``startTimeUtc`` may be apart."""
@@ -28,22 +34,50 @@ Clock = Callable[[], float]
 
 
 def find_instances(
-    workspace_id: str, item_id: str, job_type: str, *, since: float | None = None, clock: Clock = time.time
+    workspace_id: str,
+    item_id: str,
+    job_type: str | None,
+    *,
+    since: float | None = None,
+    clock: Clock = time.time,
+    budget: RetryBudget = PATIENT,
 ) -> Flow[list[JobInstance]]:
     """Return an item's instances of a job type, newest first.
 
-    :param job_type: kind of job; aliases count as the same.
+    :param job_type: kind of job; aliases count as the same; ``None`` for any.
     :param since: epoch seconds by our clock; only instances started at or after it.
     :param clock: epoch seconds.
+    :param budget: how long each page is tried.
     """
     request = Request("GET", f"{item_path(workspace_id, item_id)}/jobs/instances", f"list job instances of {item_id}")
-    entries, service_now = yield from list_dated(request)
-    found = [i for i in map(JobInstance.from_wire, entries) if same_job_type(i.job_type, job_type)]
+    entries, service_now = yield from list_dated(request, budget)
+    found = list(map(JobInstance.from_wire, entries))
+    if job_type is not None:
+        found = [i for i in found if same_job_type(i.job_type, job_type)]
     if since is not None:
         skew = service_now - clock() if service_now is not None else 0.0
         earliest = since + skew - CLOCK_MARGIN
         found = [i for i in found if i.start_time_utc is not None and i.start_time_utc.timestamp() >= earliest]
     return sorted(found, key=lambda i: i.start_time_utc.timestamp() if i.start_time_utc else 0.0, reverse=True)
+
+
+def find_started(
+    workspace_id: str, item_id: str, job_type: str, *, since: float, clock: Clock = time.time
+) -> Flow[list[JobInstance]]:
+    """Return what somebody started on request since a moment, newest first: perhaps we did, and died before we knew.
+
+    A run may become visible late, so an empty list is looked at again.
+
+    :param since: epoch seconds by our clock; soon after it a submit may have been sent.
+    :param clock: epoch seconds.
+    """
+    while True:
+        found = yield from find_instances(workspace_id, item_id, job_type, since=since, clock=clock)
+        found = [i for i in found if i.invoke_type.casefold() != "scheduled"]
+        left = since + VISIBLE_WITHIN - clock()
+        if found or left <= 0:
+            return found
+        yield Sleep(min(LOOK_AGAIN, left))
 
 
 def submit_once(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from airflow_provider_fabric.api import (
     functions,
+    item_watch,
     items,
     jobs,
     names,
@@ -95,6 +96,8 @@ class FabricHook(BaseHook):
         _async(jobs.list_item_job_instances),
     )
     find_item_job_instances, afind_item_job_instances = _sync(submit.find_instances), _async(submit.find_instances)
+    look_at_item, alook_at_item = _sync(item_watch.look_at_item), _async(item_watch.look_at_item)
+    watch_item, awatch_item = _sync(item_watch.watch_item), _async(item_watch.watch_item)
     cancel_item_job_instance, acancel_item_job_instance = (
         _sync(jobs.cancel_item_job_instance),
         _async(jobs.cancel_item_job_instance),

@@ -1,0 +1,200 @@
+"""The sensors: runs that somebody else starts, in every mode, by Airflow's rules for sensors."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_fabric.compat import AirflowSensorTimeout, AirflowSkipException
+from airflow_provider_fabric.emulator import FabricEmulator
+from airflow_provider_fabric.exceptions import FabricError, FabricInputError, FabricJobFailed, FabricPermissionError
+from airflow_provider_fabric.sensors.job import FabricItemJobSensor, FabricJobInstanceSensor
+from tests.contract.operators.items import add_item
+from tests.task_runner import TaskRunner
+
+try:
+    from airflow.sdk.exceptions import AirflowRescheduleException
+except ImportError:
+    from airflow.exceptions import AirflowRescheduleException
+
+
+class SensorRunner(TaskRunner):
+    """A task instance of a DAG run with a data interval."""
+
+    began = datetime.now(timezone.utc)
+
+    def context(self, task: Any) -> dict[str, Any]:
+        return {**super().context(task), "data_interval_start": self.began}
+
+
+@pytest.fixture
+def item(tenant: FabricEmulator) -> str:
+    SensorRunner.began = datetime.now(timezone.utc) - timedelta(seconds=0.5)
+    return add_item(tenant, "CopyJob", "Nightly copy")
+
+
+@pytest.fixture(params=[False, True], ids=["poke", "deferrable"])
+def deferrable(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+def for_item(deferrable: bool = False, **arguments: Any) -> SensorRunner:
+    given = {"workspace": "Emulator workspace", "item": "Nightly copy", "poke_interval": 0.2, "timeout": 10}
+    return SensorRunner(lambda: FabricItemJobSensor(task_id="wait", deferrable=deferrable, **{**given, **arguments}))
+
+
+def for_instance(job: str, deferrable: bool = False, **arguments: Any) -> SensorRunner:
+    given = {"workspace": "Emulator workspace", "item": "Nightly copy", "poke_interval": 0.2, "timeout": 10}
+    return SensorRunner(
+        lambda: FabricJobInstanceSensor(
+            task_id="wait", job_instance_id=job, deferrable=deferrable, **{**given, **arguments}
+        )
+    )
+
+
+def schedule_starts(tenant: FabricEmulator, item: str, after: float = 0.0) -> None:
+    threading.Timer(after, tenant.control.start_job, (item,)).start()
+
+
+# A run that Fabric's schedule or a person starts.
+
+
+def test_a_run_that_the_schedule_starts_later(tenant: FabricEmulator, item: str, deferrable: bool):
+    schedule_starts(tenant, item, after=0.3)
+    task = for_item(deferrable)
+    result = task.run()
+    assert (result["status"], result["item_id"], task.deferrals) == ("Completed", item, int(deferrable))
+    assert result["job_instance_id"] in task.xcoms["run_url"]
+
+
+def test_a_run_that_began_since_the_data_interval_counts(tenant: FabricEmulator, item: str, deferrable: bool):
+    started = tenant.control.start_job(item, invoke_type="Manual")
+    assert for_item(deferrable, job_type="Execute").run()["job_instance_id"] == started
+
+
+def test_an_older_run_does_not_count(tenant: FabricEmulator, item: str, deferrable: bool):
+    tenant.control.start_job(item)
+    time.sleep(0.3)
+    task = for_item(deferrable, since=datetime.now(timezone.utc) + timedelta(seconds=30), timeout=1)
+    with pytest.raises(AirflowSensorTimeout):
+        task.run()
+    assert task.xcoms["run_url"] == f"{tenant.url}/groups/{tenant.workspace_id}/items/{item}", "the item's page"
+
+
+def test_since_as_text(tenant: FabricEmulator, item: str):
+    tenant.control.start_job(item)
+    assert for_item(since=str(SensorRunner.began)).run()["status"] == "Completed"
+    assert for_item(since="").run()["status"] == "Completed"
+    with pytest.raises(FabricInputError, match="since must be a moment such as"):
+        for_item(since="last week").run()
+
+
+def test_a_failed_run_fails_fast(tenant: FabricEmulator, item: str, deferrable: bool):
+    tenant.control.add_job_rule(
+        outcome="Failed", failure_reason={"errorCode": "Boom", "message": "No", "requestId": "r"}
+    )
+    tenant.control.start_job(item)
+    task = for_item(deferrable, timeout=300, soft_fail=True)
+    with pytest.raises(FabricJobFailed) as caught:
+        task.run()
+    assert str(caught.value).startswith(
+        "Job 'CopyJob' of item 'Nightly copy' ended as Failed: Boom: No (request r). Job instance "
+    )
+    assert task.xcoms["run_url"] in str(caught.value)
+
+
+def test_never_fail_skips_instead(tenant: FabricEmulator, item: str, deferrable: bool):
+    tenant.control.add_job_rule(outcome="Failed")
+    tenant.control.start_job(item)
+    with pytest.raises(AirflowSkipException):
+        for_item(deferrable, never_fail=True).run()
+
+
+def test_another_run_after_a_failed_one(tenant: FabricEmulator, item: str, deferrable: bool):
+    tenant.control.add_job_rule(outcome="Failed", count=1)
+    tenant.control.start_job(item)
+    schedule_starts(tenant, item, after=0.5)
+    assert for_item(deferrable, allow_failed=True).run()["status"] == "Completed"
+
+
+def test_a_timeout_is_airflows_own(tenant: FabricEmulator, item: str, deferrable: bool):
+    with pytest.raises(AirflowSensorTimeout):
+        for_item(deferrable, timeout=0.3).run()
+    with pytest.raises(AirflowSkipException):
+        for_item(deferrable, timeout=0.3, soft_fail=True).run()
+
+
+def test_reschedule_gives_the_slot_back(tenant: FabricEmulator, item: str):
+    task = for_item(mode="reschedule")
+    operator = task.operator()
+    context = task.context(operator)
+    context["ti"] = SimpleNamespace(xcom_push=lambda **_: None, get_first_reschedule_date=lambda _: None)
+    with pytest.raises(AirflowRescheduleException):
+        operator.execute(context)
+    tenant.control.start_job(item)
+    time.sleep(0.4)
+    assert task.operator().execute(context)["status"] == "Completed"
+
+
+def test_trouble_while_looking_is_waited_out(tenant: FabricEmulator, item: str):
+    tenant.control.start_job(item)
+    tenant.control.add_fault(path="*/jobs/instances", status=503, count=1)
+    assert for_item(deferrable=True).run()["status"] == "Completed"
+
+
+def test_missing_rights_are_not_waited_out(tenant: FabricEmulator, item: str):
+    fault = {"path": "*/jobs/instances", "status": 403, "error_code": "InsufficientPrivileges", "count": None}
+    tenant.control.add_fault(**fault)
+    with pytest.raises(FabricPermissionError, match="Grant the identity the role Contributor"):
+        for_item().run()
+    with pytest.raises(FabricError, match="Grant the identity the role Contributor"):
+        for_item(deferrable=True).run()
+
+
+# A run whose id is known.
+
+
+def test_an_instance_that_completes(tenant: FabricEmulator, item: str, deferrable: bool):
+    job = tenant.control.start_job(item)
+    task = for_instance(job, deferrable)
+    assert task.run()["job_instance_id"] == job
+    assert job in task.xcoms["run_url"]
+
+
+def test_an_instance_that_fails(tenant: FabricEmulator, item: str, deferrable: bool):
+    tenant.control.add_job_rule(outcome="Cancelled")
+    job = tenant.control.start_job(item)
+    with pytest.raises(FabricJobFailed, match="'Nightly copy' ended as Cancelled"):
+        for_instance(job, deferrable, soft_fail=True).run()
+
+
+def test_an_instance_that_is_not_visible_yet(tenant: FabricEmulator, item: str, deferrable: bool):
+    tenant.control.add_job_rule(visible_after_seconds=0.6)
+    job = tenant.control.start_job(item)
+    assert for_instance(job, deferrable).run()["status"] == "Completed"
+
+
+def test_an_instance_that_looks_failed_while_it_is_not_visible_yet(tenant: FabricEmulator, item: str, deferrable: bool):
+    tenant.control.add_job_rule(visible_after_seconds=0.6, invisible_as="RequestExecutionFailed", duration_seconds=1)
+    job = tenant.control.start_job(item)
+    assert for_instance(job, deferrable).run()["status"] == "Completed"
+
+
+def test_an_instance_that_takes_too_long(tenant: FabricEmulator, item: str, deferrable: bool):
+    tenant.control.add_job_rule(duration_seconds=60)
+    job = tenant.control.start_job(item)
+    with pytest.raises(AirflowSensorTimeout):
+        for_instance(job, deferrable, timeout=0.5).run()
+    with pytest.raises(AirflowSkipException):
+        for_instance(job, deferrable, timeout=0.5, soft_fail=True).run()
+    assert tenant.control.stats()["jobs"]["cancel_requests"] == 0, "it is not ours"
+
+
+def test_an_id_that_is_none(tenant: FabricEmulator, item: str):
+    with pytest.raises(FabricInputError, match="job_instance_id must be a GUID"):
+        for_instance("tomorrow").run()

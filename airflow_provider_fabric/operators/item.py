@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 class FabricItemOperator(BaseOperator):
-    """What the operators on items share: a workspace and a connection."""
+    """What the operators on items share: a workspace and a connection.
+
+    :param workspace: GUID or display name of the workspace (templated).
+    :param fabric_conn_id: id of the connection (templated).
+    """
 
     def __init__(self, *, workspace: str, fabric_conn_id: str = "fabric_default", **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -1,0 +1,22 @@
+"""CONTRIBUTING.md shows code that is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BLOCKS = re.findall(r"```python\n(.*?)```", (REPOSITORY / "CONTRIBUTING.md").read_text(), re.DOTALL)
+FILES = (
+    "airflow_provider_fabric/api/items.py",
+    "airflow_provider_fabric/hooks/fabric.py",
+    "airflow_provider_fabric/emulator/routes.py",
+    "devtools/rest_operations.py",
+)
+
+
+@pytest.mark.parametrize(("file", "block"), zip(FILES, BLOCKS, strict=True), ids=FILES)
+def test_the_shown_code_is_there(file: str, block: str) -> None:
+    assert block in (REPOSITORY / file).read_text()

@@ -72,7 +72,6 @@ class Dialect:
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
             "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # notice sooner that a task has ended
         }
         return common | (self._three(port) if self.major >= 3 else self._two(port, home))
 

@@ -38,6 +38,11 @@ else:
         from airflow.configuration import conf
         from airflow.exceptions import AirflowException, AirflowSensorTimeout, AirflowSkipException
 
+try:  # Airflow ≥ 3.3
+    from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
+except ImportError:
+    RetryDecision = RetryPolicy = None
+
 if TYPE_CHECKING:
     Context = Mapping[str, Any]
 
@@ -50,6 +55,8 @@ __all__ = [
     "BaseOperatorLink",
     "BaseSensorOperator",
     "PokeReturnValue",
+    "RetryDecision",
+    "RetryPolicy",
     "conf",
     "default_deferrable",
     "get_connection_async",

@@ -1,0 +1,74 @@
+"""A retry policy for Airflow ≥ 3.3 that knows which Fabric errors are worth another try.
+
+::
+
+    FabricRunPipelineOperator(..., retries=3, retry_policy=fabric_retry_policy())
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_fabric.api.permanent import is_permanent, retry_after
+from airflow_provider_fabric.compat import RetryDecision, RetryPolicy
+from airflow_provider_fabric.exceptions import FabricError, FabricInputError
+
+if TYPE_CHECKING:
+    from airflow_provider_fabric.compat import Context
+
+_Base: Any = RetryPolicy or object
+
+
+class FabricRetryPolicy(_Base):  # type: ignore[misc]
+    """Decide about a task's next try by the Fabric error that ended this one.
+
+    ==================================================  =======================================
+    the error                                           the task
+    ==================================================  =======================================
+    permanent: a wrong argument, missing rights, an     fails at once, tries left or not
+    unpublished dataflow, …
+    the service said when to come back (429, 430)       tries again then, if tries are left
+    anything else, of Fabric or not                     goes by its own ``retries`` and delay
+    ==================================================  =======================================
+    """
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
+    ) -> Any:
+        """Return Airflow's ``RetryDecision`` for an exception.
+
+        :param exception: what ended the try.
+        :param try_number: of the try, from 1; not considered.
+        :param max_tries: of the task; not considered: Airflow counts.
+        :param context: the task's; not considered.
+        """
+        if not isinstance(exception, FabricError):
+            return RetryDecision.default()
+        if is_permanent(exception):
+            return RetryDecision.fail(reason=f"Trying again cannot mend this: {type(exception).__name__}.")
+        seconds = retry_after(exception)
+        if seconds is not None:
+            return RetryDecision.retry(
+                delay=timedelta(seconds=seconds), reason=f"The service asked to wait {seconds:.0f} s."
+            )
+        return RetryDecision.default()
+
+    def serialize(self) -> dict[str, Any]:
+        """Return what a DAG's serialised form needs; there is nothing to configure."""
+        return {}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> FabricRetryPolicy:
+        """Read :meth:`serialize`'s form."""
+        return cls()
+
+
+def fabric_retry_policy() -> FabricRetryPolicy:
+    """Return the policy, for the ``retry_policy`` of any operator.
+
+    :raises FabricInputError: this Airflow is older than 3.3, which brought retry policies.
+    """
+    if RetryPolicy is None:
+        raise FabricInputError("fabric_retry_policy() needs Airflow 3.3 or newer. Leave retry_policy out.")
+    return FabricRetryPolicy()

@@ -144,7 +144,7 @@ function showHeading(title, subtitle, status = "") {
   put(byId("title"), title);
   put(byId("subtitle"), subtitle);
   badge(byId("status"), status);
-  document.title = [title, status].filter(Boolean).join(" · ") + (title === "Fabric emulator" ? "" : " – Fabric emulator");
+  document.title = [title, status].filter(Boolean).join(" · ") + (title === "Fabric emulator" ? "" : " - Fabric emulator");
 }
 
 // Crumbs: [text, address]

@@ -70,7 +70,7 @@ def find_run(world: World, workspace_id: str, item_id: str, run_id: str) -> Run 
 
 def run_state(world: World, run: Run, now: float) -> dict[str, Any]:
     """Return everything about one run."""
-    item, job = run
+    job = run[1]
     shown = _run(world, run, now)
     if isinstance(job, Refresh):
         return {"now": now, "run": shown | {"failure": _failure(job.error) if job.is_over(now) else None}, "parts": []}

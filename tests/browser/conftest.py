@@ -1,4 +1,4 @@
-"""A browser for each test that asks for one."""
+"""One browser for all tests that ask for it; each finds it at an empty page with an empty console."""
 
 from __future__ import annotations
 
@@ -9,10 +9,17 @@ import pytest
 from devtools.browser import MISSING, Browser, is_installed
 
 
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    """A headless Chromium with an empty profile."""
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
     if not is_installed():
         pytest.skip(MISSING)
     with Browser() as running:
         yield running
+
+
+@pytest.fixture
+def browser(chromium: Browser) -> Browser:
+    """A headless Chromium that nobody else uses."""
+    chromium.open("about:blank")
+    chromium.console()
+    return chromium

@@ -22,11 +22,6 @@ from airflow_provider_fabric.exceptions import FabricAmbiguousError, FabricError
 LOOKS = (2.0, 5.0, 10.0, 20.0)
 """Pauses before each look for a run whose submit got no clear answer: it may become visible late."""
 
-VISIBLE_WITHIN = 60.0
-"""Seconds after which a run that was accepted is taken to be in the item's list."""
-
-LOOK_AGAIN = 5.0
-
 CLOCK_MARGIN = 2.0
 """Seconds that ``Date`` (whole seconds) and ``startTimeUtc`` may be apart."""
 
@@ -59,25 +54,6 @@ def find_instances(
         earliest = since + skew - CLOCK_MARGIN
         found = [i for i in found if i.start_time_utc is not None and i.start_time_utc.timestamp() >= earliest]
     return sorted(found, key=lambda i: i.start_time_utc.timestamp() if i.start_time_utc else 0.0, reverse=True)
-
-
-def find_started(
-    workspace_id: str, item_id: str, job_type: str, *, since: float, clock: Clock = time.time
-) -> Flow[list[JobInstance]]:
-    """Return what somebody started on request since a moment, newest first: perhaps we did, and died before we knew.
-
-    A run may become visible late, so an empty list is looked at again.
-
-    :param since: epoch seconds by our clock; soon after it a submit may have been sent.
-    :param clock: epoch seconds.
-    """
-    while True:
-        found = yield from find_instances(workspace_id, item_id, job_type, since=since, clock=clock)
-        found = [i for i in found if i.invoke_type.casefold() != "scheduled"]
-        left = since + VISIBLE_WITHIN - clock()
-        if found or left <= 0:
-            return found
-        yield Sleep(min(LOOK_AGAIN, left))
 
 
 def submit_once(

@@ -48,7 +48,7 @@ KILL_SECONDS = 4.0
 """How long a killed task waits for its cancel to go out; Airflow follows up with SIGKILL after five."""
 
 EXECUTION_TIMEOUT_MARGIN = 10.0
-"""Seconds before ``execution_timeout`` at which a deferred wait ends, so that the run can still be cancelled."""
+"""Seconds before ``execution_timeout`` at which the wait ends, so that the run can still be cancelled in peace."""
 
 
 class FabricRunItemJobOperator(BaseOperator):
@@ -222,7 +222,7 @@ class FabricRunItemJobOperator(BaseOperator):
         self.check_parameters(workspace_id, item_id)
         now = time.time()
         limits = [now + self.timeout] if self.timeout is not None else []
-        if self.deferrable and self.execution_timeout is not None:
+        if self.execution_timeout is not None:
             total = self.execution_timeout.total_seconds()
             limits.append(context["ti"].start_date.timestamp() + total - min(EXECUTION_TIMEOUT_MARGIN, total / 5))
         return Start(
@@ -238,6 +238,7 @@ class FabricRunItemJobOperator(BaseOperator):
             url=lambda job: run_url(
                 self.hook.get_conn().host, job.workspace_id, job.item_id, self.item_type, job.job_instance_id
             ),
+            sleep=self._sleep,
         )
 
     def _follow(self, context: Context, run: FabricRun) -> Any:

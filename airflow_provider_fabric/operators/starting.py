@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 CANCEL_GRACE = 120.0
 """Seconds a new run waits for the cancelled run of an earlier try to end."""
 
+VISIBLE_WITHIN = 60.0
+"""Seconds after which a run that was accepted is taken to be in the item's list."""
+
+LOOK_AGAIN = 5.0
+
 
 @dataclass(frozen=True)
 class Start:
@@ -40,6 +45,7 @@ class Start:
     :param if_running: policy for runs that are active already.
     :param cancel_on_kill: whether a cleared task's run is to be cancelled.
     :param url: returns the page of a run.
+    :param sleep: pauses, unless the task is killed.
     """
 
     workspace_id: str
@@ -52,6 +58,7 @@ class Start:
     if_running: str
     cancel_on_kill: bool
     url: Callable[[JobRef], str]
+    sleep: Callable[[float], None] = time.sleep
 
     def run(self, job_instance_id: str, *, submitted_at: float, first_look: float = 0.0) -> FabricRun:
         """Return the run to wait for."""
@@ -107,7 +114,9 @@ class _Starter:
         """Mind a run that is active already, as ``if_running`` says."""
         if self.start.if_running == "submit":
             return None
-        active = [instance for instance in self._instances() if not instance.status.is_terminal]
+        start = self.start
+        found = self.hook.find_item_job_instances(start.workspace_id, start.item_id, start.job_type)
+        active = [instance for instance in found if not instance.status.is_terminal]
         if not active:
             return None
         ids = ", ".join(instance.id for instance in active)
@@ -150,7 +159,7 @@ class _Starter:
         if series is None:
             return None
         since, precise = series
-        found = [i for i in self._instances(since) if i.invoke_type.casefold() != "scheduled"]
+        found = self._started(since)
         active = [i for i in found if not i.status.is_terminal]
         if len(active) > 1:
             raise self._unclear(active)
@@ -164,7 +173,7 @@ class _Starter:
 
     def _from_unfinished_submit(self, since: float) -> FabricRun | None:
         """Find what a try started that died before it learned the run's id."""
-        found = [i for i in self._instances(since) if i.invoke_type.casefold() != "scheduled"]
+        found = self._started(since)
         if len(found) > 1:
             raise self._unclear(found)
         if not found:
@@ -201,9 +210,19 @@ class _Starter:
         except FabricNotFoundError:
             return None
 
-    def _instances(self, since: float | None = None) -> list[JobInstance]:
+    def _started(self, since: float) -> list[JobInstance]:
+        """Return the runs that were started on request since an earlier try began, perhaps by it.
+
+        A run may become visible late, so an empty list is looked at again.
+        """
         start = self.start
-        return self.hook.find_item_job_instances(start.workspace_id, start.item_id, start.job_type, since=since)
+        while True:
+            found = self.hook.find_item_job_instances(start.workspace_id, start.item_id, start.job_type, since=since)
+            found = [i for i in found if i.invoke_type.casefold() != "scheduled"]
+            left = since + VISIBLE_WITHIN - time.time()
+            if found or left <= 0:
+                return found
+            start.sleep(min(LOOK_AGAIN, left))
 
     def _take(self, instance: JobInstance) -> FabricRun:
         return self.start.run(instance.id, submitted_at=time.time())

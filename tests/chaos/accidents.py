@@ -86,22 +86,26 @@ def _settled(scene: Scene) -> None:
 def clear(scene: Scene) -> None:
     """Clear the task."""
     _settled(scene)
-    scene.airflow.clear(scene.dag_id, scene.run_id)
+    with scene.stage.person:
+        scene.airflow.clear(scene.dag_id, scene.run_id)
     scene.say("cleared")
+
+
+def _mark(scene: Scene, state: str) -> None:
+    _settled(scene)
+    with scene.stage.person:
+        scene.airflow.set_state(scene.dag_id, scene.run_id, "run", state)
+    scene.say(f"marked {state}")
 
 
 def mark_failed(scene: Scene) -> None:
     """Mark the task failed."""
-    _settled(scene)
-    scene.airflow.set_state(scene.dag_id, scene.run_id, "run", "failed")
-    scene.say("marked failed")
+    _mark(scene, "failed")
 
 
 def mark_success(scene: Scene) -> None:
     """Mark the task a success."""
-    _settled(scene)
-    scene.airflow.set_state(scene.dag_id, scene.run_id, "run", "success")
-    scene.say("marked success")
+    _mark(scene, "success")
 
 
 def close_gate(scene: Scene) -> None:

@@ -145,7 +145,7 @@ class Scene:
             cell=self.cell,
             expected=self.cell.expected_on(self.stage.has_task_state),
             started=len(jobs),
-            cancelled=sum(job["cancel_requests"] for job in jobs),
+            cancelled=sum(job["cancel_requests"] > 0 for job in jobs),
             state=state if self.ended_at is not None else f"stuck ({state})",
             left_running=sum(job["active"] for job in jobs),
             seconds=(self.ended_at or time.time()) - self.started_at,
@@ -171,6 +171,8 @@ class Stage:
         self._airflow: AirflowStack | None = None
         self._jobs: tuple[float, list[dict[str, Any]]] = (0.0, [])
         self._lock = threading.Lock()
+        self.person = threading.Lock()
+        """Held for each call of Airflow's REST API: one person sits at the UI."""
         self.scenes = [self._prepare(cell) for cell in cells]
         shutil.copy(Path(__file__).parent / "dags" / "chaos.py", folder / "chaos.py")
         (folder / "cells.json").write_text(json.dumps([self._dag(scene) for scene in self.scenes]))
@@ -220,7 +222,8 @@ class Stage:
             if scene.cell.before is not None:
                 scene.cell.before(scene)
             scene.started_at = time.time()
-            scene.run_id = self.airflow.trigger(scene.dag_id, timeout=120)
+            with self.person:
+                scene.run_id = self.airflow.trigger(scene.dag_id, timeout=240)
             if scene.cell.accident is not None:
                 scene.cell.accident(scene)
         except Exception as error:  # noqa: BLE001 - one cell's trouble must not end the others
@@ -232,6 +235,8 @@ class Stage:
                 break
             time.sleep(0.5)
         self._let_cancels_arrive(scene)
+        verdict = scene.verdict()
+        print("good" if verdict.good else "BAD ", scene.dag_id, verdict.started, verdict.cancelled, verdict.state)
 
     def _let_cancels_arrive(self, scene: Scene) -> None:
         deadline = time.time() + CANCEL_SECONDS

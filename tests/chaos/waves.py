@@ -22,6 +22,9 @@ Disturbance = Callable[[AirflowStack, Sequence[Scene]], None]
 
 SETTINGS = {
     "AIRFLOW__CORE__PARALLELISM": "24",
+    # 3.x looks tokens up synchronously on the API server's event loop: a pool that is used up stops it for 30 s.
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE": "40",
+    "AIRFLOW__DATABASE__SQL_ALCHEMY_MAX_OVERFLOW": "40",
     "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",

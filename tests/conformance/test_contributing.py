@@ -17,6 +17,6 @@ FILES = (
 )
 
 
-@pytest.mark.parametrize(("file", "block"), zip(FILES, BLOCKS, strict=True), ids=FILES)
+@pytest.mark.parametrize(("file", "block"), list(zip(FILES, BLOCKS, strict=True)), ids=FILES)
 def test_the_shown_code_is_there(file: str, block: str) -> None:
     assert block in (REPOSITORY / file).read_text()

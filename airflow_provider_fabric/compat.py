@@ -6,6 +6,7 @@ Supported: 2.10.5, 2.11 and every 3.x.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,6 +58,8 @@ __all__ = [
     "PokeReturnValue",
     "RetryDecision",
     "RetryPolicy",
+    "asset_class",
+    "cleared_deferral",
     "conf",
     "default_deferrable",
     "get_connection_async",
@@ -100,6 +103,15 @@ async def mask_secrets_async(secrets: Iterable[str]) -> None:
     from asgiref.sync import sync_to_async
 
     await sync_to_async(mask_secrets)(list(secrets))
+
+
+def asset_class() -> Any:
+    """Return ``Asset``, or what was called ``Dataset`` before Airflow 3.0."""
+    try:
+        from airflow.sdk.definitions.asset import Asset
+    except ImportError:
+        from airflow.datasets import Dataset as Asset
+    return Asset
 
 
 async def get_connection_async(conn_id: str) -> Any:
@@ -148,38 +160,54 @@ def series_started(context: Mapping[str, Any]) -> tuple[float, bool] | None:
     A series begins with the first try and with every clear, which raises ``max_tries`` to the tries so far plus
     ``retries``.
 
-    :returns: epoch seconds, and whether that is the try's own start (Airflow 2) or only the DAG run's (3.0 to 3.2);
-        ``None`` in the first try of a series.
+    :returns: epoch seconds, and whether that is the try's own start (Airflow 2) or only the DAG run's (3.0 to 3.2,
+        where the first try after a clear looks back, too); ``None`` if there is nothing to look back at.
     """
     ti = context["ti"]
-    retries = ti.task.retries or 0
-    first_try = max(1, ti.max_tries - retries + 1)
-    if ti.try_number <= first_try:
+    first_try = _first_try(ti)
+    if ti.try_number > first_try and (earlier := _earlier_try(ti, first_try)) is not None:
+        return earlier.start_date.timestamp(), True
+    if ti.try_number == 1 or (ti.try_number == first_try and _keeps_history()):
         return None
-    started = _try_started(ti, first_try)
-    if started is not None:
-        return started.timestamp(), True
     run_started = getattr(context.get("dag_run"), "start_date", None)
     return (run_started.timestamp(), False) if run_started is not None else None
 
 
-def _try_started(ti: Any, try_number: int) -> Any:
-    """Return when a try began, from the history that Airflow 2.10 and later keep, or ``None``."""
-    try:
-        from airflow.models.taskinstancehistory import TaskInstanceHistory
-        from airflow.utils.session import create_session
-
-        with create_session() as session:
-            return (
-                session.query(TaskInstanceHistory.start_date)
-                .filter_by(
-                    dag_id=ti.dag_id,
-                    run_id=ti.run_id,
-                    task_id=ti.task_id,
-                    map_index=ti.map_index,
-                    try_number=try_number,
-                )
-                .scalar()
-            )
-    except Exception:  # noqa: BLE001 - Airflow 3 forbids it; then the DAG run's start must do
+def cleared_deferral(context: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return what the previous try had passed to ``defer(kwargs=…)``, if it was cleared while deferred (Airflow 2)."""
+    ti = context["ti"]
+    if ti.try_number == 1 or ti.try_number != _first_try(ti):
         return None
+    earlier = _earlier_try(ti, ti.try_number - 1)
+    return earlier.next_kwargs if earlier is not None and isinstance(earlier.next_kwargs, Mapping) else None
+
+
+def _first_try(ti: Any) -> int:
+    """Return the number of the first try of the present series."""
+    return max(1, ti.max_tries - (ti.task.retries or 0) + 1)
+
+
+def _keeps_history() -> bool:
+    """Whether tasks may read the history of their tries (Airflow 2.10 and 2.11)."""
+    return find_spec("airflow.sdk") is None
+
+
+def _earlier_try(ti: Any, try_number: int) -> Any:
+    """Return ``start_date`` and ``next_kwargs`` of a try, from Airflow 2's history, or ``None``."""
+    if not _keeps_history():
+        return None
+    from airflow.models.taskinstancehistory import TaskInstanceHistory
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        return (
+            session.query(TaskInstanceHistory.start_date, TaskInstanceHistory.next_kwargs)
+            .filter_by(
+                dag_id=ti.dag_id,
+                run_id=ti.run_id,
+                task_id=ti.task_id,
+                map_index=ti.map_index,
+                try_number=try_number,
+            )
+            .one_or_none()
+        )

@@ -10,6 +10,16 @@ from airflow_provider_fabric.connection_form import conn_fields, ui_field_behavi
 INTEGRATION = "Microsoft Fabric"
 
 
+_ASSET_URIS = [
+    {
+        "schemes": ["fabric"],
+        "handler": "airflow_provider_fabric.assets.sanitize_uri",
+        "factory": "airflow_provider_fabric.assets.create_asset",
+        "to_openlineage_converter": "airflow_provider_fabric.assets.convert_asset_to_openlineage",
+    }
+]
+
+
 def _modules(kind: str, *names: str) -> list[dict[str, Any]]:
     return [
         {
@@ -49,8 +59,10 @@ def get_provider_info() -> dict[str, Any]:
             "user_data_function",
         ),
         "sensors": _modules("sensors", "job"),
-        "triggers": _modules("triggers", "item_job", "job", "semantic_model"),
+        "triggers": _modules("triggers", "events", "item_job", "job", "semantic_model"),
         "extra-links": ["airflow_provider_fabric.links.FabricRunLink"],
+        "asset-uris": _ASSET_URIS,
+        "dataset-uris": _ASSET_URIS,  # their name before Airflow 3.0
         "connection-types": [
             {
                 "connection-type": "fabric",

@@ -1,0 +1,213 @@
+"""DAGs that start when a Fabric job has ended (Airflow ≥ 3.0).
+
+::
+
+    loaded = fabric_asset("Sales", "Daily load", watchers=[
+        AssetWatcher(name="daily_load", trigger=FabricJobEventTrigger("Sales", "Daily load"))
+    ])
+    with DAG("report", schedule=[loaded]): ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Hashable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+try:
+    from airflow.triggers.base import BaseEventTrigger
+except ImportError:  # Airflow 2: the class below can be imported, not used
+    BaseEventTrigger = BaseTrigger
+
+from airflow_provider_fabric import shared
+from airflow_provider_fabric.api.models import JobInstance
+from airflow_provider_fabric.api.names import resolve_item, resolve_workspace
+from airflow_provider_fabric.api.permanent import is_permanent, retry_after
+from airflow_provider_fabric.api.retry import ONCE
+from airflow_provider_fabric.api.seen_runs import SeenRuns, read_statuses
+from airflow_provider_fabric.api.submit import find_instances
+from airflow_provider_fabric.exceptions import FabricError, FabricInputError
+from airflow_provider_fabric.links import run_url
+
+log = logging.getLogger(__name__)
+
+STATE_KEY = "fabric_seen_runs"
+TROUBLE_PAUSE = 300.0
+"""Seconds between looks at least while something is wrong that looking again is unlikely to mend."""
+JITTER = 0.05
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One look at an item: what siblings share.
+
+    :param workspace_id: GUID.
+    :param item_id: GUID.
+    :param host: API root of the connection.
+    :param instances: the item's runs.
+    """
+
+    workspace_id: str
+    item_id: str
+    host: str
+    instances: list[JobInstance]
+
+
+class FabricJobEventTrigger(BaseEventTrigger):
+    """Fires whenever a run of an item has ended, for an ``AssetWatcher``. It never ends, whatever goes wrong.
+
+    On Airflow ≥ 3.3 all triggers of an item share one look at its list, and what was told is kept in the asset's state
+    store: what ends while no triggerer runs is told when one runs again, as long as the item still lists it (about the
+    100 runs that ended last). An event may be told twice, if a triggerer dies just after it. Before 3.3 nothing is
+    kept: what ends while no triggerer runs is not told. What had ended before the trigger first ran is never told.
+
+    The event's payload is the run, as the operators return it, with its ``run_url``.
+
+    :param workspace: GUID or display name of the workspace.
+    :param item: GUID or display name of the item.
+    :param job_type: kind of job; ``None`` for any.
+    :param statuses: which ends: some of ``Completed``, ``Failed``, ``Cancelled`` and ``Deduped``.
+    :param item_type: kind of item, if the name alone is not enough.
+    :param fabric_conn_id: id of the connection.
+    :param check_interval: seconds between looks.
+    :raises FabricInputError: an argument is wrong, or this Airflow is older than 3.0.
+    """
+
+    def __init__(
+        self,
+        workspace: str,
+        item: str,
+        job_type: str | None = None,
+        statuses: Iterable[str] = ("Completed",),
+        item_type: str | None = None,
+        fabric_conn_id: str = "fabric_default",
+        check_interval: float = 60.0,
+    ) -> None:
+        if BaseEventTrigger is BaseTrigger:
+            raise FabricInputError("FabricJobEventTrigger needs Airflow 3.0 or newer: older ones watch no assets.")
+        if not (isinstance(check_interval, int | float) and check_interval > 0):
+            raise FabricInputError(f"check_interval must be a positive number of seconds, got {check_interval!r}.")
+        super().__init__()
+        self.workspace = workspace
+        self.item = item
+        self.job_type = job_type
+        self.statuses = read_statuses(statuses)
+        self.item_type = item_type
+        self.fabric_conn_id = fabric_conn_id
+        self.check_interval = float(check_interval)
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments."""
+        return (
+            f"{type(self).__module__}.{type(self).__qualname__}",
+            {
+                "workspace": self.workspace,
+                "item": self.item,
+                "job_type": self.job_type,
+                "statuses": list(self.statuses),
+                "item_type": self.item_type,
+                "fabric_conn_id": self.fabric_conn_id,
+                "check_interval": self.check_interval,
+            },
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Fire for every end: the stream and the filter, without siblings."""
+        async for event in self.filter_shared_stream(self.open_shared_stream(self.serialize()[1])):
+            yield event
+
+    def shared_stream_key(self) -> Hashable:
+        """Return what siblings have in common: the item, how it is reached, and how often it is looked at."""
+        names = (self.fabric_conn_id, self.workspace, self.item, self.item_type or "")
+        return ("airflow_provider_fabric", *names, self.check_interval)
+
+    @classmethod
+    async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Listed]:
+        """Look at the item's list, again and again.
+
+        :param kwargs: the arguments of one of the triggers that share the stream.
+        """
+        conn_id, interval = kwargs["fabric_conn_id"], float(kwargs["check_interval"])
+        ids: tuple[str, str] | None = None
+        while True:
+            pause = interval
+            try:
+                if ids is None:
+                    workspace_id = await shared.arun(conn_id, resolve_workspace(kwargs["workspace"]))
+                    item = resolve_item(workspace_id, kwargs["item"], kwargs.get("item_type"))
+                    ids = workspace_id, await shared.arun(conn_id, item)
+                found = await shared.arun_job_calls(conn_id, find_instances(*ids, None, budget=ONCE))
+                host = (await (await shared.shared_hook(conn_id)).aget_conn()).host
+            except Exception as error:  # noqa: BLE001 - a watcher that dies is not started again by every Airflow
+                log.warning("Could not look at the runs of item %r, will look again: %r", kwargs["item"], error)
+                pause = _patience(error, interval)
+                ids = ids if pause == interval else None
+            else:
+                yield Listed(*ids, host, found)
+            await asyncio.sleep(pause * (1.0 + random.uniform(0, JITTER)))  # noqa: S311 - it only spreads looks
+
+    async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
+        """Fire for the ends that were not told yet.
+
+        What was told is written down one look later: by then Airflow has stored the events.
+        """
+        seen = SeenRuns.from_state(await self._recall())
+        written = seen.ids
+        async for listed in shared_stream:
+            if seen.ids is not None and seen.ids != written:
+                written = await self._remember(seen)
+            first = seen.ids is None
+            for instance in seen.news(listed.instances, self.statuses, self.job_type):
+                yield TriggerEvent(self._payload(listed, instance))
+            if first:  # nothing was told, and from here on nothing may be lost
+                written = await self._remember(seen)
+
+    def _payload(self, listed: Listed, instance: JobInstance) -> dict[str, Any]:
+        url = run_url(listed.host, listed.workspace_id, listed.item_id, self.item_type, instance.id)
+        return {**instance.result(listed.workspace_id), "run_url": url}
+
+    async def _recall(self) -> Any:
+        """Return what was written for one of the assets that this trigger serves."""
+        for store in self._stores():
+            try:
+                state = await store.aget(self._state_key)
+            except Exception as error:  # noqa: BLE001 - without its memory the trigger still serves
+                log.warning("Could not read which runs were told already: %r", error)
+            else:
+                if state is not None:
+                    return state
+        return None
+
+    async def _remember(self, seen: SeenRuns) -> frozenset[str] | None:
+        """Write what was told; return it, or nothing if that failed."""
+        try:
+            for store in self._stores():
+                await store.aset(self._state_key, seen.to_state())
+        except Exception as error:  # noqa: BLE001
+            log.warning("Could not write which runs were told already: %r", error)
+            return None
+        return seen.ids
+
+    @property
+    def _state_key(self) -> str:
+        """Key of an asset's state: an asset may have several watchers."""
+        return ":".join((STATE_KEY, self.workspace, self.item, self.job_type or "", *self.statuses))[:500]
+
+    def _stores(self) -> list[Any]:
+        """Return the state stores of the assets that this trigger serves (Airflow ≥ 3.3)."""
+        stores = getattr(self, "asset_state_store", None)
+        if stores is None:
+            return []
+        return list(getattr(stores, "_by_name", {}).values()) or [stores]
+
+
+def _patience(error: Exception, interval: float) -> float:
+    """Return how long to pause after trouble, in seconds."""
+    if isinstance(error, FabricError) and not is_permanent(error):
+        return max(interval, retry_after(error) or 0.0)
+    return max(interval, TROUBLE_PAUSE)

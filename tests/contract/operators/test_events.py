@@ -1,0 +1,232 @@
+"""The event trigger against the emulator: everything that ends is told, over restarts too, and nothing old."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_fabric import shared
+from airflow_provider_fabric.emulator import FabricEmulator
+from airflow_provider_fabric.exceptions import FabricInputError
+from airflow_provider_fabric.triggers import events
+from airflow_provider_fabric.triggers.events import BaseEventTrigger, BaseTrigger, FabricJobEventTrigger
+from tests.contract.operators.items import add_item
+
+pytestmark = pytest.mark.skipif(BaseEventTrigger is BaseTrigger, reason="Airflow 2 watches no assets")
+
+INTERVAL = 0.1
+
+
+class AssetStore:
+    """The state store of one asset (Airflow ≥ 3.3); it outlives triggerers."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.broken = False
+
+    async def aget(self, key: str, default: Any = None) -> Any:
+        if self.broken:
+            raise RuntimeError("the supervisor does not answer")
+        return self.values.get(key, default)
+
+    async def aset(self, key: str, value: Any) -> None:
+        if self.broken:
+            raise RuntimeError("the supervisor does not answer")
+        self.values[key] = value
+
+
+@pytest.fixture
+def item(tenant: FabricEmulator) -> str:
+    return add_item(tenant, "CopyJob", "Nightly copy")
+
+
+def trigger(store: AssetStore | None = None, **arguments: Any) -> FabricJobEventTrigger:
+    given = {"workspace": "Emulator workspace", "item": "Nightly copy", "check_interval": INTERVAL, **arguments}
+    made = FabricJobEventTrigger(**given)
+    _, again = made.serialize()
+    made = FabricJobEventTrigger(**again)
+    made.asset_state_store = store
+    return made
+
+
+def watch(made: FabricJobEventTrigger, *steps: Callable[[], Any], seconds: float = 1.2) -> list[dict[str, Any]]:
+    """Run a trigger for a while; each step is taken once the trigger has looked."""
+
+    async def listen() -> list[dict[str, Any]]:
+        told: list[dict[str, Any]] = []
+
+        async def consume() -> None:
+            async for event in made.run():
+                told.append(event.payload)
+
+        consumer = asyncio.create_task(consume())
+        for step in steps:
+            await asyncio.sleep(0.4)
+            await asyncio.to_thread(step)
+        await asyncio.sleep(seconds)
+        assert not consumer.done(), "an event trigger never ends"
+        consumer.cancel()
+        await asyncio.gather(consumer, return_exceptions=True)
+        await shared.aclose()
+        return told
+
+    return asyncio.run(listen())
+
+
+def test_a_run_that_completes_is_told_once(tenant: FabricEmulator, item: str):
+    started: list[str] = []
+    told = watch(trigger(), lambda: started.append(tenant.control.start_job(item)))
+    assert [event["job_instance_id"] for event in told] == started
+    assert told[0]["status"] == "Completed"
+    assert told[0]["run_url"].startswith(f"{tenant.url}/groups/{tenant.workspace_id}/")
+
+
+def test_what_had_completed_before_is_not_told(tenant: FabricEmulator, item: str):
+    tenant.control.start_job(item)
+    time.sleep(0.4)
+    assert watch(trigger(), seconds=0.5) == []
+
+
+def test_only_wanted_ends_are_told(tenant: FabricEmulator, item: str):
+    tenant.control.add_job_rule(outcome="Failed", count=1)
+    ends = watch(
+        trigger(statuses=["Failed"]), lambda: tenant.control.start_job(item), lambda: tenant.control.start_job(item)
+    )
+    assert [event["status"] for event in ends] == ["Failed"]
+
+
+def test_what_ends_while_no_triggerer_runs_is_told_by_the_next(tenant: FabricEmulator, item: str):
+    store, started = AssetStore(), []
+
+    def start() -> None:
+        started.append(tenant.control.start_job(item))
+
+    first = watch(trigger(store), start)
+    start()
+    time.sleep(0.4)
+    second = watch(trigger(store), start)
+    assert [event["job_instance_id"] for event in first + second] == started
+    assert watch(trigger(store), seconds=0.5) == []
+
+
+def test_a_triggerer_that_dies_before_its_first_event_loses_none(tenant: FabricEmulator, item: str):
+    store = AssetStore()
+    assert watch(trigger(store), seconds=0.4) == []
+    started = tenant.control.start_job(item)
+    time.sleep(0.4)
+    assert [event["job_instance_id"] for event in watch(trigger(store), seconds=0.6)] == [started]
+
+
+def test_a_triggerer_that_dies_right_after_an_event_tells_it_again(tenant: FabricEmulator, item: str):
+    """The event may not have been stored, so at least once beats at most once."""
+    store = AssetStore()
+
+    async def first_event_only() -> Any:
+        made = trigger(store)
+        asyncio.get_running_loop().call_later(0.4, lambda: asyncio.ensure_future(start()))
+        stream = made.run()
+        event = await anext(stream)
+        await stream.aclose()
+        await shared.aclose()
+        return event.payload["job_instance_id"]
+
+    async def start() -> None:
+        await asyncio.to_thread(tenant.control.start_job, item)
+
+    told = asyncio.run(first_event_only())
+    assert [event["job_instance_id"] for event in watch(trigger(store), seconds=0.6)] == [told]
+
+
+def test_two_watchers_of_an_asset_do_not_share_their_memory(tenant: FabricEmulator, item: str):
+    store = AssetStore()
+    tenant.control.add_job_rule(outcome="Failed", count=1)
+    watch(trigger(store, statuses=["Completed"]), lambda: tenant.control.start_job(item))
+    told = watch(trigger(store, statuses=["Failed"]), lambda: tenant.control.start_job(item))
+    assert told == [], "the failed run was there before this watcher"
+    assert len(store.values) == 2
+
+
+def test_a_store_that_does_not_answer_stops_nothing(tenant: FabricEmulator, item: str):
+    store = AssetStore()
+    store.broken = True
+    assert len(watch(trigger(store), lambda: tenant.control.start_job(item))) == 1
+
+
+def test_trouble_is_waited_out(tenant: FabricEmulator, item: str):
+    tenant.control.add_fault(path="*/jobs/instances", status=503, count=2)
+    assert len(watch(trigger(), lambda: None, lambda: tenant.control.start_job(item))) == 1
+
+
+def test_an_item_that_is_not_there_yet(tenant: FabricEmulator, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(events, "TROUBLE_PAUSE", 0.2)
+    made: list[str] = []
+    told = watch(
+        trigger(),
+        lambda: made.append(add_item(tenant, "CopyJob", "Nightly copy")),
+        lambda: tenant.control.start_job(made[0]),
+    )
+    assert len(told) == 1
+
+
+async def fan_out(siblings: list[FabricJobEventTrigger], meanwhile: Callable[[], Any]) -> list[list[str]]:
+    """Do what Airflow 3.3's triggerer does: one stream, a filter per trigger; return the statuses that each told."""
+    queues: list[asyncio.Queue[Any]] = [asyncio.Queue() for _ in siblings]
+    told: list[list[str]] = [[] for _ in siblings]
+
+    async def subscribe(index: int) -> None:
+        async def raw() -> Any:
+            while True:
+                yield await queues[index].get()
+
+        async for event in siblings[index].filter_shared_stream(raw()):
+            told[index].append(event.payload["status"])
+
+    async def produce() -> None:
+        async for listed in FabricJobEventTrigger.open_shared_stream(siblings[0].serialize()[1]):
+            for queue in queues:
+                queue.put_nowait(listed)
+
+    tasks = [asyncio.create_task(work) for work in (produce(), *map(subscribe, range(len(siblings))))]
+    await asyncio.sleep(0.5)
+    await asyncio.to_thread(meanwhile)
+    await asyncio.sleep(1.2)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await shared.aclose()
+    return told
+
+
+def test_siblings_share_one_look(tenant: FabricEmulator, item: str):
+    one, other = trigger(statuses=["Completed"]), trigger(statuses=["Failed"], job_type="Execute")
+    assert one.shared_stream_key() == other.shared_stream_key()
+    assert one.shared_stream_key() != trigger(item="Another").shared_stream_key()
+
+    def two_runs() -> None:
+        tenant.control.add_job_rule(outcome="Failed", count=1)
+        tenant.control.start_job(item)
+        tenant.control.start_job(item)
+
+    assert asyncio.run(fan_out([one, other], two_runs)) == [["Completed"], ["Failed"]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"statuses": ["InProgress"]}, "statuses must be some of"),
+        ({"check_interval": 0}, "check_interval must be a positive number"),
+    ],
+)
+def test_wrong_arguments_are_said_when_the_dag_is_read(arguments: dict[str, Any], match: str):
+    with pytest.raises(FabricInputError, match=match):
+        trigger(**arguments)
+
+
+def test_airflow_can_store_it():
+    class_path, arguments = trigger(statuses=["Failed"]).serialize()
+    assert class_path == "airflow_provider_fabric.triggers.events.FabricJobEventTrigger"
+    assert isinstance(BaseEventTrigger.hash(class_path, arguments), int)

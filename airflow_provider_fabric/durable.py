@@ -8,6 +8,7 @@ clearing a task raises its ``max_tries``, and a cleared task starts over.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +58,7 @@ class RunMemory:
         :raises FabricInputError: it is something else; no run is started then.
         """
         state = self._store.get(KEY) if self._store is not None else None
-        if not isinstance(state, dict):
+        if not isinstance(state, dict) or state.get("nothing"):
             return None
         try:
             since = float(state["since"])
@@ -77,6 +78,15 @@ class RunMemory:
     def started(self, run: FabricRun, *, cancel_asked: bool = False) -> None:
         """Write which run is ours."""
         self._write({"since": run.submitted_at, "run": run.to_state(), "cancel_asked": cancel_asked})
+
+    def nothing_started(self) -> None:
+        """Write that the submit was refused: whatever was started since is not ours."""
+        self._write({"nothing": True})
+
+    def cancel_asked(self, run: FabricRun) -> None:
+        """Write that we asked for its cancellation, if Airflow still takes that from a task that is being killed."""
+        with suppress(Exception):
+            self.started(run, cancel_asked=True)
 
     def _write(self, state: dict[str, Any]) -> None:
         if self._store is not None:

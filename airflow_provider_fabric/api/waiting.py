@@ -83,7 +83,7 @@ class Watch:
 
         :raises FabricJobTimeout: it is not, and the deadline has passed.
         """
-        if self._not_visible(instance, now):
+        if self.not_visible(instance, now):
             self._look_again(now)
             return None
         self.trouble_since, self.failures, self.last_trouble = None, 0, None
@@ -127,21 +127,23 @@ class Watch:
             job=self.known(),
         )
 
-    def _in_grace(self, now: float) -> bool:
+    def in_grace(self, now: float) -> bool:
+        """Whether the run, never seen yet, may still be too young to be visible."""
         return self.last_status is None and now < self.submitted_at + VISIBILITY_GRACE
 
-    def _not_visible(self, instance: JobInstance, now: float) -> bool:
+    def not_visible(self, instance: JobInstance, now: float) -> bool:
+        """Whether an answer only says that the run is too young to be visible."""
         reason = instance.failure_reason
         return (
             instance.status is not JobStatus.COMPLETED
             and reason is not None
             and reason.error_code in NOT_VISIBLE_CODES
-            and self._in_grace(now)
+            and self.in_grace(now)
         )
 
     def _is_final(self, error: FabricError, now: float) -> bool:
         if isinstance(error, FabricNotFoundError):
-            return not self._in_grace(now)
+            return not self.in_grace(now)
         if isinstance(error, FabricAuthError):
             return not error.is_retriable
         if isinstance(error, FabricBadRequestError):

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.api.models import JobInstance, JobRef
 from airflow_provider_fabric.api.status import JobStatus
-from airflow_provider_fabric.compat import AirflowSkipException, series_started
+from airflow_provider_fabric.compat import AirflowSkipException, cleared_deferral, series_started
 from airflow_provider_fabric.durable import RunMemory
 from airflow_provider_fabric.exceptions import (
     FabricError,
     FabricJobAlreadyRunning,
+    FabricJobError,
     FabricJobMayBeRunning,
     FabricNotFoundError,
 )
@@ -80,6 +81,16 @@ class Start:
         return same and run.job_type == self.job_type
 
 
+def other_active_run(run: FabricRun, hook: Runs, url: Callable[[JobRef], str]) -> FabricRun | int:
+    """Return the wait for the one run of the same job that is active, or how many there are."""
+    found = hook.find_item_job_instances(run.job.workspace_id, run.job.item_id, run.job_type)
+    active = [i for i in found if not i.status.is_terminal]
+    if len(active) != 1:
+        return len(active)
+    job = JobRef(run.job.workspace_id, run.job.item_id, active[0].id)
+    return run.again(job, url(job), time.time())
+
+
 def start_run(start: Start, hook: Runs, memory: RunMemory, context: Mapping[str, Any], log: Any) -> FabricRun:
     """Return the run this task waits for; start one only if there is none that is ours.
 
@@ -102,7 +113,13 @@ class _Starter:
         """Start a run, and remember it before anything else can go wrong."""
         start, since = self.start, time.time()
         self.memory.submitting(since)
-        submission = self.hook.run_item_job(start.workspace_id, start.item_id, start.job_type, start.body)
+        try:
+            submission = self.hook.run_item_job(start.workspace_id, start.item_id, start.job_type, start.body)
+        except FabricJobError:
+            raise  # a run may be going on: the next try looks for it
+        except FabricError:
+            self.memory.nothing_started()
+            raise
         now = time.time()
         run = start.run(submission.job_instance_id, submitted_at=now, first_look=submission.retry_after or 0.0)
         self.memory.started(run)
@@ -143,19 +160,25 @@ class _Starter:
         if not self.start.of_this_item(run):
             self.log.info("An earlier try ran another item or job; starting anew.")
             return None
-        status = self._status(run.job)
+        status = self._status(run)
         if status is None or status in {JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.DEDUPED}:
             self.log.info("The earlier run %s is %s; starting anew.", run.job.job_instance_id, status or "gone")
             return None
         if not record.same_series or record.cancel_asked:
-            self._see_off(run, status, cleared=not record.same_series)
+            self._see_off(run, cleared=not record.same_series)
             return None
         self.log.info("Reconnecting to job instance %s of an earlier try: %s.", run.job.job_instance_id, status.value)
         return self.start.run(run.job.job_instance_id, submitted_at=run.submitted_at)
 
     def from_list(self, context: Mapping[str, Any]) -> FabricRun | None:
         """Find the run of an earlier try among the item's instances (Airflow < 3.3), by its start time."""
-        series = series_started(context) if self.memory.enabled else None
+        if not self.memory.enabled:
+            return None
+        cleared = (cleared_deferral(context) or {}).get("run")
+        if cleared is not None:
+            self._see_off(FabricRun.from_state(cleared), cleared=True)
+            return None
+        series = series_started(context)
         if series is None:
             return None
         since, precise = series
@@ -186,11 +209,12 @@ class _Starter:
         self.memory.started(run)
         return run
 
-    def _see_off(self, run: FabricRun, status: JobStatus, *, cleared: bool) -> None:
-        """Let the run of a cleared or timed-out try end before a new one starts."""
-        if status.is_terminal or (cleared and not self.start.cancel_on_kill):
-            return
+    def _see_off(self, run: FabricRun, *, cleared: bool) -> None:
+        """Let the run of a cleared, killed or timed-out try end before a new one starts."""
         job = run.job
+        status = self._status(job)
+        if status is None or status.is_terminal or (cleared and not self.start.cancel_on_kill):
+            return
         self.log.info("Cancelling job instance %s of an earlier try before a new run starts.", job.job_instance_id)
         try:
             self.hook.cancel_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id)
@@ -204,11 +228,14 @@ class _Starter:
         except FabricError as error:
             self.log.warning("Job instance %s may still be going: %s", job.job_instance_id, error)
 
-    def _status(self, job: JobRef) -> JobStatus | None:
+    def _status(self, run: FabricRun) -> JobStatus | None:
+        """Return a run's status; ``NotStarted`` while it may be too young to be visible, ``None`` once it is gone."""
+        job, watch = run.job, run.watch()
         try:
-            return self.hook.get_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id).status
+            instance = self.hook.get_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id)
         except FabricNotFoundError:
-            return None
+            return JobStatus.NOT_STARTED if watch.in_grace(time.time()) else None
+        return JobStatus.NOT_STARTED if watch.not_visible(instance, time.time()) else instance.status
 
     def _started(self, since: float) -> list[JobInstance]:
         """Return the runs that were started on request since an earlier try began, perhaps by it.

@@ -20,7 +20,7 @@ from airflow_provider_fabric.exceptions import (
     FabricJobTimeout,
     FabricPermissionError,
 )
-from airflow_provider_fabric.operators import job as job_module
+from airflow_provider_fabric.operators import killing
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 from airflow_provider_fabric.operators.pipeline import FabricRunPipelineOperator
 from tests.task_runner import TaskRunner
@@ -198,6 +198,27 @@ def test_a_retry_takes_the_result_of_a_run_that_completed_meanwhile(emulator: Fa
     first = TaskRunner(pipeline(wait_for_termination=False), store=task.store).run()
     assert task.run()["job_instance_id"] == first["job_instance_id"]
     assert submits(emulator) == 1
+
+
+@pytest.mark.parametrize("invisible_as", ["404", "NotFound"])
+def test_a_retry_reconnects_to_a_run_that_is_not_visible_yet(
+    emulator: FabricEmulator, pipeline: Any, invisible_as: str
+) -> None:
+    emulator.control.add_job_rule(visible_after_seconds=0.6, invisible_as=invisible_as, duration_seconds=1.0)
+    task = TaskRunner(pipeline())
+    first = TaskRunner(pipeline(wait_for_termination=False), store=task.store).run()
+    assert task.run()["job_instance_id"] == first["job_instance_id"]
+    assert submits(emulator) == 1
+
+
+def test_a_refused_submit_is_no_reason_to_adopt_a_strangers_run(emulator: FabricEmulator, pipeline: Any) -> None:
+    emulator.control.add_fault(method="POST", path="*/instances", count=1, action="status", status=403)
+    task = TaskRunner(pipeline())
+    with pytest.raises(FabricPermissionError):
+        task.run()
+    stranger = emulator.control.start_job(PIPELINE, "Execute", invoke_type="Manual")
+    assert task.run()["job_instance_id"] != stranger
+    assert submits(emulator) == 2
 
 
 def test_a_retry_after_a_failed_run_starts_anew(emulator: FabricEmulator, pipeline: Any) -> None:
@@ -378,4 +399,4 @@ def test_a_kill_cancels_the_run_once_and_ends_the_wait(
         runner.run()
     killer.join()
     assert cancels(emulator) == 1
-    assert job_module.KILL_SECONDS < 5
+    assert killing.KILL_SECONDS < 5

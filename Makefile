@@ -10,7 +10,7 @@ VENV := .venv/bin
 PORTS := $(if $(AIRFLOW_PORT),--airflow-port $(AIRFLOW_PORT)) $(if $(EMULATOR_PORT),--emulator-port $(EMULATOR_PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo demo-up test lint format test-unit test-e2e test-wheel constraints clean
+.PHONY: help environment demo demo-up test lint format test-unit test-e2e test-wheel bench bench-quick constraints clean
 
 help:  ## Show this
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -45,6 +45,12 @@ test-e2e: environment  ## The tests that run a real Airflow
 
 test-wheel: environment  ## Install the wheel into bare Airflows and import it all
 	$(VENV)/python -m pytest -m wheel
+
+bench: environment  ## Measure the shared watcher under load (about an hour), and rewrite docs/performance.md
+	$(VENV)/python -m benchmarks --docs
+
+bench-quick: environment  ## The same, small, in a minute
+	$(VENV)/python -m benchmarks --quick
 
 constraints: environment  ## Resolve constraints/ anew: make constraints PYTHONS="python3.10 python3.13"
 	$(VENV)/python -m devtools.constraints $(AIRFLOW) $(foreach python,$(PYTHONS),--python $(python))

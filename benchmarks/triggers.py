@@ -1,0 +1,86 @@
+"""What the provider's trigger is compared with: a poller as one writes it by hand, and a trigger that does nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+_clients: dict[str, NaiveClient] = {}
+
+
+class NaiveClient:
+    """One HTTP client and one token for all pollers of a process: the best that polling each run can do.
+
+    :param connection: an Airflow connection of type ``fabric``, as a dictionary.
+    """
+
+    def __init__(self, connection: dict[str, Any]) -> None:
+        self._connection = connection
+        self._http = httpx.AsyncClient(verify=connection["extra"]["verify"], base_url=connection["host"])
+        self._token: asyncio.Task[str] | None = None
+
+    async def _sign_in(self) -> str:
+        extra = self._connection["extra"]
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self._connection["login"],
+            "client_secret": self._connection["password"],
+            "scope": "https://api.fabric.microsoft.com/.default",
+        }
+        answer = await self._http.post(f"{extra['authority']}/{extra['tenant_id']}/oauth2/v2.0/token", data=form)
+        return str(answer.json()["access_token"])
+
+    async def status(self, path: str) -> str | None:
+        """Return a run's status, or ``None`` if the service did not say."""
+        if self._token is None:
+            self._token = asyncio.ensure_future(self._sign_in())
+        token = await asyncio.shield(self._token)
+        try:
+            answer = await self._http.get(path, headers={"Authorization": f"Bearer {token}"})
+        except httpx.HTTPError:
+            return None
+        return str(answer.json()["status"]) if answer.status_code == 200 else None
+
+
+class NaiveTrigger(BaseTrigger):
+    """Asks for its run every ``interval`` seconds, whatever else is going on."""
+
+    def __init__(self, connection: dict[str, Any], path: str, first_look: float, interval: float) -> None:
+        super().__init__()
+        self.arguments = {"connection": connection, "path": path, "first_look": first_look, "interval": interval}
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments."""
+        return f"{__name__}.NaiveTrigger", self.arguments
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Poll."""
+        arguments = self.arguments
+        host = arguments["connection"]["host"]
+        client = _clients.get(host) or _clients.setdefault(host, NaiveClient(arguments["connection"]))
+        await asyncio.sleep(max(0.0, arguments["first_look"] - time.time()))
+        while await client.status(arguments["path"]) not in {"Completed", "Failed", "Cancelled", "Deduped"}:
+            await asyncio.sleep(arguments["interval"])
+        yield TriggerEvent({"ending": "over"})
+
+
+class IdleTrigger(BaseTrigger):
+    """Waits for a moment and fires: what any trigger costs."""
+
+    def __init__(self, until: float) -> None:
+        super().__init__()
+        self.until = until
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return the class path and the arguments."""
+        return f"{__name__}.IdleTrigger", {"until": self.until}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Sleep."""
+        await asyncio.sleep(max(0.0, self.until - time.time()))
+        yield TriggerEvent({"ending": "over"})

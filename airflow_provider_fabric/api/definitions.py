@@ -19,6 +19,9 @@ from airflow_provider_fabric.exceptions import FabricInputError, FabricProtocolE
 Definition = Mapping[str, Any] | str | os.PathLike[str]
 PLATFORM = ".platform"
 
+#: What editors, systems and git leave in folders; ``.platform`` and ``.schedules`` are parts.
+NOT_PARTS = frozenset({".DS_Store", ".git", ".gitignore", ".gitkeep", ".idea", ".vscode", "Thumbs.db", "__pycache__"})
+
 #: Kind of item → alternatives of parts, of which one must be complete.
 REQUIRED_PARTS: Mapping[str, tuple[frozenset[str], ...]] = {
     "DataPipeline": (frozenset({"pipeline-content.json"}),),
@@ -74,8 +77,8 @@ def _from_folder(folder: Path) -> dict[str, bytes]:
             f"definition: there is no folder {str(folder)!r}. Give the path of a folder in git-integration layout, "
             "such as 'definitions/Daily load.DataPipeline', or a mapping of part paths to contents."
         )
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+    files = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return {path.as_posix(): (folder / path).read_bytes() for path in files if not NOT_PARTS.intersection(path.parts)}
 
 
 def _check_parts(parts: Mapping[str, bytes], item_type: str) -> None:
@@ -91,6 +94,15 @@ def _check_parts(parts: Mapping[str, bytes], item_type: str) -> None:
                 json.loads(content)
             except ValueError as error:
                 raise FabricInputError(f"definition: part {path!r} is not valid JSON: {error}.") from error
+
+
+def platform_name(parts: Mapping[str, bytes]) -> str | None:
+    """Return the display name that the ``.platform`` part gives the item, or ``None`` if it gives none."""
+    try:
+        name = json.loads(parts[PLATFORM])["metadata"]["displayName"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return name if isinstance(name, str) else None
 
 
 def to_wire(parts: Mapping[str, bytes]) -> dict[str, Any]:

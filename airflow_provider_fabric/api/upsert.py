@@ -70,6 +70,12 @@ def upsert_item_definition(
     if not display_name.strip():
         raise FabricInputError("display_name must not be blank.")
     parts = definitions.read_definition(definition, item_type)
+    named = definitions.platform_name(parts) if update_metadata else None
+    if named not in (None, display_name):
+        raise FabricInputError(
+            f"display_name is {display_name!r}, but the part .platform names the item {named!r}, and update_metadata=True "
+            "would rename it, so that the next upsert would create another. Make the two names equal."
+        )
     wanted = _Wanted(workspace_id, item_type, display_name, parts, description, update_metadata)
     item, outcome = yield from _upsert(wanted)
     return {

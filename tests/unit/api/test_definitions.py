@@ -310,3 +310,13 @@ def test_one_other_value_is_a_change_whatever_the_service_does(document: Any, ch
 def test_the_comparison_looks_the_same_from_both_sides(one: Any, other: Any) -> None:
     assert same(one, other) is same(other, one)
     assert same(one, one)
+
+
+def test_what_editors_and_git_leave_in_a_folder_is_no_part(tmp_path: Path) -> None:
+    for name in ("pipeline-content.json", ".platform", ".schedules"):
+        (tmp_path / name).write_text("{}")
+    (tmp_path / ".DS_Store").write_bytes(b"\0")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "HEAD").write_text("ref")
+    parts = read_definition(str(tmp_path), "DataPipeline")
+    assert sorted(parts) == [".platform", ".schedules", "pipeline-content.json"]

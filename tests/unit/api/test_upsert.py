@@ -182,3 +182,11 @@ def test_metadata_is_sent_and_compared_only_when_asked_for() -> None:
     talk = upsert(True, [LISTED, SAME, ok()])
     assert talk.result()["outcome"] == "updated"
     assert talk.requests[-1].params == {"updateMetadata": "true"}
+
+
+def test_a_name_in_the_platform_part_that_would_rename_the_item_is_refused() -> None:
+    parts = {**PARTS, ".platform": '{"metadata": {"displayName": "Nightly load"}}'}
+    flow = upsert_item_definition(WORKSPACE, "DataPipeline", "Daily load", parts, update_metadata=True)
+    talk = drive(flow, [])
+    assert isinstance(talk.error, FabricInputError)
+    assert "Nightly load" in str(talk.error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from typing import Any
@@ -56,9 +56,12 @@ class FabricRun:
             raise FabricInputError("The state of a Fabric run has a time that is not a number of seconds.")
         return run
 
-    def watch(self) -> Watch:
-        """Return what follows the run."""
-        return Watch(self.job, self.submitted_at, self.check_interval, self.next_look, self.deadline)
+    def watch(self, on_look: Callable[[JobInstance, bool], None] | None = None) -> Watch:
+        """Return what follows the run.
+
+        :param on_look: see :class:`~airflow_provider_fabric.api.waiting.Watch`.
+        """
+        return Watch(self.job, self.submitted_at, self.check_interval, self.next_look, self.deadline, on_look=on_look)
 
     def not_before(self, moment: float) -> FabricRun:
         """Return the same wait, whose first look is not before a moment."""

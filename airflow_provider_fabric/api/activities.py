@@ -108,6 +108,31 @@ def summary(activities: list[FailedActivity]) -> str:
     return text if text.endswith((".", "…")) else f"{text}."
 
 
+class ActivityProgress:
+    """What was said of a run's activities, so that only changes are said."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, str] = {}
+
+    def news(self, runs: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Return a line for each activity run whose status has changed, in the order of their starts."""
+        lines = []
+        for run in sorted(runs, key=lambda run: str(run.get("activityRunStart") or "")):
+            name, status = str(run.get("activityName") or "unnamed"), str(run.get("status") or "unknown")
+            key = f"{name} {run.get('activityRunStart')}"
+            if self._said.get(key) != status:
+                self._said[key] = status
+                lines.append(f"{name!r} ({run.get('activityType') or 'unknown'}): {status}{_duration(run)}")
+        return lines
+
+
+def _duration(run: Mapping[str, Any]) -> str:
+    milliseconds = run.get("durationInMs")
+    if not run.get("activityRunEnd") or not isinstance(milliseconds, int | float):
+        return ""
+    return f" after {milliseconds / 1000:.1f} s"
+
+
 def _unfold(message: str) -> tuple[tuple[str, ...], str]:
     """Take ``Operation on target A failed: …`` apart, into the names and what is left."""
     names: list[str] = []

@@ -52,6 +52,7 @@ class Watch:
     :param interval: seconds between looks.
     :param next_look: when to look first.
     :param deadline: when to stop waiting, or ``None``.
+    :param on_look: told what every good look saw, and whether the status has changed since the last.
     """
 
     job: JobRef
@@ -64,6 +65,7 @@ class Watch:
     failures: int = field(init=False, default=0)
     last_status: str | None = field(init=False, default=None)
     last_trouble: str | None = field(init=False, default=None)
+    on_look: Callable[[JobInstance, bool], None] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         self.first_look = self.next_look
@@ -87,7 +89,9 @@ class Watch:
             self._look_again(now)
             return None
         self.trouble_since, self.failures, self.last_trouble = None, 0, None
-        self.last_status = instance.status_text
+        changed, self.last_status = instance.status_text != self.last_status, instance.status_text
+        if self.on_look is not None:
+            self.on_look(instance, changed)
         if instance.status.is_terminal:
             return instance
         self._look_again(now)

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.api.jobs import cancel_item_job_instance
-from airflow_provider_fabric.api.models import JobRef, require_guid
+from airflow_provider_fabric.api.models import JobInstance, JobRef, require_guid
 from airflow_provider_fabric.api.payloads import generic_body
 from airflow_provider_fabric.api.retry import KILL_BUDGET
 from airflow_provider_fabric.compat import (
@@ -146,6 +146,11 @@ class FabricRunItemJobOperator(BaseOperator):
         """Return more about why a run failed. One quick try; a :class:`.FabricError` is logged and forgotten."""
         return None
 
+    def progress(self, instance: JobInstance, changed: bool) -> None:
+        """Report on a look, while the task itself waits: what changed, not every look. Must not raise."""
+        if changed:
+            self.log.info("Job instance %s: %s.", instance.id, instance.status_text)
+
     @cached_property
     def runs(self) -> Runs:
         """What starts, finds and watches runs: the job scheduler, by way of the hook."""
@@ -256,7 +261,7 @@ class FabricRunItemJobOperator(BaseOperator):
             run = run.not_before(time.time() + settling_seconds())
             self.defer(trigger=self.trigger(run), method_name="execute_complete")
         try:
-            instance = self.runs.watch_job_instance(run.watch())
+            instance = self.runs.watch_job_instance(run.watch(self.progress))
         except FabricJobError as error:
             if self._killed.is_set():
                 raise

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.api.activities import failed_activities, summary
-from airflow_provider_fabric.api.models import parse_time
+from airflow_provider_fabric.api.activities import ActivityProgress, failed_activities, summary
+from airflow_provider_fabric.api.models import JobInstance, parse_time
 from airflow_provider_fabric.api.parameters import check_names
 from airflow_provider_fabric.api.payloads import pipeline_body
 from airflow_provider_fabric.api.retry import ONCE
+from airflow_provider_fabric.exceptions import FabricError
 from airflow_provider_fabric.failure import Explanation
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 from airflow_provider_fabric.run import FabricRun, Outcome
+
+if TYPE_CHECKING:
+    from airflow_provider_fabric.compat import Context
 
 FAILED_ACTIVITIES_KEY = "failed_activities"
 """XCom of a failed run: ``name type error_code message inside times`` of each activity that failed."""
@@ -30,6 +34,7 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
     :param parameters: the pipeline's parameters: names and values (templated). The service ignores unknown names.
     :param validate_parameters: look before the run whether the pipeline's definition declares them; that takes the
         right to read it.
+    :param log_activities: log what the activities do, at every look; when the task waits in the triggerer, in the end.
     :param job_type: ``Execute``; older articles and clients say ``Pipeline`` (templated).
 
     The other parameters are those of :class:`~airflow_provider_fabric.operators.job.FabricRunItemJobOperator`.
@@ -47,6 +52,7 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
         pipeline: str,
         parameters: Mapping[str, Any] | None = None,
         validate_parameters: bool = False,
+        log_activities: bool = False,
         job_type: str = "Execute",
         **kwargs: Any,
     ) -> None:
@@ -59,6 +65,8 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
             **kwargs,
         )
         self.validate_parameters = validate_parameters
+        self.log_activities = log_activities
+        self._activities = ActivityProgress()
 
     def body(self) -> Mapping[str, Any] | None:
         """Return ``executionData.parameters``."""
@@ -70,23 +78,45 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
             declared = self.hook.list_pipeline_parameters(workspace_id, item_id)
             check_names(self.parameters, (entry["name"] for entry in declared), f"pipeline {self.pipeline!r}")
 
+    def progress(self, instance: JobInstance, changed: bool) -> None:
+        """Log the run's status, and its activities if that is wanted."""
+        super().progress(instance, changed)
+        if self.log_activities and self._run is not None:
+            self._log_activities(self._run, instance.start_time_utc)
+
+    def finish(self, context: Context, run: FabricRun, outcome: Outcome) -> Any:
+        """End the task. After a wait in the triggerer the activities have not been logged yet."""
+        if self.log_activities and self.deferrable:
+            self._log_activities(run, parse_time(outcome.job.get("start_time_utc")))
+        return super().finish(context, run, outcome)
+
     def explain(self, run: FabricRun, outcome: Outcome) -> Explanation | None:
         """Return which activities failed, and why. The service forgets them soon, so they are asked for at once."""
-        started = parse_time(outcome.job.get("start_time_utc"))
-        day = timedelta(days=1)  # clocks may differ, and a run may have waited
-        failed = failed_activities(
-            self.hook.query_activity_runs(
-                run.job.workspace_id,
-                run.job.job_instance_id,
-                after=(started or datetime.fromtimestamp(run.submitted_at, timezone.utc)) - day,
-                before=datetime.now(timezone.utc) + day,
-                budget=ONCE,
-            )
-        )
+        failed = failed_activities(self._activity_runs(run, parse_time(outcome.job.get("start_time_utc"))))
         for activity in failed:
             self.log.error("Failed activity: %s", activity)
         return Explanation(
             text=summary(failed),
             codes=tuple(activity.error_code for activity in failed),
             xcom={FAILED_ACTIVITIES_KEY: [activity.to_dict() for activity in failed[:MAX_STORED]]},
+        )
+
+    def _log_activities(self, run: FabricRun, started: datetime | None) -> None:
+        try:
+            runs = self._activity_runs(run, started)
+        except FabricError as error:
+            self.log.warning("Could not read the activities: %s", error)
+            return
+        for line in self._activities.news(runs):
+            self.log.info("Activity %s", line)
+
+    def _activity_runs(self, run: FabricRun, started: datetime | None) -> list[dict[str, Any]]:
+        """Ask once what the activities did."""
+        day = timedelta(days=1)  # clocks may differ, and a run may have waited
+        return self.hook.query_activity_runs(
+            run.job.workspace_id,
+            run.job.job_instance_id,
+            after=(started or datetime.fromtimestamp(run.submitted_at, timezone.utc)) - day,
+            before=datetime.now(timezone.utc) + day,
+            budget=ONCE,
         )

@@ -184,7 +184,7 @@ def cleared_deferral(context: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 def _first_try(ti: Any) -> int:
     """Return the number of the first try of the present series."""
-    return max(1, ti.max_tries - (ti.task.retries or 0) + 1)
+    return max(1, int(ti.max_tries) - int(ti.task.retries or 0) + 1)
 
 
 def _keeps_history() -> bool:

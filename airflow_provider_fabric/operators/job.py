@@ -16,12 +16,7 @@ from airflow_provider_fabric.api.jobs import cancel_item_job_instance
 from airflow_provider_fabric.api.models import JobInstance, JobRef, require_guid
 from airflow_provider_fabric.api.payloads import generic_body
 from airflow_provider_fabric.api.retry import KILL_BUDGET
-from airflow_provider_fabric.compat import (
-    AirflowSkipException,
-    BaseOperator,
-    default_deferrable,
-    settling_seconds,
-)
+from airflow_provider_fabric.compat import AirflowSkipException, BaseOperator, default_deferrable, settling_seconds
 from airflow_provider_fabric.durable import RunMemory
 from airflow_provider_fabric.exceptions import (
     FabricError,
@@ -34,8 +29,9 @@ from airflow_provider_fabric.exceptions import (
 )
 from airflow_provider_fabric.failure import Explanation, job_error
 from airflow_provider_fabric.links import RUN_URL_KEY, FabricRunLink, run_url
-from airflow_provider_fabric.operators.policies import IfRunning, OnDeduped, check_policies
-from airflow_provider_fabric.operators.starting import Start, start_run
+from airflow_provider_fabric.operators.killing import cancel_run, in_time
+from airflow_provider_fabric.operators.policies import IfRunning, OnDeduped, check_policies, deadline
+from airflow_provider_fabric.operators.starting import Start, other_active_run, start_run
 from airflow_provider_fabric.run import Ending, FabricRun, Outcome, read_event
 
 if TYPE_CHECKING:
@@ -43,12 +39,6 @@ if TYPE_CHECKING:
     from airflow_provider_fabric.compat import Context
     from airflow_provider_fabric.hooks.fabric import FabricHook
     from airflow_provider_fabric.operators.runs import Runs
-
-KILL_SECONDS = 4.0
-"""How long a killed task waits for its cancel to go out; Airflow follows up with SIGKILL after five."""
-
-EXECUTION_TIMEOUT_MARGIN = 10.0
-"""Seconds before ``execution_timeout`` at which the wait ends, so that the run can still be cancelled in peace."""
 
 
 class FabricRunItemJobOperator(BaseOperator):
@@ -131,6 +121,7 @@ class FabricRunItemJobOperator(BaseOperator):
         self.on_deduped = on_deduped
         self.durable = durable
         self._run: FabricRun | None = None
+        self._memory: RunMemory | None = None
         self._killed = threading.Event()
 
     # What a subclass says differently.
@@ -171,12 +162,12 @@ class FabricRunItemJobOperator(BaseOperator):
     def execute(self, context: Context) -> Any:
         """Start the run, or find it, and wait for it."""
         check_policies(self)
-        memory = RunMemory(context, self.durable)
-        run = start_run(self._start(context), self.runs, memory, context, self.log)
+        self._memory = RunMemory(context, self.durable)
+        run = start_run(self._start(context), self.runs, self._memory, context, self.log)
         return self._follow(context, run)
 
-    def execute_complete(self, context: Context, event: Any) -> Any:
-        """Take over from the triggerer."""
+    def execute_complete(self, context: Context, event: Any, run: Any = None) -> Any:
+        """Take over from the triggerer. The event tells all; ``run`` is for whoever clears a deferred task."""
         self._run, outcome = read_event(event)
         return self.finish(context, self._run, outcome)
 
@@ -205,10 +196,9 @@ class FabricRunItemJobOperator(BaseOperator):
         self._killed.set()
         run, self._run = self._run, None
         if run is not None and self.cancel_on_kill:
-            # A thread, because the signal may have come while this one holds a lock of the HTTP client.
-            canceller = threading.Thread(target=self._cancel, args=(run,), daemon=True)
-            canceller.start()
-            canceller.join(KILL_SECONDS)
+            memory = self._memory
+            steps = [lambda: self._cancel(run)] + ([] if memory is None else [lambda: memory.cancel_asked(run)])
+            in_time(*steps)
 
     # Its steps.
 
@@ -225,11 +215,6 @@ class FabricRunItemJobOperator(BaseOperator):
         workspace_id = self.hook.resolve_workspace(self.workspace)
         item_id = self.hook.resolve_item(workspace_id, getattr(self, self.item_field), self.item_type)
         self.check_parameters(workspace_id, item_id)
-        now = time.time()
-        limits = [now + self.timeout] if self.timeout is not None else []
-        if self.execution_timeout is not None:
-            total = self.execution_timeout.total_seconds()
-            limits.append(context["ti"].start_date.timestamp() + total - min(EXECUTION_TIMEOUT_MARGIN, total / 5))
         return Start(
             workspace_id=require_guid(workspace_id, "workspace"),
             item_id=require_guid(item_id, self.item_field),
@@ -237,14 +222,15 @@ class FabricRunItemJobOperator(BaseOperator):
             job_type=self.job_type,
             body=body,
             check_interval=float(self.check_interval),
-            deadline=min(limits, default=None),
+            deadline=deadline(self, context["ti"].start_date),
             if_running=self.if_running,
             cancel_on_kill=self.cancel_on_kill,
-            url=lambda job: run_url(
-                self.hook.get_conn().host, job.workspace_id, job.item_id, self.item_type, job.job_instance_id
-            ),
+            url=self._url,
             sleep=self._sleep,
         )
+
+    def _url(self, job: JobRef) -> str:
+        return run_url(self.hook.get_conn().host, job.workspace_id, job.item_id, self.item_type, job.job_instance_id)
 
     def _follow(self, context: Context, run: FabricRun) -> Any:
         """Publish the run, then wait for it, here or in the triggerer."""
@@ -259,7 +245,8 @@ class FabricRunItemJobOperator(BaseOperator):
             return {**run.watch().known(), "job_type": run.job_type}
         if self.deferrable:
             run = run.not_before(time.time() + settling_seconds())
-            self.defer(trigger=self.trigger(run), method_name="execute_complete")
+            # Airflow 2 keeps the arguments in the history of a task that is cleared while deferred.
+            self.defer(trigger=self.trigger(run), method_name="execute_complete", kwargs={"run": run.to_state()})
         try:
             instance = self.runs.watch_job_instance(run.watch(self.progress))
         except FabricJobError as error:
@@ -274,14 +261,7 @@ class FabricRunItemJobOperator(BaseOperator):
             raise FabricJobCancelled("The task was killed while it waited.")
 
     def _cancel(self, run: FabricRun) -> None:
-        job = run.job
-        try:
-            accepted = self.hook.run_apart(self.cancel_flow(job))
-        except Exception as error:  # noqa: BLE001 - whoever ends the task must not be held up
-            self.log.warning("Could not cancel job instance %s, which may go on: %s", job.job_instance_id, error)
-        else:
-            what = "Asked Fabric to cancel job instance %s." if accepted else "Job instance %s was over already."
-            self.log.info(what, job.job_instance_id)
+        cancel_run(run, lambda: self.hook.run_apart(self.cancel_flow(run.job)), self.log)
 
     def _timed_out(self, context: Context, run: FabricRun, outcome: Outcome) -> FabricJobError:
         if self.cancel_on_timeout:
@@ -295,25 +275,16 @@ class FabricRunItemJobOperator(BaseOperator):
         if self.on_deduped == "skip":
             raise AirflowSkipException(f"Job instance {run.job.job_instance_id} {text}.")
         if self.on_deduped == "attach":
-            found = self.hook.find_item_job_instances(run.job.workspace_id, run.job.item_id, run.job_type)
-            active = [i for i in found if not i.status.is_terminal]
-            if len(active) == 1:
-                self.log.info("%s, so this task waits for that run: %s.", text.capitalize(), active[0].id)
-                job = JobRef(run.job.workspace_id, run.job.item_id, active[0].id)
-                url = run_url(self.hook.get_conn().host, job.workspace_id, job.item_id, run.item_type, active[0].id)
-                other = run.again(job, url, time.time())
+            other = other_active_run(run, self.runs, self._url)
+            if isinstance(other, FabricRun):
+                self.log.info("%s, so this task waits for that run: %s.", text.capitalize(), other.job.job_instance_id)
                 RunMemory(context, self.durable).started(other)
                 return self._follow(context, other)
-            text += f"; on_deduped='attach', but {len(active)} runs are active now"
+            text += f"; on_deduped='attach', but {other} runs are active now"
         raise self._error(FabricJobDeduped, run, outcome, text)
 
     def _error(
-        self,
-        kind: type[FabricJobError],
-        run: FabricRun,
-        outcome: Outcome,
-        what: str,
-        more: Explanation | None = None,
+        self, kind: type[FabricJobError], run: FabricRun, outcome: Outcome, what: str, more: Explanation | None = None
     ) -> FabricJobError:
         return job_error(kind, run, getattr(self, self.item_field), outcome.job, what, more)
 

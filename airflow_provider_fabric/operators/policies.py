@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Literal, get_args
 
 from airflow_provider_fabric.exceptions import FabricInputError
@@ -12,6 +14,9 @@ OnDeduped = Literal["fail", "skip", "attach"]
 
 CHOICES: Mapping[str, tuple[str, ...]] = {"if_running": get_args(IfRunning), "on_deduped": get_args(OnDeduped)}
 SECONDS = ("check_interval", "timeout")
+
+EXECUTION_TIMEOUT_MARGIN = 10.0
+"""Seconds before ``execution_timeout`` at which the wait ends, so that the run can still be cancelled in peace."""
 
 
 def check_policies(operator: Any) -> None:
@@ -26,3 +31,15 @@ def check_policies(operator: Any) -> None:
         seconds = getattr(operator, name)
         if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
             raise FabricInputError(f"{name} must be a positive number of seconds, got {seconds!r}.")
+
+
+def deadline(operator: Any, started: datetime) -> float | None:
+    """Return until when an operator waits for its run, in epoch seconds, or ``None``.
+
+    :param started: start of the try, from which Airflow counts ``execution_timeout``.
+    """
+    limits = [] if operator.timeout is None else [time.time() + float(operator.timeout)]
+    if operator.execution_timeout is not None:
+        total = float(operator.execution_timeout.total_seconds())
+        limits.append(started.timestamp() + total - min(EXECUTION_TIMEOUT_MARGIN, total / 5))
+    return min(limits, default=None)

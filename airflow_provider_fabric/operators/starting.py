@@ -212,7 +212,7 @@ class _Starter:
     def _see_off(self, run: FabricRun, *, cleared: bool) -> None:
         """Let the run of a cleared, killed or timed-out try end before a new one starts."""
         job = run.job
-        status = self._status(job)
+        status = self._status(run)
         if status is None or status.is_terminal or (cleared and not self.start.cancel_on_kill):
             return
         self.log.info("Cancelling job instance %s of an earlier try before a new run starts.", job.job_instance_id)

@@ -1,0 +1,41 @@
+"""How a task that is ended from outside cancels its run: in time, once, best effort."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from airflow_provider_fabric.run import FabricRun
+
+KILL_SECONDS = 4.0
+"""How long a killed task waits for its cancel to go out; Airflow follows up with SIGKILL after five."""
+
+
+def cancel_run(run: FabricRun, send: Callable[[], bool], log: Any) -> None:
+    """Ask for a run's cancellation; never raise.
+
+    :param send: sends the request; says whether there was anything to cancel.
+    """
+    try:
+        accepted = send()
+    except Exception as error:  # noqa: BLE001 - whoever ends the task must not be held up
+        log.warning("Could not cancel job instance %s, which may go on: %s", run.job.job_instance_id, error)
+    else:
+        what = "Asked Fabric to cancel job instance %s." if accepted else "Job instance %s was over already."
+        log.info(what, run.job.job_instance_id)
+
+
+def in_time(*steps: Callable[[], None]) -> None:
+    """Do it, but wait no longer than a killed task may.
+
+    In a thread, because the signal may have come while this one holds a lock of the HTTP client, or talks to Airflow.
+    """
+
+    def work() -> None:
+        for step in steps:
+            step()
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    worker.join(KILL_SECONDS)

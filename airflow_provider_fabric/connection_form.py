@@ -43,8 +43,13 @@ def description(field: Field) -> str:
     """Return what a field is for, and what it means when it is empty."""
     if field.default is None or field.choices:
         return field.description
-    default = str(field.default).lower() if isinstance(field.default, bool) else field.default
-    return f"{field.description} Empty means {default}."
+    return f"{field.description} Empty means {_shown(field.default)}."
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def ui_field_behaviour() -> dict[str, Any]:

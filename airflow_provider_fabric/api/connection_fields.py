@@ -85,10 +85,11 @@ _FIELDS = (
     ),
     Field(
         "password",
-        "Client secret, refresh token or access token",
+        "Secret or token",
         "What auth_type asks for: the client secret's value (not its id), a refresh token (see fabric-login), or an "
         "access token. Empty for the other types.",
         standard=True,
+        placeholder="client secret, refresh token or access token",
         secret=True,
     ),
     Field(
@@ -140,14 +141,14 @@ _FIELDS = (
         "client_secret",
         "Client secret of a confidential app",
         "For refresh_token, when the app registration is not a public client. With client_secret, another place for "
-        "what the password field holds.",
+        "what Secret or token holds.",
         aliases=("clientSecret",),
         secret=True,
     ),
     Field(
         "access_token",
         "Access token",
-        "For access_token: another place for what the password field holds.",
+        "For access_token: another place for what Secret or token holds.",
         aliases=("accessToken",),
         secret=True,
     ),

@@ -73,7 +73,7 @@ def upsert_item_definition(
     named = definitions.platform_name(parts) if update_metadata else None
     if named not in (None, display_name):
         raise FabricInputError(
-            f"display_name is {display_name!r}, but the part .platform names the item {named!r}, and update_metadata=True "
+            f"display_name is {display_name!r}, but the part .platform says {named!r}, and update_metadata=True "
             "would rename it, so that the next upsert would create another. Make the two names equal."
         )
     wanted = _Wanted(workspace_id, item_type, display_name, parts, description, update_metadata)

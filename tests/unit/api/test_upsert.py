@@ -172,7 +172,7 @@ def test_bad_input_sends_nothing(name: str, definition: dict[str, str], options:
 
 
 def test_metadata_is_sent_and_compared_only_when_asked_for() -> None:
-    parts = {**PARTS, ".platform": '{"metadata": {"displayName": "New name"}}'}
+    parts = {**PARTS, ".platform": '{"metadata": {"displayName": "Daily load", "description": "new"}}'}
 
     def upsert(metadata: bool, answers: list[Answer]) -> Talk[dict[str, str]]:
         flow = upsert_item_definition(WORKSPACE, "DataPipeline", "Daily load", parts, update_metadata=metadata)

@@ -10,7 +10,7 @@ VENV := .venv/bin
 PORTS := $(if $(AIRFLOW_PORT),--airflow-port $(AIRFLOW_PORT)) $(if $(EMULATOR_PORT),--emulator-port $(EMULATOR_PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo demo-up test lint format test-unit test-e2e test-wheel bench bench-quick constraints clean
+.PHONY: help environment demo demo-up test lint format test-unit test-e2e test-wheel chaos bench bench-quick constraints clean
 
 help:  ## Show this
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -42,6 +42,11 @@ test-unit: environment  ## The tests that need no Airflow process
 
 test-e2e: environment  ## The tests that run a real Airflow
 	$(VENV)/python -m pytest -m e2e
+
+chaos: environment  ## Everything goes wrong in a real Airflow, on PostgreSQL: make chaos AIRFLOW=2.11.2
+	@devtools/postgres.sh
+	@$(VENV)/python -m pip install --quiet -c constraints/airflow-$(AIRFLOW).txt psycopg2-binary asyncpg
+	$(VENV)/python -m pytest -m chaos tests/chaos -s
 
 test-wheel: environment  ## Install the wheel into bare Airflows and import it all
 	$(VENV)/python -m pytest -m wheel

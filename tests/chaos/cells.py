@@ -23,6 +23,9 @@ HELD_BACK = {"action": "delay", "phase": "after", "delay_seconds": 40}
 LONG = 600.0
 """Seconds of a run that somebody has to cancel."""
 
+UNTIL_TOLD = 36_000.0
+"""Seconds of a run that ends when the wave's disturbance is over."""
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -148,7 +151,7 @@ def _components() -> Iterator[Cell]:
         "both triggerers restarted",
         "scheduler killed -9",
     ):
-        yield from both(wave, wave=wave, rules=({"duration_seconds": 60},))
+        yield from both(wave, wave=wave, rules=({"duration_seconds": UNTIL_TOLD},))
 
 
 def _people() -> Iterator[Cell]:

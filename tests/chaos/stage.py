@@ -59,6 +59,12 @@ class Verdict:
         return not self.trouble and seen == (wanted.started, wanted.cancelled, wanted.state, wanted.left_running)
 
 
+def report_line(verdict: Verdict) -> str:
+    """Return a verdict for whoever watches the run."""
+    seen = f"{verdict.started} started, {verdict.cancelled} cancelled, {verdict.left_running} left, {verdict.state}"
+    return f"{verdict.cell.id}: {seen}, {verdict.seconds:.0f} s {verdict.trouble}"
+
+
 @dataclass
 class Scene:
     """One cell being played."""
@@ -137,6 +143,12 @@ class Scene:
         """Start a run that is not the task's."""
         self.strangers.add(self.control.start_job(self.item_id, "Execute", invoke_type=invoke_type))
 
+    def end_runs(self) -> None:
+        """Let the item's runs complete now."""
+        for job in self.jobs():
+            if job["active"]:
+                self.control.force_job(job["id"], "Completed")
+
     def verdict(self) -> Verdict:
         """Say what came of it."""
         jobs = self.jobs()
@@ -213,9 +225,19 @@ class Stage:
         with ThreadPoolExecutor(max_workers=max(1, len(scenes)) + 1) as pool:
             plays = [pool.submit(self._play, scene) for scene in scenes]
             if disturb is not None:
-                disturb(self.airflow, scenes)
+                self._disturb(scenes, disturb)
             for play in plays:
                 play.result()
+
+    def _disturb(self, scenes: Sequence[Scene], disturb: Callable[[AirflowStack, Sequence[Scene]], None]) -> None:
+        try:
+            disturb(self.airflow, scenes)
+        except Exception as error:  # noqa: BLE001 - one wave's trouble must not end the others
+            for scene in scenes:
+                scene.trouble = f"{type(error).__name__}: {error}"
+        finally:
+            for scene in scenes:
+                scene.end_runs()
 
     def _play(self, scene: Scene) -> None:
         try:
@@ -236,7 +258,7 @@ class Stage:
             time.sleep(0.5)
         self._let_cancels_arrive(scene)
         verdict = scene.verdict()
-        print("good" if verdict.good else "BAD ", scene.dag_id, verdict.started, verdict.cancelled, verdict.state)
+        print("good" if verdict.good else "BAD ", report_line(verdict), flush=True)
 
     def _let_cancels_arrive(self, scene: Scene) -> None:
         deadline = time.time() + CANCEL_SECONDS

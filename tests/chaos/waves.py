@@ -11,8 +11,12 @@ from devtools.metadata_db import moment
 from devtools.processes import Component
 from tests.chaos.stage import Scene
 
-WAIT_SECONDS = 240.0
+WAIT_SECONDS = 300.0
+SETTLE_SECONDS = 5.0
 TAKE_OVER_SECONDS = 120.0
+RESUME_SECONDS = 45.0
+"""Seconds that Airflow gets to find out what its dead scheduler had been running."""
+
 DEAD_AFTER = 12
 """Seconds without a heartbeat after which Airflow takes a triggerer for dead."""
 
@@ -76,6 +80,7 @@ def _one_after_the_other(airflow: AirflowStack, scenes: Sequence[Scene], end: Ca
             return len(live) == 1 and holders(airflow) <= live
 
         airflow.wait_until(taken_over, TAKE_OVER_SECONDS, f"triggers of {name} taken over", 0.5)
+        time.sleep(SETTLE_SECONDS)
         airflow.component(name).start()
 
 
@@ -96,6 +101,8 @@ def restart_triggerers(airflow: AirflowStack, scenes: Sequence[Scene]) -> None:
         airflow.component(name).terminate()
     for name in TRIGGERERS:
         airflow.component(name).restart()
+    airflow.wait_until(lambda: len(live_triggerers(airflow)) >= 2, WAIT_SECONDS, "both triggerers live", 0.5)
+    time.sleep(SETTLE_SECONDS)
 
 
 def kill_scheduler(airflow: AirflowStack, scenes: Sequence[Scene]) -> None:
@@ -105,6 +112,7 @@ def kill_scheduler(airflow: AirflowStack, scenes: Sequence[Scene]) -> None:
     scheduler.kill()
     time.sleep(3)
     scheduler.start()
+    time.sleep(RESUME_SECONDS)
 
 
 WAVES: dict[str, Disturbance | None] = {

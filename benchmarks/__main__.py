@@ -28,7 +28,7 @@ MEMORY = Scenario("5,000 runs, 100 items", 5000, 100, 60, (40, 60), budget=BUDGE
 EMPTY = replace(MEMORY, name="5,000 empty triggers")
 
 QUICK_FREE = replace(
-    FREE, name="100 runs, 10 items, every 2 s, no quota", runs=100, items=10, interval=2, seconds=(4, 12)
+    FREE, name="100 runs, 10 items, every 2 s, no quota", runs=100, items=10, interval=2, seconds=(6, 14)
 )
 QUICK_FIFTY = replace(
     FIFTY, name="200 runs, 10 items, quota 40/min", runs=200, items=10, quota=40, budget=36, seconds=(60, 300)
@@ -91,7 +91,7 @@ def free(bench: Bench, scenario: Scenario) -> None:
         (
             way, number(f["calls"]), number(f["tokens"]), number(f["connections"]), number(f["cpu_seconds"]),
             number(f["cpu_seconds"] / naive["cpu_seconds"]),
-            *(("–", "–") if f is idle else (number(f["lag_median"]), number(f["lag_p99"]))),
+            *(("", "") if f is idle else (number(f["lag_median"]), number(f["lag_p99"]))),
             number(f["longest_stall_ms"]), number(f["longest_busy_ms"]),
         )
         for way, f in ways.items()
@@ -127,7 +127,7 @@ def fits(scenario: Scenario) -> Any:
     """Return the criteria of one triggerer within its quota."""
     return lambda ours: [
         Check.at_most("answers 429", ours["refused"], 0),
-        Check.at_most("calls in the busiest minute", ours["busiest_minute"], scenario.budget),
+        Check.at_most("calls a minute, sustained", ours["calls_per_minute"], scenario.budget),
     ]
 
 

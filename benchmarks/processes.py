@@ -102,36 +102,59 @@ def emulator(**config: Any) -> Iterator[Emulator]:
             process.wait(30)
 
 
-def triggerers(server: Emulator, specs: list[dict[str, Any]], connection: dict[str, Any], python: str) -> list[Any]:
-    """Run triggerer processes at once, all on their core, and return their figures.
+class Triggerers:
+    """Triggerer processes that have imported Airflow and wait for their triggers, all on their core.
 
-    :param specs: one per process; see :mod:`benchmarks.triggerer`.
+    :param server: the emulator.
+    :param count: how many.
     :param connection: what ``AIRFLOW_CONN_FABRIC_BENCHMARK`` is to be.
     :param python: interpreter to run them with.
     """
-    started, directory = [], Path(server.directory)
-    for number, spec in enumerate(specs):
-        question, answer = directory / f"spec-{number}.json", directory / f"result-{number}.json"
-        question.write_text(json.dumps({**spec, "core": cores()[1]}))
-        log = (directory / f"triggerer-{number}.log").open("w+")
-        process = subprocess.Popen(
-            [python, "-W", "ignore", "-m", "benchmarks.triggerer", str(question), str(answer)],
-            env={**os.environ, **_environment(server, connection, directory)},
-            cwd=ROOT,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        started.append((process, answer, log))
-    results = []
-    deadline = time.monotonic() + PATIENCE
-    for process, answer, log in started:
-        with log:
-            if process.wait(max(1.0, deadline - time.monotonic())):
-                log.seek(0)
-                raise RuntimeError(f"a triggerer failed:\n{log.read()[-3000:]}")
-        results.append(json.loads(answer.read_text()))
-        answer.unlink()
-    return results
+
+    def __init__(self, server: Emulator, count: int, connection: dict[str, Any], python: str) -> None:
+        self._directory = Path(server.directory)
+        self._processes = [self._start(server, number, connection, python) for number in range(count)]
+        while not all(self._file("result", number).exists() for number in range(count)):
+            self._check()
+            time.sleep(0.05)
+
+    def _file(self, kind: str, number: int) -> Path:
+        return self._directory / f"triggerer-{number}.{kind}"
+
+    def _start(self, server: Emulator, number: int, connection: dict[str, Any], python: str) -> subprocess.Popen[bytes]:
+        files = [str(self._file(kind, number)) for kind in ("specification", "result")]
+        with self._file("log", number).open("w") as log:
+            return subprocess.Popen(
+                [python, "-W", "ignore", "-m", "benchmarks.triggerer", str(cores()[1]), *files],
+                env={**os.environ, **_environment(server, connection, self._directory)},
+                cwd=ROOT,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def _check(self) -> None:
+        for number, process in enumerate(self._processes):
+            if process.poll():
+                raise RuntimeError(f"a triggerer failed:\n{self._file('log', number).read_text()[-3000:]}")
+
+    def run(self, specs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Let them wait for their runs, and return their figures; see :mod:`benchmarks.triggerer`."""
+        for number, spec in enumerate(specs):
+            draft = self._file("draft", number)
+            draft.write_text(json.dumps(spec))
+            draft.rename(self._file("specification", number))
+        deadline = time.monotonic() + PATIENCE
+        for process in self._processes:
+            process.wait(max(1.0, deadline - time.monotonic()))
+        self._check()
+        return [json.loads(self._file("result", number).read_text()) for number in range(len(specs))]
+
+    def stop(self) -> None:
+        """End those that still run."""
+        for process in self._processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
 
 
 def _environment(server: Emulator, connection: dict[str, Any], directory: Path) -> dict[str, str]:

@@ -51,7 +51,7 @@ def rounds(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
 def number(value: float | None) -> str:
     """Return a figure with as many digits as it deserves."""
     if value is None:
-        return "–"
+        return ""
     if abs(value) >= 100 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.processes import emulator, triggerers
+from benchmarks.processes import Triggerers, emulator
 
-LEAD = 8.0
-"""Real seconds from the last start of a run to the first look: triggerers need some to import Airflow."""
+LEAD = 4.0
+"""Real seconds from the last start of a run to the first look."""
 
 
 @dataclass(frozen=True)
@@ -52,33 +52,33 @@ def measure(scenario: Scenario, kind: str = "ours", python: str = sys.executable
     :param kind: ``ours``, ``naive``, ``microsoft`` or ``idle``.
     :param python: interpreter of the triggerers.
     """
-    quotas = {"job_scheduler": scenario.quota}
-    with emulator(time_scale=scenario.scale, quotas=quotas) as server:
-        # Runs last from their start, so the lead is added to them.
-        lead = LEAD * scenario.scale
-        runs = server.start_runs(scenario.runs, scenario.items, [lead + span for span in scenario.seconds])
-        ends = server.ends()
-        now = time.time()
-        server.connection["extra"]["job_calls_per_minute"] = scenario.budget
-        first = now + LEAD
-        base = {
-            "kind": kind,
-            "connection": server.connection,
-            "interval": scenario.interval / scenario.scale,
-            "scale": scenario.scale,
-            "submitted_at": now,
-            "first_look": first,
-            "until": max(ends.values()),
-            "hold": None if scenario.hold is None else first + scenario.hold,
-        }
-        specs = [{**base, "runs": runs[n :: scenario.processes]} for n in range(scenario.processes)]
+    with emulator(time_scale=scenario.scale, quotas={"job_scheduler": scenario.quota}) as server:
         connection = server.connection
+        connection["extra"]["job_calls_per_minute"] = scenario.budget
+        given = connection
         if kind == "microsoft":
             from benchmarks.microsoft import connection as microsoft
 
-            connection = microsoft(connection)
-        results = triggerers(server, specs, connection, python)
-        return figures(scenario, server.control("GET", "stats"), results, ends, runs, first)
+            given = microsoft(connection)
+        waiting = Triggerers(server, scenario.processes, given, python)
+        try:
+            runs = server.start_runs(scenario.runs, scenario.items, list(scenario.seconds))
+            ends = server.ends()
+            now = time.time()
+            spec = {
+                "kind": kind,
+                "connection": connection,
+                "interval": scenario.interval / scenario.scale,
+                "scale": scenario.scale,
+                "submitted_at": now,
+                "first_look": now + LEAD,
+                "until": max(ends.values()),
+                "hold": None if scenario.hold is None else now + LEAD + scenario.hold,
+            }
+            results = waiting.run([{**spec, "runs": runs[n :: scenario.processes]} for n in range(scenario.processes)])
+        finally:
+            waiting.stop()
+        return figures(scenario, server.control("GET", "stats"), results, ends, runs, now + LEAD)
 
 
 def figures(

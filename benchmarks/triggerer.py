@@ -1,4 +1,6 @@
-"""A triggerer process for measurements: ``python -m benchmarks.triggerer SPECIFICATION RESULT``, two JSON files.
+"""A triggerer process for measurements: ``python -m benchmarks.triggerer CORE SPECIFICATION RESULT``.
+
+It imports Airflow, makes the file RESULT to say that it is ready, and waits for the file SPECIFICATION. Both are JSON.
 
 Triggers are created, run and cleaned up by Airflow's own ``TriggerRunner`` (3.x), from encrypted, serialised arguments.
 Only the pipe to the supervisor is replaced, by an object that hands out the triggers once and takes their events.
@@ -6,7 +8,7 @@ Connections come from ``AIRFLOW_CONN_…``, over Airflow's chain of secrets back
 
 * ``kind``: ``ours``, ``naive``, ``microsoft`` or ``idle``;
 * ``runs``: ``[workspace id, item id, job instance id]`` each;
-* ``connection``, ``interval``, ``first_look`` (epoch seconds), ``until`` (of idle triggers), ``scale`` (of time), ``core``;
+* ``connection``, ``interval``, ``first_look`` (epoch seconds), ``until`` (of idle triggers), ``scale`` (of time);
 * ``hold``: epoch seconds at which memory is measured.
 """
 
@@ -67,7 +69,7 @@ class StampedEvents(deque[Any]):
 
 
 class Beat:
-    """Feels the event loop's pulse: by the clock, and by this thread's processor time, which neighbours cannot disturb."""
+    """Feels the event loop's pulse: by the clock, and by processor time, which neighbours cannot disturb."""
 
     def __init__(self) -> None:
         self.stalls: list[float] = []
@@ -169,7 +171,6 @@ def workloads(spec: dict[str, Any]) -> list[RunTrigger]:
 
 def main(spec: dict[str, Any]) -> dict[str, Any]:
     """Run the triggers to their ends, and return what was measured."""
-    os.sched_setaffinity(0, {spec["core"]})
     if spec["kind"] == "ours":
         from airflow_provider_fabric import shared
 
@@ -199,5 +200,9 @@ def main(spec: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    result = main(json.loads(Path(sys.argv[1]).read_text()))
-    Path(sys.argv[2]).write_text(json.dumps(result))
+    os.sched_setaffinity(0, {int(sys.argv[1])})
+    specification, result = map(Path, sys.argv[2:])
+    result.touch()
+    while not specification.exists():
+        time.sleep(0.02)
+    result.write_text(json.dumps(main(json.loads(specification.read_text()))))

@@ -64,7 +64,8 @@ class NaiveTrigger(BaseTrigger):
         host = arguments["connection"]["host"]
         client = _clients.get(host) or _clients.setdefault(host, NaiveClient(arguments["connection"]))
         await asyncio.sleep(max(0.0, arguments["first_look"] - time.time()))
-        while await client.status(arguments["path"]) not in {"Completed", "Failed", "Cancelled", "Deduped"}:
+        over = {"Completed", "Failed", "Cancelled", "Deduped"}
+        while await client.status(arguments["path"]) not in over:  # noqa: ASYNC110 - no event tells; that is the point
             await asyncio.sleep(arguments["interval"])
         yield TriggerEvent({"ending": "over"})
 

@@ -227,6 +227,6 @@ def _service() -> Iterator[Cell]:
 CELLS: tuple[Cell, ...] = (*_worker(), *_components(), *_people(), *_time(), *_service())
 
 
-def subset(name: str, mode: str, **changes: Any) -> Cell:
+def cell(name: str, mode: str, **changes: Any) -> Cell:
     """Return one cell, changed for a place with other rhythms."""
-    return replace(next(cell for cell in CELLS if (cell.name, cell.mode) == (name, mode)), **changes)
+    return replace(next(one for one in CELLS if (one.name, one.mode) == (name, mode)), **changes)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tests.chaos.cells import Cell, Expected
 
 PIPELINE = "Daily load"
-CHECK_INTERVAL = 1.0
 WAVE_SECONDS = 420.0
 """How long a wave may take before what has not ended counts as stuck."""
 
@@ -143,6 +142,14 @@ class Scene:
         """Start a run that is not the task's."""
         self.strangers.add(self.control.start_job(self.item_id, "Execute", invoke_type=invoke_type))
 
+    def tell(self) -> str:
+        """Return all that is known, for whoever reads a failure."""
+        texts = [report_line(self.verdict()), *self.story]
+        for number in range(1, self.task().try_number + 1) if self.run_id else ():
+            log = self.airflow.task_log(self.dag_id, self.run_id, "run", number)
+            texts.append(f"--- try {number}\n{log[-4000:]}")
+        return "\n".join(texts)
+
     def end_runs(self) -> None:
         """Let the item's runs complete now."""
         for job in self.jobs():
@@ -172,12 +179,22 @@ class Stage:
     :param emulator: a running one.
     :param folder: the DAG folder.
     :param prefix: begins the names of the DAGs.
+    :param check_interval: seconds between two looks at a run.
     """
 
-    def __init__(self, cells: Sequence[Cell], emulator: FabricEmulator, folder: Path, prefix: str = "") -> None:
+    def __init__(
+        self,
+        cells: Sequence[Cell],
+        emulator: FabricEmulator,
+        folder: Path,
+        *,
+        prefix: str = "",
+        check_interval: float = 1.0,
+    ) -> None:
         self.emulator = emulator
         self.folder = folder
         self.prefix = prefix
+        self.check_interval = check_interval
         self.gates: list[Gate] = []
         self.connections: dict[str, dict[str, Any]] = {}
         self._airflow: AirflowStack | None = None
@@ -304,7 +321,7 @@ class Stage:
             "workspace": scene.workspace_id,
             "pipeline": PIPELINE,
             "deferrable": cell.mode == "deferrable",
-            "check_interval": CHECK_INTERVAL,
+            "check_interval": self.check_interval,
             "fabric_conn_id": self._connection_id(scene),
             **cell.operator,
         }

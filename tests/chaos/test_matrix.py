@@ -69,11 +69,4 @@ def test_cell(cell: Cell, played: dict[str, Scene]) -> None:
     if cell.id not in played:
         pytest.skip("not chosen")
     scene = played[cell.id]
-    verdict = scene.verdict()
-    assert verdict.good, f"{verdict}\n" + "\n".join([*scene.story, _logs(scene)])
-
-
-def _logs(scene: Scene) -> str:
-    tries = range(1, scene.task().try_number + 1)
-    texts = [scene.airflow.task_log(scene.dag_id, scene.run_id, "run", number) for number in tries]
-    return "\n\n".join(f"--- try {number}\n{text[-3000:]}" for number, text in zip(tries, texts, strict=True))
+    assert scene.verdict().good, scene.tell()

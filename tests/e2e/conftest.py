@@ -36,6 +36,9 @@ def airflow_stack(
     """An Airflow with the example DAGs and the DAGs of these tests, connected to the emulator, logging at DEBUG."""
     environment = {
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+        # A dead triggerer is noticed within seconds, not half a minute.
+        "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "12",
         "AZURE_POD_IDENTITY_AUTHORITY_HOST": emulator.url,  # where msal looks for the managed identity
     }
     dags = tmp_path_factory.mktemp("dags")

@@ -51,11 +51,17 @@ class FabricRunSparkJobOperator(FabricRunItemJobOperator):
         main_class: str | None = None,
         command_line_arguments: str | Sequence[str] | None = None,
         additional_library_uris: Sequence[str] | None = None,
+        execution_data: Mapping[str, Any] | None = None,
         job_type: str = "sparkjob",
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            workspace=workspace, item=spark_job, item_type="SparkJobDefinition", job_type=job_type, **kwargs
+            workspace=workspace,
+            item=spark_job,
+            item_type="SparkJobDefinition",
+            execution_data=execution_data,
+            job_type=job_type,
+            **kwargs,
         )
         self.executable_file = executable_file
         self.main_class = main_class

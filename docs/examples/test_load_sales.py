@@ -7,5 +7,5 @@ def test_load_sales_runs_its_pipeline(fabric_emulator, fabric_connection):
 
 
 def test_load_sales_fails_when_its_pipeline_fails(fabric_emulator, fabric_connection):
-    fabric_emulator.control.add_job_rule(status="Failed")
+    fabric_emulator.control.add_job_rule(outcome="Failed")
     assert dag.test().state == "failed"

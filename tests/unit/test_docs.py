@@ -1,0 +1,153 @@
+"""The documentation says what is so: generated parts, code blocks, commands, links."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_fabric.api.settings import FabricSettings
+from airflow_provider_fabric.emulator.__main__ import build_parser
+from airflow_provider_fabric.login import _parser as login_parser
+from devtools.doc_parts import MARKED, OPENING, PARTS, REPOSITORY, documents, renewed
+from devtools.features import FEATURES
+
+DOCUMENTS = documents()
+FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w+)?(?P<more>[^\n]*)\n(?P<text>.*?)^(?P=indent)```", re.M | re.S)
+SNIPPET = re.compile(r'^--8<-- "(?P<path>[^"]+)"$', re.M)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One code block."""
+
+    path: Path
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(REPOSITORY)}:{self.text.strip().splitlines()[0][:40]}"
+
+
+def blocks(*languages: str) -> Iterator[Block]:
+    for path in DOCUMENTS:
+        for found in FENCE.finditer(path.read_text()):
+            if (found["language"] or "") in languages:
+                indent = found["indent"]
+                text = re.sub(rf"^{indent}", "", found["text"], flags=re.M) if indent else found["text"]
+                yield Block(path, found["language"], SNIPPET.sub(lambda s: (REPOSITORY / s["path"]).read_text(), text))
+
+
+PYTHON = list(blocks("python"))
+BASH = list(blocks("bash", "sh"))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
+def test_the_generated_parts_are_as_the_code_says(path: Path) -> None:
+    text = path.read_text()
+    assert renewed(text) == text, f"{path.name} is stale: python -m devtools.doc_parts --write"
+    names = [name for name in OPENING.findall(text) if f"part: {name}" in text]
+    assert set(names) == {found["name"] for found in MARKED.finditer(text)} <= set(PARTS)
+
+
+def test_every_part_is_used() -> None:
+    used = {found["name"] for path in DOCUMENTS for found in MARKED.finditer(path.read_text())}
+    assert used == set(PARTS)
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=str)
+def test_python_blocks_run(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Operators are made, DAGs are parsed, functions are defined: with the arguments that the page shows."""
+    tree = ast.parse(block.text)
+    if any(isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dags") for node in tree.body):
+        return  # the example test: tests/docs/test_testing_page.py runs it
+    path = REPOSITORY / "example_dags" / "page.py"  # the example looks for its definitions beside itself
+    exec(compile(tree, str(path), "exec"), {"__name__": "page", "__file__": str(path)})
+
+
+def test_there_are_blocks() -> None:
+    assert len(PYTHON) > 10
+    assert len(BASH) > 5
+
+
+def commands(block: Block) -> Iterator[list[str]]:
+    for line in block.text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True)
+        while words and "=" in words[0]:  # VARIABLE=value
+            words = words[1:]
+        if words:
+            yield words
+
+
+SHELL = {".", "export", "unset", "cd", "mkdir", "git", "python3", "pip", "cat"}
+
+
+@pytest.mark.parametrize("block", BASH, ids=str)
+def test_commands_exist(block: Block) -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):", (REPOSITORY / "Makefile").read_text(), re.M))
+    for words in commands(block):
+        match words:
+            case ["make", *goals]:
+                assert {goal for goal in goals if "=" not in goal} <= targets
+            case ["fabric-emulator", *options]:
+                build_parser().parse_args(options)
+            case ["fabric-login", *options]:
+                login_parser().parse_args(options)
+            case ["python", "-m", module, *_]:
+                assert module == "pytest" or (REPOSITORY / f"{module.replace('.', '/')}.py").is_file()
+            case ["airflow", group, *_]:
+                assert group in {"db", "dags", "standalone", "providers", "connections", "triggerer"}
+            case _:
+                assert words[0] in SHELL, words
+
+
+def test_connections_of_microsofts_clients_are_understood() -> None:
+    """What docs/migrating.md promises."""
+    plugin = FabricSettings.from_connection(
+        "c",
+        login="client",
+        password="r",
+        extra={"tenantId": "contoso.com", "scopes": "x", "auth_type": "refresh_token"},
+    )
+    assert (plugin.client_id, plugin.tenant_id, plugin.scope) == ("client", "contoso.com", "x")
+    extra = {"tenantId": "contoso.com", "clientId": "client", "clientSecret": "s", "auth_type": "spn"}
+    provider = FabricSettings.from_connection("c", login=None, password=None, extra=extra)
+    assert (provider.client_id, provider.tenant_id, provider.auth_type.value) == (
+        "client",
+        "contoso.com",
+        "client_secret",
+    )
+
+
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
+def test_every_row_of_the_comparison_has_its_tests(feature) -> None:
+    assert feature.tests
+    for test in feature.tests:
+        path, _, function = test.partition("::")
+        tree = ast.parse((REPOSITORY / path).read_text())
+        functions = ast.FunctionDef | ast.AsyncFunctionDef
+        assert function in {node.name for node in ast.walk(tree) if isinstance(node, functions)}, test
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", FENCE.sub("", path.read_text())):
+        if not re.match(r"[a-z]+:", target):
+            assert (path.parent / target).exists(), f"{path.name} links {target}"
+
+
+def test_tests_that_pages_name_are_there() -> None:
+    for path in DOCUMENTS:
+        for name in re.findall(r"`(tests/[\w/]+\.py)`", path.read_text()):
+            assert (REPOSITORY / name).is_file(), f"{path.name} names {name}"
+
+
+def test_no_document_names_a_package_host() -> None:
+    forbidden = ["pypi" + ".org", "pythonhosted" + ".org", "/root/", "/home/"]
+    wrong = [(path.name, word) for path in DOCUMENTS for word in forbidden if word in path.read_text()]
+    assert wrong == []

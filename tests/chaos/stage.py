@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.chaos.cells import Cell, Expected
 
 PIPELINE = "Daily load"
-WAVE_SECONDS = 420.0
+WAVE_SECONDS = 1200.0
 """How long a wave may take before what has not ended counts as stuck."""
 
 CANCEL_SECONDS = 30.0
@@ -105,7 +105,7 @@ class Scene:
         """Remember what happened, for whoever reads a failure."""
         self.story.append(f"{time.time() - self.started_at:6.1f} s {text}")
 
-    def wait(self, predicate: Callable[[], Any], what: str, timeout: float = 240.0, every: float = 0.2) -> Any:
+    def wait(self, predicate: Callable[[], Any], what: str, timeout: float = 900.0, every: float = 0.2) -> Any:
         """Wait until something holds."""
         return self.airflow.wait_until(predicate, timeout, f"{self.cell.id}: {what}", every)
 

@@ -11,10 +11,10 @@ from devtools.metadata_db import moment
 from devtools.processes import Component
 from tests.chaos.stage import Scene
 
-WAIT_SECONDS = 300.0
+WAIT_SECONDS = 600.0
 SETTLE_SECONDS = 5.0
 TAKE_OVER_SECONDS = 120.0
-RESUME_SECONDS = 45.0
+RESUME_SECONDS = 60.0
 """Seconds that Airflow gets to find out what its dead scheduler had been running."""
 
 DEAD_AFTER = 12
@@ -25,7 +25,7 @@ TRIGGERERS = ("triggerer-1", "triggerer-2")
 Disturbance = Callable[[AirflowStack, Sequence[Scene]], None]
 
 SETTINGS = {
-    "AIRFLOW__CORE__PARALLELISM": "24",
+    "AIRFLOW__CORE__PARALLELISM": "10",
     # 3.x looks tokens up synchronously on the API server's event loop: a pool that is used up stops it for 30 s.
     "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE": "40",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_MAX_OVERFLOW": "40",
@@ -36,11 +36,11 @@ SETTINGS = {
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": str(DEAD_AFTER),
     # Airflow 3
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "40",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     # Airflow 2
     "AIRFLOW__SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": "2",
-    "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "20",
+    "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "40",
     "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "2",
 }
 """Airflow's own, so that it notices within seconds what takes it minutes by default."""

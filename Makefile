@@ -10,7 +10,7 @@ VENV := .venv/bin
 PORTS := $(if $(AIRFLOW_PORT),--airflow-port $(AIRFLOW_PORT)) $(if $(EMULATOR_PORT),--emulator-port $(EMULATOR_PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo demo-up test lint format test-unit test-e2e test-wheel chaos bench bench-quick constraints clean
+.PHONY: help environment demo demo-up test test-all docs docs-parts dist lint format test-unit test-e2e test-wheel chaos bench bench-quick constraints clean
 
 help:  ## Show this
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -26,7 +26,28 @@ demo-up: environment  ## Leave Airflow's UI and the emulator running until Ctrl-
 	@exec $(VENV)/python -m devtools.demo --up $(PORTS)
 
 test: lint  ## Everything: lint, types, all tests
-	$(VENV)/python -m pytest
+	$(VENV)/python -m pytest -m "not docs"
+
+test-all: environment .venv-docs/installed-for  ## The suites on every Airflow and Python we support (hours); writes docs/compatibility.md
+	$(VENV)/python -m devtools.matrix --write
+	$(VENV)/python -m pytest -m docs
+
+docs: environment .venv-docs/installed-for  ## Build the site, warnings are errors, and follow its pages
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
+	$(VENV)/python -m pytest -m docs
+
+docs-parts: environment  ## Rewrite what the documentation takes from the code
+	$(VENV)/python -m devtools.public_api --write
+	$(VENV)/python -m devtools.doc_parts --write
+
+dist: environment .venv-docs/installed-for  ## Build wheel and sdist twice, compare, check: what a release uploads
+	.venv-docs/bin/python -m devtools.dist
+
+.venv-docs/installed-for: constraints/docs.txt
+	$(PYTHON) -m venv --clear .venv-docs
+	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -c constraints/docs.txt \
+	  mkdocs-material 'mkdocstrings[python]' ruff build hatchling twine
+	@touch $@
 
 lint: environment  ## ruff (lint, format) and mypy --strict
 	$(VENV)/ruff check .
@@ -38,7 +59,7 @@ format: environment  ## Let ruff mend what it can
 	$(VENV)/ruff format .
 
 test-unit: environment  ## The tests that need no Airflow process
-	$(VENV)/python -m pytest -m "not e2e and not wheel"
+	$(VENV)/python -m pytest -m "not e2e and not wheel and not docs"
 
 test-e2e: environment  ## The tests that run a real Airflow
 	$(VENV)/python -m pytest -m e2e
@@ -61,4 +82,4 @@ constraints: environment  ## Resolve constraints/ anew: make constraints PYTHONS
 	$(VENV)/python -m devtools.constraints $(AIRFLOW) $(foreach python,$(PYTHONS),--python $(python))
 
 clean:  ## Remove the environment, demo runs and caches
-	rm -rf .venv .venv-clients .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov
+	rm -rf .venv .venv-* .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov

@@ -114,6 +114,13 @@ def asset_class() -> Any:
     return Asset
 
 
+def operator_lineage_class() -> Any:
+    """Return what OpenLineage's provider takes from an operator, wherever that provider is installed."""
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    return OperatorLineage
+
+
 async def get_connection_async(conn_id: str) -> Any:
     """Look a connection up without blocking the event loop.
 

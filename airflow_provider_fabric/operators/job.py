@@ -28,6 +28,7 @@ from airflow_provider_fabric.exceptions import (
     FabricJobTimeout,
 )
 from airflow_provider_fabric.failure import Explanation, job_error
+from airflow_provider_fabric.lineage import FabricLineage
 from airflow_provider_fabric.links import RUN_URL_KEY, FabricRunLink, run_url
 from airflow_provider_fabric.operators.killing import cancel_run, in_time
 from airflow_provider_fabric.operators.policies import IfRunning, OnDeduped, check_policies, deadline
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from airflow_provider_fabric.operators.runs import Runs
 
 
-class FabricRunItemJobOperator(BaseOperator):
+class FabricRunItemJobOperator(FabricLineage, BaseOperator):
     """Run a job of any Fabric item and wait for it: started once, whatever happens to the task.
 
     :param workspace: GUID or display name of the workspace (templated).
@@ -176,7 +177,7 @@ class FabricRunItemJobOperator(BaseOperator):
 
         :raises FabricJobError: the run did not succeed; the subclass says how.
         """
-        self._run = None
+        self._run, self.ended = None, (run, outcome)
         if outcome.ending is Ending.LOST:
             raise self._error(FabricJobMayBeRunning, run, outcome, f"may be running. {outcome.message}")
         if outcome.ending is Ending.TIMEOUT:

@@ -28,10 +28,10 @@ LEVELS = (
     {"compat", "connection_form", "login", "moments", "run", "waiters"},
     {"durable", "failure", "get_provider_info", "links", "watcher"},
     {"hooks"},
-    {"shared"},
+    {"lineage", "shared"},
     {"triggers"},
     {"operators", "sensors"},
-    {"assets", "lineage", "retry_policies"},
+    {"assets", "retry_policies"},
 )
 OUTSIDE = {"emulator"}
 """Client and emulator must not share a typo."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
 from contextvars import Context
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_fabric.api.budget import CallBudget, within
@@ -87,6 +89,8 @@ async def shared_hook(fabric_conn_id: str) -> FabricHook:
 
 async def _look_up(fabric_conn_id: str, old: FabricHook | None) -> FabricHook:
     """Look a connection up. One that has not changed keeps its hook, and thereby its HTTP connections."""
+    if "airflow_provider_fabric.hooks.fabric" not in sys.modules:
+        await asyncio.to_thread(import_module, "airflow_provider_fabric.hooks.fabric")  # too long for an event loop
     from airflow_provider_fabric.hooks.fabric import FabricHook
 
     hook = FabricHook(fabric_conn_id)

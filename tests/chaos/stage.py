@@ -25,6 +25,9 @@ PIPELINE = "Daily load"
 WAVE_SECONDS = 1200.0
 """How long a wave may take before what has not ended counts as stuck."""
 
+AT_ONCE = 10
+"""Cells played at the same time: as many as two cores carry."""
+
 CANCEL_SECONDS = 30.0
 """How long after the task's end a cancel may arrive."""
 
@@ -239,7 +242,7 @@ class Stage:
         self, scenes: Sequence[Scene], disturb: Callable[[AirflowStack, Sequence[Scene]], None] | None = None
     ) -> None:
         """Play cells at the same time, and return when all have ended or are stuck."""
-        with ThreadPoolExecutor(max_workers=max(1, len(scenes)) + 1) as pool:
+        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
             plays = [pool.submit(self._play, scene) for scene in scenes]
             if disturb is not None:
                 self._disturb(scenes, disturb)

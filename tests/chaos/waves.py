@@ -14,7 +14,7 @@ from tests.chaos.stage import Scene
 WAIT_SECONDS = 600.0
 SETTLE_SECONDS = 5.0
 TAKE_OVER_SECONDS = 120.0
-RESUME_SECONDS = 60.0
+RESUME_SECONDS = 75.0
 """Seconds that Airflow gets to find out what its dead scheduler had been running."""
 
 DEAD_AFTER = 12
@@ -25,7 +25,7 @@ TRIGGERERS = ("triggerer-1", "triggerer-2")
 Disturbance = Callable[[AirflowStack, Sequence[Scene]], None]
 
 SETTINGS = {
-    "AIRFLOW__CORE__PARALLELISM": "10",
+    "AIRFLOW__CORE__PARALLELISM": "12",
     # 3.x looks tokens up synchronously on the API server's event loop: a pool that is used up stops it for 30 s.
     "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE": "40",
     "AIRFLOW__DATABASE__SQL_ALCHEMY_MAX_OVERFLOW": "40",
@@ -35,12 +35,14 @@ SETTINGS = {
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
     "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": str(DEAD_AFTER),
     # Airflow 3
+    "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+    "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "20",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "40",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     # Airflow 2
     "AIRFLOW__SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": "2",
-    "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "40",
+    "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "60",
     "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "2",
 }
 """Airflow's own, so that it notices within seconds what takes it minutes by default."""

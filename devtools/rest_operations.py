@@ -115,9 +115,15 @@ def _job_calls(item_type: str) -> Iterator[tuple[str, tuple[Call, ...]]]:
     }
     one = {"workspace_id": WORKSPACE, "item_id": ITEM}
     yield "run", _runs({"job_type": "Execute", "body": bodies[item_type]})
-    yield "get job instance", (Call("get_item_job_instance", {**one, "job_instance_id": JOB}),)
+    yield "get job instance", _in_dialects("get_item_job_instance", {**one, "job_instance_id": JOB}, item_type)
     yield "list job instances", (Call("list_item_job_instances", one),)
-    yield "cancel", (Call("cancel_item_job_instance", {**one, "job_instance_id": JOB}),)
+    yield "cancel", _in_dialects("cancel_item_job_instance", {**one, "job_instance_id": JOB}, item_type)
+
+
+def _in_dialects(method: str, arguments: Mapping[str, Any], item_type: str) -> tuple[Call, ...]:
+    """Return the call by ``/items``, and by the typed collection where a seed does so: for copy jobs."""
+    typed = Call(method, {**arguments, "item_type": item_type, "typed": True})
+    return (Call(method, arguments), typed) if item_type == "CopyJob" else (Call(method, arguments),)
 
 
 def _runs(arguments: Mapping[str, Any]) -> tuple[Call, ...]:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_fabric.api.flow import Flow, Request, Response, segment
 from airflow_provider_fabric.api.items import item_path, workspace_path
-from airflow_provider_fabric.api.models import JobInstance, JobRef, Submission, is_guid
+from airflow_provider_fabric.api.models import JobInstance, Submission, is_guid
 from airflow_provider_fabric.api.pages import MAX_PAGES, list_all, list_page
 from airflow_provider_fabric.api.retry import PATIENT, Replay, RetryBudget, require_status, send
 from airflow_provider_fabric.exceptions import (
@@ -25,11 +25,12 @@ from airflow_provider_fabric.exceptions import (
 )
 
 
-def instance_path(job: JobRef) -> str:
-    """Return the path of a job instance."""
-    return (
-        f"{item_path(job.workspace_id, job.item_id)}/jobs/instances/{segment(job.job_instance_id, 'job_instance_id')}"
-    )
+def instances_path(workspace_id: str, item_id: str, item_type: str | None = None, typed: bool = False) -> str:
+    """Return the path of an item's job instances.
+
+    :param typed: by way of the typed collection of ``item_type``, as Microsoft's article on copy jobs does.
+    """
+    return f"{item_path(workspace_id, item_id, item_type, typed)}/jobs/instances"
 
 
 def run_item_job(
@@ -48,14 +49,16 @@ def run_item_job(
     :raises FabricAmbiguousError: no clear answer, or one without the id of the instance; it may be running.
     """
     action = f"start job {job_type!r} of item {item_id}"
-    base = f"{item_path(workspace_id, item_id)}/jobs"
-    path_form = Request("POST", f"{base}/{segment(job_type, 'job_type')}/instances", action, json=body)
+    path = f"{item_path(workspace_id, item_id)}/jobs/{segment(job_type, 'job_type')}/instances"
+    path_form = Request("POST", path, action, json=body)
     try:
         answer = yield from send(path_form, replay=Replay.IF_UNSENT)
     except FabricBadRequestError as error:
         if error.status_code != 400 or error.error_code != "InvalidJobType":
             raise
-        query_form = Request("POST", f"{base}/instances", action, params={"jobType": job_type}, json=body)
+        query_form = Request(
+            "POST", instances_path(workspace_id, item_id), action, params={"jobType": job_type}, json=body
+        )
         answer = yield from send(query_form, replay=Replay.IF_UNSENT)
     return _submission(answer, action)
 
@@ -73,30 +76,48 @@ def _submission(answer: Response, action: str) -> Submission:
 
 
 def get_item_job_instance(
-    workspace_id: str, item_id: str, job_instance_id: str, *, budget: RetryBudget = PATIENT
+    workspace_id: str,
+    item_id: str,
+    job_instance_id: str,
+    *,
+    budget: RetryBudget = PATIENT,
+    item_type: str | None = None,
+    typed: bool = False,
 ) -> Flow[JobInstance]:
     """Return one job instance.
 
     https://learn.microsoft.com/rest/api/fabric/core/job-scheduler/get-item-job-instance
 
     :param budget: how long the call is tried.
+    :param item_type: kind of item, for ``typed``.
+    :param typed: use the kind's own collection.
     :raises FabricNotFoundError: no such instance; right after the submit it may not be visible yet.
     """
-    request = Request(
-        "GET", instance_path(JobRef(workspace_id, item_id, job_instance_id)), f"read job instance {job_instance_id}"
-    )
+    instance = segment(job_instance_id, "job_instance_id")
+    path = f"{instances_path(workspace_id, item_id, item_type, typed)}/{instance}"
+    request = Request("GET", path, f"read job instance {job_instance_id}")
     answer = yield from send(request, replay=Replay.SAFE, budget=budget)
     return JobInstance.from_wire(answer.json_object())
 
 
 def list_item_job_instances(
-    workspace_id: str, item_id: str, *, budget: RetryBudget = PATIENT
+    workspace_id: str,
+    item_id: str,
+    *,
+    budget: RetryBudget = PATIENT,
+    item_type: str | None = None,
+    typed: bool = False,
 ) -> Flow[list[JobInstance]]:
     """Return an item's job instances, all pages: every active one, and about the 100 most recently completed.
 
     https://learn.microsoft.com/rest/api/fabric/core/job-scheduler/list-item-job-instances
+
+    :param budget: how long each page is tried.
+    :param item_type: kind of item, for ``typed``.
+    :param typed: use the kind's own collection.
     """
-    request = Request("GET", f"{item_path(workspace_id, item_id)}/jobs/instances", f"list job instances of {item_id}")
+    path = instances_path(workspace_id, item_id, item_type, typed)
+    request = Request("GET", path, f"list job instances of {item_id}")
     entries = yield from list_all(request, budget)
     return [JobInstance.from_wire(entry) for entry in entries]
 
@@ -109,7 +130,7 @@ def find_job_instances(
     :param wanted: ids, in lower case.
     :returns: those found, by id; all others that came along, in the service's form; and how many pages that took.
     """
-    request = Request("GET", f"{item_path(workspace_id, item_id)}/jobs/instances", f"list job instances of {item_id}")
+    request = Request("GET", instances_path(workspace_id, item_id), f"list job instances of {item_id}")
     found: dict[str, JobInstance] = {}
     others: list[dict[str, Any]] = []
     seen: set[str] = set()
@@ -130,16 +151,25 @@ def find_job_instances(
 
 
 def cancel_item_job_instance(
-    workspace_id: str, item_id: str, job_instance_id: str, *, budget: RetryBudget = PATIENT
+    workspace_id: str,
+    item_id: str,
+    job_instance_id: str,
+    *,
+    budget: RetryBudget = PATIENT,
+    item_type: str | None = None,
+    typed: bool = False,
 ) -> Flow[bool]:
     """Ask the service to cancel a job instance; it does so later.
 
     https://learn.microsoft.com/rest/api/fabric/core/job-scheduler/cancel-item-job-instance
 
     :param budget: how long the call is tried.
+    :param item_type: kind of item, for ``typed``.
+    :param typed: use the kind's own collection.
     :returns: ``False`` if the instance was over already (``JobAlreadyCompleted``).
     """
-    path = instance_path(JobRef(workspace_id, item_id, job_instance_id)) + "/cancel"
+    instance = segment(job_instance_id, "job_instance_id")
+    path = f"{instances_path(workspace_id, item_id, item_type, typed)}/{instance}/cancel"
     request = Request("POST", path, f"cancel job instance {job_instance_id}")
     try:
         answer = yield from send(request, replay=Replay.SAFE, budget=budget)

@@ -11,9 +11,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from airflow_provider_fabric.api.flow import Flow, Request, Sleep
-from airflow_provider_fabric.api.items import item_path
 from airflow_provider_fabric.api.job_types import same_job_type
-from airflow_provider_fabric.api.jobs import run_item_job
+from airflow_provider_fabric.api.jobs import instances_path, run_item_job
 from airflow_provider_fabric.api.models import JobInstance, Submission
 from airflow_provider_fabric.api.pages import list_dated
 from airflow_provider_fabric.api.retry import PATIENT, RetryBudget
@@ -44,7 +43,7 @@ def find_instances(
     :param clock: epoch seconds.
     :param budget: how long each page is tried.
     """
-    request = Request("GET", f"{item_path(workspace_id, item_id)}/jobs/instances", f"list job instances of {item_id}")
+    request = Request("GET", instances_path(workspace_id, item_id), f"list job instances of {item_id}")
     entries, service_now = yield from list_dated(request, budget)
     found = list(map(JobInstance.from_wire, entries))
     if job_type is not None:

@@ -37,7 +37,7 @@ from airflow_provider_fabric.links import run_url
 log = logging.getLogger(__name__)
 
 STATE_KEY = "fabric_seen_runs"
-TROUBLE_PAUSE = 300.0
+TROUBLE_PAUSE = 60.0
 """Seconds between looks at least while something is wrong that looking again is unlikely to mend."""
 JITTER = 0.05
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "docs" / "examples"
 PLUGIN = "airflow_provider_fabric.emulator.pytest_plugin"
+LOG_OF_THE_README = next(
+    block
+    for block in re.findall(r"^```text\n(.*?)^```", (EXAMPLES.parent.parent / "README.md").read_text(), re.M | re.S)
+    if "DataPipeline 'Load sales'" in block
+)
 ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": f"-p {PLUGIN} -p no:cacheprovider -q"}
 """With no other plugin, which might warn. That pytest finds ours by itself: tests/docs/test_getting_started.py."""
 
@@ -47,9 +54,22 @@ def test_the_example_test_passes(project: Path) -> None:
     }
     migrated = run("airflow", "db", "migrate", cwd=project, **settings)
     assert migrated.returncode == 0, migrated.stdout
-    tested = run("pytest", cwd=project, **ALONE, **settings)
+    tested = run("pytest", "-rP", cwd=project, **ALONE, **settings)
     assert tested.returncode == 0, tested.stdout[-6000:]
     assert "2 passed" in tested.stdout
+    if version("apache-airflow").startswith("3.3."):  # as the README shows; other versions word it differently
+        for line in LOG_OF_THE_README.splitlines():
+            assert re.search(pattern(line), tested.stdout), line
+
+
+GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def pattern(line: str) -> str:
+    """Return what a line of a log looks like in another run."""
+    return re.sub(r"127\\.0\\.0\\.1:\d+", r"127\\.0\\.0\\.1:\\d+", re.escape(GUID.sub("GUID", line))).replace(
+        "GUID", GUID.pattern
+    )
 
 
 def test_settings_are_a_fixture_of_the_users(project: Path) -> None:

@@ -14,8 +14,10 @@ import pytest
 from airflow_provider_fabric.api.settings import FabricSettings
 from airflow_provider_fabric.emulator.__main__ import build_parser
 from airflow_provider_fabric.login import _parser as login_parser
+from devtools.demo_report import verdicts
 from devtools.doc_parts import MARKED, OPENING, PARTS, REPOSITORY, documents, renewed
 from devtools.features import FEATURES
+from devtools.request_judge import Judgement
 
 DOCUMENTS = documents()
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w+)?(?P<more>[^\n]*)\n(?P<text>.*?)^(?P=indent)```", re.M | re.S)
@@ -151,3 +153,25 @@ def test_no_document_names_a_package_host() -> None:
     forbidden = ["pypi" + ".org", "pythonhosted" + ".org", "/root/", "/home/"]
     wrong = [(path.name, word) for path in DOCUMENTS for word in forbidden if word in path.read_text()]
     assert wrong == []
+
+
+README = (REPOSITORY / "README.md").read_text()
+
+
+def test_the_readmes_demo_is_what_the_demo_prints() -> None:
+    """Its rows are the example's tasks, its judgement is the demo's in form and good in content."""
+    (shown,) = (block.text for block in blocks("text") if "The emulator's request log:" in block.text)
+    source = (REPOSITORY / "example_dags" / "fabric_data_factory.py").read_text()
+    tasks = set(re.findall(r'task_id="(\w+)"', source)) | set(re.findall(r"@task\n    def (\w+)", source))
+    table = shown.split("\n\n")[1].splitlines()
+    assert table[0].split() == ["task", "state", "tries", "deferred", "job", "instance", "id", "seconds", "run", "link"]
+    assert {row.split()[0] for row in table[1:]} == tasks
+    assert {row.split()[1] for row in table[1:]} == {"success"}
+    said = [re.sub(r"\d+", "0", sentence) for _, sentence in verdicts(Judgement(), jobs=0, processes=9)]
+    printed = [re.sub(r"\d+", "0", line.removeprefix("  ok  ")) for line in shown.splitlines() if line[:6] == "  ok  "]
+    assert printed == said
+
+
+def test_the_readme_names_the_two_commands() -> None:
+    assert "make demo" in README
+    assert "make test" in README

@@ -1,4 +1,4 @@
-"""Refresh a semantic model, call a user data function, run a dbt job and any other item's, reset a copy job, delete an item.
+"""Refresh a semantic model, call a user data function, run any other item's job, reset a copy job, delete an item.
 
 It needs a connection ``fabric_default`` and a workspace: the Airflow variable ``fabric_workspace``, or "Emulator
 workspace", which the emulator has. On a real tenant, deploy your own definitions: those below are only placeholders.

@@ -103,12 +103,12 @@ def run_example(demo: Demo) -> int:
     reports = task_reports(airflow, DAG_ID, run_id)
     print(f"\n{table(reports)}\n")
     fabric = [report for report in reports if report.job_instance_id != "-"]
-    log = demo.emulator.control.request_log()
+    seen = judge(demo.emulator.control.request_log(), demo.emulator.control.jobs())
     # A job's task and the upsert before it each run in a worker of their own; all triggers share one triggerer.
     processes = len(reports) + 1
     good = state == "success"
     print("The emulator's request log:")
-    for as_it_should, sentence in verdicts(judge(log), jobs=len(fabric), processes=processes):
+    for as_it_should, sentence in verdicts(seen, jobs=len(fabric), processes=processes):
         print(f"  {'ok ' if as_it_should else 'BAD'} {sentence}")
         good = good and as_it_should
     print(f"Task logs:       {_shown(airflow.logs)}\nAirflow's logs:  {_shown(airflow.component_logs)}")

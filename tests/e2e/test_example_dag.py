@@ -22,7 +22,7 @@ def finished(airflow_stack: AirflowStack, emulator: FabricEmulator) -> tuple[str
     before = emulator.control.requests()["next"]
     run_id = airflow_stack.trigger(DAG_ID)
     airflow_stack.wait_for_run(DAG_ID, run_id, timeout=180)
-    seen = judge(emulator.control.requests(since=before)["value"])
+    seen = judge(emulator.control.requests(since=before)["value"], emulator.control.jobs())
     return run_id, task_reports(airflow_stack, DAG_ID, run_id), seen
 
 

@@ -14,7 +14,7 @@ DAG_ID = "failing_jobs"
 MODES = ("synchronous", "deferrable")
 REASON = {
     "errorCode": "UserErrorSqlBulkCopyInvalidColumnLength",
-    "message": "The column 'name' is longer than the sink allows.",
+    "message": "The column 'name' is longer than the sink allows",
     "requestId": "5a6c9c0e-0000-4000-8000-00000000beef",
 }
 
@@ -29,7 +29,7 @@ def failed(airflow_stack: AirflowStack, emulator: FabricEmulator) -> tuple[str, 
     before = emulator.control.requests()["next"]
     run_id = airflow_stack.trigger(DAG_ID)
     assert airflow_stack.wait_for_run(DAG_ID, run_id, timeout=120) == "failed"
-    return run_id, judge(emulator.control.requests(since=before)["value"])
+    return run_id, judge(emulator.control.requests(since=before)["value"], emulator.control.jobs())
 
 
 @pytest.mark.parametrize("mode", MODES)

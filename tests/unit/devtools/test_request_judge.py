@@ -67,3 +67,32 @@ def test_only_token_calls_count_as_token_requests():
 
 def test_throttling_is_counted():
     assert judge([entry(0, "GET", LOOK, status=429), entry(0, "GET", LOOK, status=430)]).throttled == 2
+
+
+LIST = "/v1/workspaces/w/items/i/jobs/instances"
+OVER = {"id": "j1", "ends_at": 12.0, "active": False}
+
+
+def test_a_list_is_a_look_at_every_run_of_the_item():
+    seen = judge([accepted(0), entry(4, "GET", LIST), entry(10, "GET", LIST)])
+    assert seen.polls == 2
+    assert seen.early == ["item i was looked at 6.00 s too early"]
+
+
+def test_a_list_is_in_time_if_one_run_was_due():
+    assert judge([accepted(0), accepted(5, "j2"), entry(10, "GET", LIST)]).early == []
+
+
+def test_a_run_that_was_seen_to_be_over_excuses_no_list():
+    calls = [accepted(0), entry(13, "GET", LIST), accepted(20, "j2"), entry(21, "GET", LIST)]
+    assert judge(calls, [OVER]).early == ["item i was looked at 9.00 s too early"]
+
+
+def test_a_list_when_nothing_is_waited_for_is_no_poll():
+    seen = judge([entry(0, "GET", LIST), accepted(1), entry(13, "GET", LIST), entry(14, "GET", LIST)], [OVER])
+    assert seen.polls == 1
+
+
+def test_the_pages_of_a_list_are_one_look():
+    seen = judge([accepted(0), entry(10, "GET", LIST), entry(10, "GET", LIST, query="continuationToken=x")])
+    assert seen.polls == 1

@@ -164,8 +164,8 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
         """Start the run, or find it, and wait for it."""
         check_policies(self)
         self._memory = RunMemory(context, self.durable)
-        run = start_run(self._start(context), self.runs, self._memory, context, self.log)
-        return self._follow(context, run)
+        run, over = start_run(self._start(context), self.runs, self._memory, context, self.log)
+        return self._follow(context, run, here=over)
 
     def execute_complete(self, context: Context, event: Any, run: Any = None) -> Any:
         """Take over from the triggerer. The event tells all; ``run`` is for whoever clears a deferred task."""
@@ -233,7 +233,7 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
     def _url(self, job: JobRef) -> str:
         return run_url(self.hook.get_conn().host, job.workspace_id, job.item_id, self.item_type, job.job_instance_id)
 
-    def _follow(self, context: Context, run: FabricRun) -> Any:
+    def _follow(self, context: Context, run: FabricRun, *, here: bool = False) -> Any:
         """Publish the run, then wait for it, here or in the triggerer."""
         self._run = run
         if self._killed.is_set():
@@ -244,7 +244,7 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
         context["ti"].xcom_push(key=RUN_URL_KEY, value=run.run_url)
         if not self.wait_for_termination:
             return {**run.watch().known(), "job_type": run.job_type}
-        if self.deferrable:
+        if self.deferrable and not here:
             run = run.not_before(time.time() + settling_seconds())
             # Airflow 2 keeps the arguments in the history of a task that is cleared while deferred.
             self.defer(trigger=self.trigger(run), method_name="execute_complete", kwargs={"run": run.to_state()})

@@ -91,15 +91,17 @@ def other_active_run(run: FabricRun, hook: Runs, url: Callable[[JobRef], str]) -
     return run.again(job, url(job), time.time())
 
 
-def start_run(start: Start, hook: Runs, memory: RunMemory, context: Mapping[str, Any], log: Any) -> FabricRun:
-    """Return the run this task waits for; start one only if there is none that is ours.
+def start_run(
+    start: Start, hook: Runs, memory: RunMemory, context: Mapping[str, Any], log: Any
+) -> tuple[FabricRun, bool]:
+    """Return the run this task waits for, and whether it is over; start one only if there is none that is ours.
 
     :raises FabricJobMayBeRunning: a run of ours may be going on, and cannot be told from others.
     :raises FabricJobAlreadyRunning: ``if_running="fail"``.
     """
     starter = _Starter(start, hook, memory, log)
     run = starter.from_memory() if memory.available else starter.from_list(context)
-    return run or starter.by_policy() or starter.submit()
+    return run or starter.by_policy() or starter.submit(), starter.over
 
 
 @dataclass
@@ -108,6 +110,7 @@ class _Starter:
     hook: Runs
     memory: RunMemory
     log: Any
+    over: bool = False
 
     def submit(self) -> FabricRun:
         """Start a run, and remember it before anything else can go wrong."""
@@ -168,6 +171,7 @@ class _Starter:
             self._see_off(run, cleared=not record.same_series)
             return None
         self.log.info("Reconnecting to job instance %s of an earlier try: %s.", run.job.job_instance_id, status.value)
+        self.over = status.is_terminal
         return self.start.run(run.job.job_instance_id, submitted_at=run.submitted_at)
 
     def from_list(self, context: Mapping[str, Any]) -> FabricRun | None:
@@ -252,6 +256,7 @@ class _Starter:
             start.sleep(min(LOOK_AGAIN, left))
 
     def _take(self, instance: JobInstance) -> FabricRun:
+        self.over = instance.status.is_terminal
         return self.start.run(instance.id, submitted_at=time.time())
 
     def _unclear(self, found: list[JobInstance]) -> FabricJobMayBeRunning:

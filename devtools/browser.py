@@ -60,7 +60,7 @@ class Browser:
 
     def __init__(self, size: tuple[int, int] = (1280, 800), *, dark: bool = False) -> None:
         self._size = size
-        self._flags = [*FLAGS, f"--window-size={size[0]},{size[1]}", *(["--force-dark-mode"] if dark else [])]
+        self._flags = [*FLAGS, *(["--force-dark-mode"] if dark else [])]
         self._profile = Path(tempfile.mkdtemp(prefix="chromium-"))
         self._driver: subprocess.Popen[bytes] | None = None
         self._root = ""
@@ -101,12 +101,7 @@ class Browser:
         }
         session = self._command("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
         self._root += f"/session/{session['sessionId']}"
-        self._fit_window()
-
-    def _fit_window(self) -> None:
-        """Give the page its size: the window's own frame counts into ``--window-size``."""
-        width, height = self.run("return [outerWidth - innerWidth, outerHeight - innerHeight]")
-        self._command("POST", "/window/rect", {"width": self._size[0] + width, "height": self._size[1] + height})
+        self.resize(*self._size)
 
     def _driver_answers(self) -> bool:
         try:
@@ -124,6 +119,11 @@ class Browser:
             self._driver.wait(10)
         self._http.close()
         shutil.rmtree(self._profile, ignore_errors=True)
+
+    def resize(self, width: int, height: int) -> None:
+        """Give the page a size: to the window's, its frame is added."""
+        frame = self.run("return [outerWidth - innerWidth, outerHeight - innerHeight]")
+        self._command("POST", "/window/rect", {"width": width + frame[0], "height": height + frame[1]})
 
     def open(self, address: str) -> None:
         """Go to an address and wait until it is loaded."""
@@ -183,10 +183,14 @@ class Browser:
     def _windows(self) -> list[str]:
         return list(self._command("GET", "/window/handles"))
 
-    def screenshot(self, file: Path) -> Path:
-        """Write a picture of the window's contents, as PNG."""
+    def screenshot(self, file: Path, selector: str | None = None) -> Path:
+        """Write a picture as PNG, of the window's contents or of the element of a CSS selector."""
+        element = None
+        if selector is not None:
+            element = self._command("POST", "/element", {"using": "css selector", "value": selector})[ELEMENT]
+        picture = self._command("GET", "/screenshot" if element is None else f"/element/{element}/screenshot")
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(base64.b64decode(self._command("GET", "/screenshot")))
+        file.write_bytes(base64.b64decode(picture))
         return file
 
     def _command(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:

@@ -73,7 +73,7 @@ function keep(parent, entries, keyOf, create, update) {
 
 // -- tables with a time line ------------------------------------------------------------------------------------------
 
-// A span: {key, status, name, href?, note?, error?, steps: [[moment, status], …], endedAt or null}
+// A span: {key, status, name, href?, note?, error?, isMoment?, steps: [[moment, status], …], endedAt or null}
 function showSpans(section, spans, from, to) {
   section.hidden = false;
   if (!section.querySelector("table")) {
@@ -107,7 +107,7 @@ function updateRow(row, span, from, to) {
   put(error, span.error ?? "");
   put(started, clock(begin));
   started.title = moment(begin);
-  put(lasted, duration((span.endedAt ?? to) - begin));
+  put(lasted, span.isMoment ? "" : duration((span.endedAt ?? to) - begin));
   updateBar(axis.firstChild, span, from, to);
 }
 
@@ -120,7 +120,7 @@ function updateBar(bar, span, from, to) {
   keep(bar, pieces, (piece) => piece.key, () => element("span"), (node, piece) => {
     // What came before the end has the colour of the end: a red bar is a run that failed.
     node.dataset.kind = kind(piece.status) === "running" ? kind(span.status) : kind(piece.status);
-    node.style.left = `${share(piece.start)}%`;
+    node.style.left = `${Math.min(share(piece.start), 99.5)}%`;
     node.style.width = `${share(piece.stop) - share(piece.start)}%`;
   });
 }
@@ -224,6 +224,7 @@ function showRun(state) {
   const until = Math.max(end, run.startedAt + 0.001);
   const steps = run.steps.map(([start, status], index) => ({
     key: String(index), status, name: "", steps: [[start, status]], endedAt: run.steps[index + 1]?.[0] ?? run.endedAt,
+    isMoment: start === run.endedAt,
   }));
   showSpans(byId("steps"), steps, run.startedAt, until);
   if (run.type === "DataPipeline") showSpans(byId("activities"), state.activities.map(activitySpan), run.startedAt, until);

@@ -1,0 +1,78 @@
+"""The documentation's pictures: taken anew from a real Airflow, and the ones in the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_fabric.links import RUN_URL_KEY
+from devtools import screenshots
+from devtools.browser import MISSING, is_installed
+from devtools.screenshots import DAG_ID, DIALOG, IN_DIALOG, Stage
+
+PICTURES = {
+    "airflow-extra-link.png",
+    "airflow-grid.png",
+    "connection-form-extra.png",
+    "connection-form.png",
+    "portal-failure.png",
+    "portal-run.png",
+    "portal.png",
+}
+MAX_BYTES = 300_000
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    if not is_installed():
+        pytest.skip(MISSING)
+    with screenshots.stage(tmp_path_factory.mktemp("pictures")) as on:
+        yield on
+
+
+def check(files: list[Path]) -> None:
+    for file in files:
+        assert file.read_bytes().startswith(b"\x89PNG\r\n"), file
+        assert 10_000 < file.stat().st_size < MAX_BYTES, file
+
+
+def test_the_documentation_has_every_picture() -> None:
+    files = sorted(screenshots.IMAGES.glob("*.png"))
+    assert not PICTURES - {file.name for file in files}
+    check(files)
+
+
+@pytest.mark.browser
+@pytest.mark.e2e
+def test_every_picture_can_be_taken(stage: Stage) -> None:
+    """Taking them waits for what they show: deferred tasks, the extra link, the page that it opens."""
+    taken = screenshots.take_all(stage)
+    assert {file.name for file in taken} == PICTURES
+    check(taken)
+    run_url = stage.airflow.xcoms(DAG_ID, "second", "run_pipeline")[RUN_URL_KEY]
+    stage.browser.open(run_url)
+    stage.browser.wait_for(run_url.rpartition("/")[2], selector="#facts")
+
+
+@pytest.mark.browser
+@pytest.mark.e2e
+def test_a_connection_typed_into_the_form_works(stage: Stage) -> None:
+    """All that the form stores, its empty fields included, is read again: the connection test signs in."""
+    browser, connection = stage.browser, stage.emulator.connection
+    browser.resize(*screenshots.FORM)
+    screenshots.open_form(stage, "typed_in")
+    for name in ("host", "login", "password"):
+        browser.type(f"{IN_DIALOG}//input[@name='{name}']", connection[name])
+    screenshots.unfold(browser, "Extra Fields", last="Job calls per minute")
+    for name in ("tenant_id", "authority", "verify"):
+        browser.type(f"{IN_DIALOG}//input[@name='element_{name}']", connection["extra"][name])
+    browser.click(f"{IN_DIALOG}//button[normalize-space(.)='Save']")
+    browser.wait_for("typed_in", selector="table")
+    assert browser.text(DIALOG) == ""
+    stored = stage.airflow.rest.call("GET", "/connections/typed_in")
+    assert connection["password"] not in str(stored)
+    answer = stage.airflow.rest.call("POST", "/connections/test", stored)
+    assert answer["status"] is True, answer["message"]
+    assert "Emulator workspace" in answer["message"]

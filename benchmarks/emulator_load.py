@@ -19,11 +19,12 @@ ITEMS = 500
 CONNECTIONS = 8
 
 
-def measure(requests: int = 20_000, more: int = 50_000) -> dict[str, Any]:
+def measure(requests: int = 20_000, fill: int = 200_000, more: int = 50_000) -> dict[str, Any]:
     """Return what the emulator can serve.
 
     :param requests: of each kind that is timed.
-    :param more: requests after which its memory is compared.
+    :param fill: requests that its log keeps.
+    :param more: requests after that, over which its memory is compared.
     """
     with emulator(quotas={"job_scheduler": None}) as server:
         os.sched_setaffinity(0, {cores()[1]})
@@ -39,6 +40,7 @@ def measure(requests: int = 20_000, more: int = 50_000) -> dict[str, Any]:
             mixed = _load(
                 server, token, [path for pair in zip(gets, lists * 20, strict=False) for path in pair], requests
             )
+            _load(server, token, gets, fill)
             before = server.resident()
             _load(server, token, gets, more)
             growth = 100 * (server.resident() / before - 1)

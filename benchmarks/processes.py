@@ -158,7 +158,9 @@ class Triggerers:
 
 
 def _environment(server: Emulator, connection: dict[str, Any], directory: Path) -> dict[str, str]:
+    theirs = connection["conn_type"] == "microsoft-fabric"
     return {
+        **({"AIRFLOW__SECRETS__BACKEND": "benchmarks.kept_connection.KeptConnection"} if theirs else {}),
         "AIRFLOW_HOME": str(directory / "airflow"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW_CONN_FABRIC_BENCHMARK": json.dumps(connection),

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import AsyncIterator, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -28,9 +29,7 @@ from airflow_provider_fabric import shared
 from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.api.names import resolve_item, resolve_workspace
 from airflow_provider_fabric.api.permanent import is_permanent, retry_after
-from airflow_provider_fabric.api.retry import ONCE
-from airflow_provider_fabric.api.seen_runs import SeenRuns, read_statuses
-from airflow_provider_fabric.api.submit import find_instances
+from airflow_provider_fabric.api.seen_runs import SeenRuns, list_runs, read_statuses
 from airflow_provider_fabric.exceptions import FabricError, FabricInputError
 from airflow_provider_fabric.links import run_url
 
@@ -50,12 +49,14 @@ class Listed:
     :param item_id: GUID.
     :param host: API root of the connection.
     :param instances: the item's runs.
+    :param ahead: seconds by which the service's clock is ahead of ours.
     """
 
     workspace_id: str
     item_id: str
     host: str
     instances: list[JobInstance]
+    ahead: float
 
 
 class FabricJobEventTrigger(BaseEventTrigger):
@@ -141,14 +142,14 @@ class FabricJobEventTrigger(BaseEventTrigger):
                     workspace_id = await shared.arun(conn_id, resolve_workspace(kwargs["workspace"]))
                     item = resolve_item(workspace_id, kwargs["item"], kwargs.get("item_type"))
                     ids = workspace_id, await shared.arun(conn_id, item)
-                found = await shared.arun_job_calls(conn_id, find_instances(*ids, None, budget=ONCE))
+                found, ahead = await shared.arun_job_calls(conn_id, list_runs(*ids))
                 host = (await (await shared.shared_hook(conn_id)).aget_conn()).host
             except Exception as error:  # noqa: BLE001 - a watcher that dies is not started again by every Airflow
                 log.warning("Could not look at the runs of item %r, will look again: %r", kwargs["item"], error)
                 pause = _patience(error, interval)
                 ids = ids if pause == interval else None
             else:
-                yield Listed(*ids, host, found)
+                yield Listed(*ids, host, found, ahead)
             await asyncio.sleep(pause * (1.0 + random.uniform(0, JITTER)))  # noqa: S311 - it only spreads looks
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
@@ -156,16 +157,14 @@ class FabricJobEventTrigger(BaseEventTrigger):
 
         What was told is written down one look later: by then Airflow has stored the events.
         """
-        seen = SeenRuns.from_state(await self._recall())
-        written = seen.ids
+        recalled = await self._recall()
+        seen = SeenRuns.from_state(recalled, time.time())
+        written = seen.ids if recalled is not None else await self._remember(seen)
         async for listed in shared_stream:
-            if seen.ids is not None and seen.ids != written:
+            if seen.ids != written:
                 written = await self._remember(seen)
-            first = seen.ids is None
-            for instance in seen.news(listed.instances, self.statuses, self.job_type):
+            for instance in seen.news(listed.instances, self.statuses, self.job_type, listed.ahead):
                 yield TriggerEvent(self._payload(listed, instance))
-            if first:  # nothing was told, and from here on nothing may be lost
-                written = await self._remember(seen)
 
     def _payload(self, listed: Listed, instance: JobInstance) -> dict[str, Any]:
         url = run_url(listed.host, listed.workspace_id, listed.item_id, self.item_type, instance.id)

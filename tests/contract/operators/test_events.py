@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -53,8 +54,26 @@ def trigger(store: AssetStore | None = None, **arguments: Any) -> FabricJobEvent
     return made
 
 
-def watch(made: FabricJobEventTrigger, *steps: Callable[[], Any], seconds: float = 1.2) -> list[dict[str, Any]]:
-    """Run a trigger for a while; each step is taken once the trigger has looked."""
+def looks(tenant: FabricEmulator) -> int:
+    """Return how often the item's list was asked for with success."""
+    routes = tenant.control.stats()["routes"]
+    return int(routes.get("GET /v1/workspaces/{workspaceId}/items/{itemId}/jobs/instances", {}).get("200", 0))
+
+
+async def some_looks(tenant: FabricEmulator, count: int = 2) -> None:
+    """Wait until the list was asked for so many times more, however slow this machine is."""
+    until = await asyncio.to_thread(looks, tenant) + count
+    while await asyncio.to_thread(looks, tenant) < until:  # noqa: ASYNC110 - another process is asked
+        await asyncio.sleep(0.05)
+
+
+def watch(
+    tenant: FabricEmulator, made: FabricJobEventTrigger, *steps: Callable[[], Any], expected: int = 0
+) -> list[dict[str, Any]]:
+    """Run a trigger until it has told as much as is expected, and a little longer.
+
+    :param steps: each is taken once the trigger has looked.
+    """
 
     async def listen() -> list[dict[str, Any]]:
         told: list[dict[str, Any]] = []
@@ -65,38 +84,46 @@ def watch(made: FabricJobEventTrigger, *steps: Callable[[], Any], seconds: float
 
         consumer = asyncio.create_task(consume())
         for step in steps:
-            await asyncio.sleep(0.4)
+            await some_looks(tenant)
             await asyncio.to_thread(step)
-        await asyncio.sleep(seconds)
+        for _ in range(200):
+            if len(told) >= expected:
+                break
+            await asyncio.sleep(0.05)
+        await some_looks(tenant, 4)
         assert not consumer.done(), "an event trigger never ends"
         consumer.cancel()
         await asyncio.gather(consumer, return_exceptions=True)
         await shared.aclose()
         return told
 
-    return asyncio.run(listen())
+    return asyncio.run(asyncio.wait_for(listen(), 60))
+
+
+def ended(tenant: FabricEmulator, job: str) -> None:
+    """Wait until a run is over."""
+    while any(entry["id"] == job and entry["active"] for entry in tenant.control.jobs()):
+        time.sleep(0.05)
+    time.sleep(1.1)  # the service's clock, as answers tell it, has whole seconds
 
 
 def test_a_run_that_completes_is_told_once(tenant: FabricEmulator, item: str):
     started: list[str] = []
-    told = watch(trigger(), lambda: started.append(tenant.control.start_job(item)))
+    told = watch(tenant, trigger(), lambda: started.append(tenant.control.start_job(item)), expected=1)
     assert [event["job_instance_id"] for event in told] == started
     assert told[0]["status"] == "Completed"
     assert told[0]["run_url"].startswith(f"{tenant.url}/groups/{tenant.workspace_id}/")
 
 
 def test_what_had_completed_before_is_not_told(tenant: FabricEmulator, item: str):
-    tenant.control.start_job(item)
-    time.sleep(0.4)
-    assert watch(trigger(), seconds=0.5) == []
+    ended(tenant, tenant.control.start_job(item))
+    assert watch(tenant, trigger()) == []
 
 
 def test_only_wanted_ends_are_told(tenant: FabricEmulator, item: str):
     tenant.control.add_job_rule(outcome="Failed", count=1)
-    ends = watch(
-        trigger(statuses=["Failed"]), lambda: tenant.control.start_job(item), lambda: tenant.control.start_job(item)
-    )
-    assert [event["status"] for event in ends] == ["Failed"]
+    steps = [lambda: tenant.control.start_job(item)] * 2
+    assert [e["status"] for e in watch(tenant, trigger(statuses=["Failed"]), *steps, expected=1)] == ["Failed"]
 
 
 def test_what_ends_while_no_triggerer_runs_is_told_by_the_next(tenant: FabricEmulator, item: str):
@@ -105,20 +132,20 @@ def test_what_ends_while_no_triggerer_runs_is_told_by_the_next(tenant: FabricEmu
     def start() -> None:
         started.append(tenant.control.start_job(item))
 
-    first = watch(trigger(store), start)
+    first = watch(tenant, trigger(store), start, expected=1)
     start()
-    time.sleep(0.4)
-    second = watch(trigger(store), start)
+    ended(tenant, started[-1])
+    second = watch(tenant, trigger(store), start, expected=2)
     assert [event["job_instance_id"] for event in first + second] == started
-    assert watch(trigger(store), seconds=0.5) == []
+    assert watch(tenant, trigger(store)) == []
 
 
 def test_a_triggerer_that_dies_before_its_first_event_loses_none(tenant: FabricEmulator, item: str):
     store = AssetStore()
-    assert watch(trigger(store), seconds=0.4) == []
+    assert watch(tenant, trigger(store)) == []
     started = tenant.control.start_job(item)
-    time.sleep(0.4)
-    assert [event["job_instance_id"] for event in watch(trigger(store), seconds=0.6)] == [started]
+    ended(tenant, started)
+    assert [event["job_instance_id"] for event in watch(tenant, trigger(store), expected=1)] == [started]
 
 
 def test_a_triggerer_that_dies_right_after_an_event_tells_it_again(tenant: FabricEmulator, item: str):
@@ -126,26 +153,26 @@ def test_a_triggerer_that_dies_right_after_an_event_tells_it_again(tenant: Fabri
     store = AssetStore()
 
     async def first_event_only() -> Any:
-        made = trigger(store)
-        asyncio.get_running_loop().call_later(0.4, lambda: asyncio.ensure_future(start()))
-        stream = made.run()
-        event = await anext(stream)
+        stream = trigger(store).run()
+        first = asyncio.ensure_future(anext(stream))
+        await some_looks(tenant)
+        await asyncio.to_thread(tenant.control.start_job, item)
+        event = await asyncio.wait_for(first, 30)
         await stream.aclose()
         await shared.aclose()
         return event.payload["job_instance_id"]
 
-    async def start() -> None:
-        await asyncio.to_thread(tenant.control.start_job, item)
-
     told = asyncio.run(first_event_only())
-    assert [event["job_instance_id"] for event in watch(trigger(store), seconds=0.6)] == [told]
+    assert [event["job_instance_id"] for event in watch(tenant, trigger(store), expected=1)] == [told]
 
 
 def test_two_watchers_of_an_asset_do_not_share_their_memory(tenant: FabricEmulator, item: str):
     store = AssetStore()
     tenant.control.add_job_rule(outcome="Failed", count=1)
-    watch(trigger(store, statuses=["Completed"]), lambda: tenant.control.start_job(item))
-    told = watch(trigger(store, statuses=["Failed"]), lambda: tenant.control.start_job(item))
+    failed: list[str] = []
+    watch(tenant, trigger(store, statuses=["Completed"]), lambda: failed.append(tenant.control.start_job(item)))
+    ended(tenant, failed[0])
+    told = watch(tenant, trigger(store, statuses=["Failed"]), lambda: tenant.control.start_job(item))
     assert told == [], "the failed run was there before this watcher"
     assert len(store.values) == 2
 
@@ -153,26 +180,31 @@ def test_two_watchers_of_an_asset_do_not_share_their_memory(tenant: FabricEmulat
 def test_a_store_that_does_not_answer_stops_nothing(tenant: FabricEmulator, item: str):
     store = AssetStore()
     store.broken = True
-    assert len(watch(trigger(store), lambda: tenant.control.start_job(item))) == 1
+    assert len(watch(tenant, trigger(store), lambda: tenant.control.start_job(item), expected=1)) == 1
 
 
 def test_trouble_is_waited_out(tenant: FabricEmulator, item: str):
     tenant.control.add_fault(path="*/jobs/instances", status=503, count=2)
-    assert len(watch(trigger(), lambda: None, lambda: tenant.control.start_job(item))) == 1
+    assert len(watch(tenant, trigger(), lambda: tenant.control.start_job(item), expected=1)) == 1
 
 
 def test_an_item_that_is_not_there_yet(tenant: FabricEmulator, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(events, "TROUBLE_PAUSE", 0.2)
-    made: list[str] = []
-    told = watch(
-        trigger(),
-        lambda: made.append(add_item(tenant, "CopyJob", "Nightly copy")),
-        lambda: tenant.control.start_job(made[0]),
-    )
-    assert len(told) == 1
+    """What runs before the trigger finds the item is no old news: the trigger was there first."""
+    monkeypatch.setattr(events, "TROUBLE_PAUSE", 1.5)
+    started: list[str] = []
+
+    def deploy_and_run() -> None:
+        item = add_item(tenant, "CopyJob", "Nightly copy")
+        started.append(tenant.control.start_job(item))
+
+    threading.Timer(0.5, deploy_and_run).start()
+    told = watch(tenant, trigger(), expected=1)
+    assert [event["job_instance_id"] for event in told] == started
 
 
-async def fan_out(siblings: list[FabricJobEventTrigger], meanwhile: Callable[[], Any]) -> list[list[str]]:
+async def fan_out(
+    tenant: FabricEmulator, siblings: list[FabricJobEventTrigger], meanwhile: Callable[[], Any], expected: int
+) -> list[list[str]]:
     """Do what Airflow 3.3's triggerer does: one stream, a filter per trigger; return the statuses that each told."""
     queues: list[asyncio.Queue[Any]] = [asyncio.Queue() for _ in siblings]
     told: list[list[str]] = [[] for _ in siblings]
@@ -191,9 +223,11 @@ async def fan_out(siblings: list[FabricJobEventTrigger], meanwhile: Callable[[],
                 queue.put_nowait(listed)
 
     tasks = [asyncio.create_task(work) for work in (produce(), *map(subscribe, range(len(siblings))))]
-    await asyncio.sleep(0.5)
+    await some_looks(tenant)
     await asyncio.to_thread(meanwhile)
-    await asyncio.sleep(1.2)
+    while sum(map(len, told)) < expected:  # noqa: ASYNC110 - the service ends runs in its own time
+        await asyncio.sleep(0.05)
+    await some_looks(tenant, 3)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -211,7 +245,8 @@ def test_siblings_share_one_look(tenant: FabricEmulator, item: str):
         tenant.control.start_job(item)
         tenant.control.start_job(item)
 
-    assert asyncio.run(fan_out([one, other], two_runs)) == [["Completed"], ["Failed"]]
+    told = asyncio.run(asyncio.wait_for(fan_out(tenant, [one, other], two_runs, expected=2), 60))
+    assert told == [["Completed"], ["Failed"]]
 
 
 @pytest.mark.parametrize(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
 from airflow_provider_fabric.api.models import JobInstance
-from airflow_provider_fabric.api.seen_runs import SeenRuns, read_statuses
+from airflow_provider_fabric.api.seen_runs import SeenRuns, list_runs, read_statuses
 from airflow_provider_fabric.exceptions import FabricInputError
-from tests.flow_driver import instance
+from tests.flow_driver import ITEM, WORKSPACE, FakeClock, drive, instance, page
 
+DAY = datetime(2026, 1, 1, tzinfo=timezone.utc).timestamp()
 DONE = ("Completed",)
 
 
@@ -21,38 +23,55 @@ def run(number: int, status: str = "Completed", **more: Any) -> JobInstance:
 
 
 def test_what_had_ended_before_is_old():
-    seen = SeenRuns()
-    assert seen.news([run(1), run(2, "InProgress")], DONE) == []
-    assert [i.id[:8] for i in seen.news([run(1), run(2)], DONE)] == ["00000002"]
-    assert seen.news([run(1), run(2)], DONE) == []
+    seen = SeenRuns(DAY + 120)
+    assert [i.id[:8] for i in seen.news([run(1), run(2), run(3, "InProgress")], DONE)] == ["00000002"]
+    assert [i.id[:8] for i in seen.news([run(1), run(2), run(3)], DONE)] == ["00000003"]
+    assert seen.news([run(1), run(2), run(3)], DONE) == []
+
+
+def test_the_services_clock_counts():
+    """It is five minutes ahead: what it says ended at minute 7 ended at minute 2 by ours."""
+    assert [i.id[:8] for i in SeenRuns(DAY + 120).news([run(6), run(7)], DONE, ahead=300)] == ["00000007"]
+
+
+def test_the_clocks_are_compared_by_the_date_of_the_answer():
+    clock = FakeClock(DAY)
+    date = "Thu, 01 Jan 2026 00:05:00 GMT"
+    listed, ahead = drive(list_runs(WORKSPACE, ITEM, clock=clock), [page(date=date)], clock).result()
+    assert (listed, ahead) == ([], 300.0)
 
 
 def test_news_come_in_the_order_of_their_ends():
-    seen = SeenRuns(frozenset())
+    seen = SeenRuns(DAY)
     assert [i.id[:8] for i in seen.news([run(9), run(3), run(5)], DONE)] == ["00000003", "00000005", "00000009"]
 
 
 def test_only_wanted_ends_and_jobs_are_news():
-    seen = SeenRuns(frozenset())
-    listed = [run(1, "Failed"), run(2, jobType="ApplyChanges"), run(3, jobType="Refresh"), run(4, "Deduped")]
+    seen = SeenRuns(DAY)
+    listed = [
+        run(1, "Failed"),
+        run(2, jobType="ApplyChanges"),
+        run(3, jobType="Refresh"),
+        run(4, "Deduped", startTimeUtc="2026-01-01T00:00:30"),
+    ]
     assert [i.id[:8] for i in seen.news(listed, DONE, "Execute")] == ["00000003"]
-    assert [i.id[:8] for i in SeenRuns(frozenset()).news(listed, ("Failed", "Deduped"))] == ["00000004", "00000001"]
+    assert [i.id[:8] for i in SeenRuns(DAY).news(listed, ("Failed", "Deduped"))] == ["00000004", "00000001"]
 
 
 def test_what_is_remembered_is_not_told_again_and_what_ended_meanwhile_is():
-    seen = SeenRuns(frozenset())
+    seen = SeenRuns(DAY)
     seen.news([run(1)], DONE)
-    again = SeenRuns.from_state(seen.to_state())
+    again = SeenRuns.from_state(seen.to_state(), now=DAY + 3600)
     assert [i.id[:8] for i in again.news([run(1), run(2)], DONE)] == ["00000002"]
 
 
-@pytest.mark.parametrize("state", [None, {}, "x", {"ids": None}, {"ids": "abc"}, 5])
+@pytest.mark.parametrize("state", [None, {}, "x", {"ids": None, "since": 1}, {"ids": []}, {"since": "x", "ids": []}, 5])
 def test_a_state_that_is_none_is_a_fresh_start(state: Any):
-    assert SeenRuns.from_state(state).ids is None
+    assert SeenRuns.from_state(state, now=DAY) == SeenRuns(DAY)
 
 
 def test_what_is_remembered_does_not_grow():
-    seen = SeenRuns()
+    seen = SeenRuns(DAY)
     for first in range(50):
         seen.news([run(number) for number in range(first, first + 10)], DONE)
     assert len(seen.to_state()["ids"]) == 10

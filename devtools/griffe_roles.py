@@ -19,7 +19,7 @@ class Roles(griffe.Extension):
         """Rewrite one docstring."""
         if obj.docstring is not None:
             text = to_markdown(obj.docstring.value)
-            obj.docstring.value = returns_first(text) if obj.is_class else text
+            obj.docstring.value = text_first(text) if obj.is_class else text
 
 
 def to_markdown(text: str) -> str:
@@ -28,18 +28,15 @@ def to_markdown(text: str) -> str:
     return ROLE.sub(r"`\1`", text)
 
 
-def returns_first(text: str) -> str:
-    """Return a class's docstring with its ``:returns:`` as a sentence before the parameters.
+def text_first(text: str) -> str:
+    """Return a docstring whose fields come last: what stands below them would be taken for a part of the last one.
 
-    That of an operator tells what ``execute`` returns, which is no part of the class's signature.
+    So does ``:returns:`` of a class: that of an operator tells what ``execute`` returns, which is no part of its signature.
     """
-    found = RETURNS.search(text)
-    if found is None:
-        return text
-    text = text.replace(found[0], "")
-    at = text.find(":param")
-    sentence = f"Returns {' '.join(found[1].split())}\n\n"
-    return f"{text[:at]}{sentence}{text[at:]}" if at >= 0 else f"{text}\n\n{sentence}"
+    if returns := RETURNS.search(text):
+        text = f"{text.replace(returns[0], '')}\n\nReturns {' '.join(returns[1].split())}"
+    paragraphs = [paragraph for paragraph in text.split("\n\n") if paragraph.strip()]
+    return "\n\n".join(sorted(paragraphs, key=lambda paragraph: paragraph.lstrip().startswith(":")))
 
 
 def _fence(found: re.Match[str]) -> str:

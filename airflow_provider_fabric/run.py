@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.api.models import JobInstance, JobRef
-from airflow_provider_fabric.api.waiting import Watch
 from airflow_provider_fabric.exceptions import FabricInputError, FabricJobTimeout
+
+if TYPE_CHECKING:
+    from airflow_provider_fabric.api.waiting import Watch
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ class FabricRun:
 
         :param on_look: see :class:`~airflow_provider_fabric.api.waiting.Watch`.
         """
+        from airflow_provider_fabric.api.waiting import Watch  # not while a DAG is parsed
+
         return Watch(self.job, self.submitted_at, self.check_interval, self.next_look, self.deadline, on_look=on_look)
 
     def not_before(self, moment: float) -> FabricRun:

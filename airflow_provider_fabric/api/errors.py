@@ -8,9 +8,8 @@ come in the header ``x-ms-public-api-error-code`` alone, and a gateway may answe
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.api.flow import Request, Response, TransportFailure
 from airflow_provider_fabric.exceptions import (
     STATUS_ERRORS,
     FabricApiError,
@@ -20,6 +19,9 @@ from airflow_provider_fabric.exceptions import (
     FabricTransportError,
 )
 from airflow_provider_fabric.remedies import remedy_for
+
+if TYPE_CHECKING:
+    from airflow_provider_fabric.api.flow import Request, Response, TransportFailure
 
 
 @dataclass(frozen=True)

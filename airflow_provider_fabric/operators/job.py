@@ -12,10 +12,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.api.jobs import cancel_item_job_instance
 from airflow_provider_fabric.api.models import JobInstance, JobRef, require_guid
 from airflow_provider_fabric.api.payloads import generic_body
-from airflow_provider_fabric.api.retry import KILL_BUDGET
 from airflow_provider_fabric.compat import AirflowSkipException, BaseOperator, default_deferrable, settling_seconds
 from airflow_provider_fabric.durable import RunMemory
 from airflow_provider_fabric.exceptions import (
@@ -156,6 +154,9 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
 
     def cancel_flow(self, job: JobRef) -> Flow[bool]:
         """Return the conversation that cancels a run, briefly."""
+        from airflow_provider_fabric.api.jobs import cancel_item_job_instance  # not while a DAG is parsed
+        from airflow_provider_fabric.api.retry import KILL_BUDGET
+
         return cancel_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id, budget=KILL_BUDGET)
 
     # The life.

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.api.activities import ActivityProgress, failed_activities, summary
 from airflow_provider_fabric.api.models import JobInstance, parse_time
-from airflow_provider_fabric.api.parameters import check_names
 from airflow_provider_fabric.api.payloads import pipeline_body
-from airflow_provider_fabric.api.retry import ONCE
 from airflow_provider_fabric.exceptions import FabricError
 from airflow_provider_fabric.failure import Explanation
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
@@ -75,6 +73,8 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
     def check_parameters(self, workspace_id: str, item_id: str) -> None:
         """Compare the names with those the pipeline's definition declares."""
         if self.validate_parameters and self.parameters:
+            from airflow_provider_fabric.api.parameters import check_names  # not while a DAG is parsed
+
             declared = self.hook.list_pipeline_parameters(workspace_id, item_id)
             check_names(self.parameters, (entry["name"] for entry in declared), f"pipeline {self.pipeline!r}")
 
@@ -112,6 +112,8 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
 
     def _activity_runs(self, run: FabricRun, started: datetime | None) -> list[dict[str, Any]]:
         """Ask once what the activities did."""
+        from airflow_provider_fabric.api.retry import ONCE  # not while a DAG is parsed
+
         day = timedelta(days=1)  # clocks may differ, and a run may have waited
         return self.hook.query_activity_runs(
             run.job.workspace_id,

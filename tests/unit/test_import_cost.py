@@ -1,0 +1,11 @@
+"""What a DAG file pays for importing an operator, in modules: seconds depend on the machine."""
+
+from __future__ import annotations
+
+from benchmarks.imports import measure
+
+
+def test_an_operator_brings_few_modules_along_and_no_http_library() -> None:
+    figures = measure(1)
+    assert figures["heavy"] == []
+    assert figures["modules"] <= 25, figures["names"]

@@ -21,9 +21,7 @@ def _path(workspace_id: str, item_id: str, job_type: str, schedule_id: str | Non
     return path if schedule_id is None else f"{path}/{segment(schedule_id, 'schedule_id')}"
 
 
-def _body(
-    enabled: bool, configuration: Mapping[str, Any], execution_data: Mapping[str, Any] | None
-) -> dict[str, Any]:
+def _body(enabled: bool, configuration: Mapping[str, Any], execution_data: Mapping[str, Any] | None) -> dict[str, Any]:
     missing = [key for key in ("type", "startDateTime", "endDateTime", "localTimeZoneId") if not configuration.get(key)]
     if missing:
         raise FabricInputError(f"configuration of the schedule needs {', '.join(missing)}.")

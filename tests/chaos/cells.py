@@ -20,11 +20,8 @@ SUBMIT = {"method": "POST", "path": "*/workspaces/{workspace}/items/*/jobs/*"}
 ANYTHING = {"path": "*/workspaces/{workspace}/*"}
 HELD_BACK = {"action": "delay", "phase": "after", "delay_seconds": 40}
 
-LONG = 600.0
-"""Seconds of a run that somebody has to cancel."""
-
-UNTIL_TOLD = 36_000.0
-"""Seconds of a run that ends when the wave's disturbance is over."""
+LONG = 36_000.0
+"""Seconds of a run that somebody has to cancel, or that ends when the wave's disturbance is over."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +148,7 @@ def _components() -> Iterator[Cell]:
         "both triggerers restarted",
         "scheduler killed -9",
     ):
-        yield from both(wave, wave=wave, rules=({"duration_seconds": UNTIL_TOLD},))
+        yield from both(wave, wave=wave, rules=({"duration_seconds": LONG},))
 
 
 def _people() -> Iterator[Cell]:

@@ -27,7 +27,7 @@ def played(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     installed = postgres_folder()
     if installed is None:
         pytest.skip("PostgreSQL is not installed (Debian, Ubuntu: apt-get install postgresql)")
-    settings = {"job_seconds": 5, "retry_after_seconds": 1, "cancel_seconds": 2}
+    settings = {"job_seconds": 5, "retry_after_seconds": 6, "cancel_seconds": 2}
     with (
         Postgres(installed) as database,
         FabricEmulator(clock=lambda: time.time() + SERVICE_AHEAD, **settings) as emulator,

@@ -31,7 +31,7 @@ def to_markdown(text: str) -> str:
 def text_first(text: str) -> str:
     """Return a docstring whose fields come last: what stands below them would be taken for a part of the last one.
 
-    So does ``:returns:`` of a class: that of an operator tells what ``execute`` returns, no part of its signature.
+    So does ``:returns:`` of a class: that of an operator tells what ``execute`` returns, not what its signature does.
     """
     if returns := RETURNS.search(text):
         text = f"{text.replace(returns[0], '')}\n\nReturns {' '.join(returns[1].split())}"

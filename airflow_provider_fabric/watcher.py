@@ -237,8 +237,6 @@ class Watcher:
 
     def _stumbled(self, item: WatchedItem, group: list[Waiting], error: FabricError) -> None:
         now = self._clock()
-        if isinstance(error, FabricThrottledError):
-            self.budget.refused(now, error.retry_after)
         if isinstance(error, FabricThrottledError) or not any(w.watch.failures for w in group):
             _log.warning("Could not look at runs of item %s, will look again: %s", item.item_id, error)
         patient = []

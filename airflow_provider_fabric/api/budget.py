@@ -102,7 +102,7 @@ class CallBudget:
 
 
 def within(budget: CallBudget, flow: Flow[T], clock: Callable[[], float], *, paid: int = 0) -> Flow[T]:
-    """Run a flow, each of its requests in its turn.
+    """Run a flow, each of its requests in its turn, and let the budget know of refusals.
 
     :param budget: what every request is taken from.
     :param flow: the flow.
@@ -126,3 +126,5 @@ def within(budget: CallBudget, flow: Flow[T], clock: Callable[[], float], *, pai
                 answer = yield wish
             except FabricError as error:
                 failure = error
+            if isinstance(answer, Response) and answer.status == 429:
+                budget.refused(clock(), answer.retry_after)

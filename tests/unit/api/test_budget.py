@@ -230,6 +230,15 @@ def test_a_failed_sign_in_reaches_the_flow() -> None:
     assert (done, result) == (["/0", "/again"], "patient")
 
 
+def test_a_refusal_is_known_to_the_budget() -> None:
+    budget = CallBudget(180, START)
+    clock.now = START
+    answers = iter([Response(429, {"retry-after": "20"}), Response(200), Response(200)])
+    done, _ = drive(within(budget, ask(3), clock), lambda _: next(answers))
+    assert budget.share < 1.0
+    assert done[:3] == ["/0", "sleep 20.00", "/1"]
+
+
 def test_a_flows_own_sleeps_pass_through() -> None:
     def sleepy() -> Flow[None]:
         yield Sleep(3.0)

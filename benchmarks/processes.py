@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 1800.0
+IDLE = 30.0
+"""Seconds after which a connection is not used again: the emulator hangs up on idle ones."""
 
 
 def cores() -> tuple[int, int]:
@@ -49,12 +51,16 @@ class Emulator:
         self.directory = directory
         address = urlsplit(lines["url"])
         context = create_default_context(cafile=self.ca_bundle)
+        self._used = time.monotonic()
         self._http = HTTPSConnection(address.hostname or "", address.port, context=context, timeout=60)
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
-        """Make a control call; the connection is kept, since thousands of runs are started so."""
+        """Make a control call; the connection is kept while in use, since thousands of runs are started so."""
+        if time.monotonic() - self._used > IDLE:
+            self._http.close()
         self._http.request(method, f"/_emulator/{path}", None if body is None else json.dumps(body))
         answer = self._http.getresponse()
+        self._used = time.monotonic()
         content = json.loads(answer.read() or b"null")
         if answer.status >= 300:
             raise RuntimeError(f"{method} {path}: {answer.status} {content}")

@@ -28,7 +28,7 @@ from airflow_provider_fabric.exceptions import (
 from airflow_provider_fabric.failure import Explanation, job_error
 from airflow_provider_fabric.lineage import FabricLineage
 from airflow_provider_fabric.links import RUN_URL_KEY, FabricRunLink, run_url
-from airflow_provider_fabric.operators.killing import cancel_run, in_time
+from airflow_provider_fabric.operators.killing import cancel_briefly, cancel_run, in_time
 from airflow_provider_fabric.operators.policies import IfRunning, OnDeduped, check_policies, deadline
 from airflow_provider_fabric.operators.starting import Start, other_active_run, start_run
 from airflow_provider_fabric.run import Ending, FabricRun, Outcome, read_event
@@ -154,10 +154,7 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
 
     def cancel_flow(self, job: JobRef) -> Flow[bool]:
         """Return the conversation that cancels a run, briefly."""
-        from airflow_provider_fabric.api.jobs import cancel_item_job_instance  # not while a DAG is parsed
-        from airflow_provider_fabric.api.retry import KILL_BUDGET
-
-        return cancel_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id, budget=KILL_BUDGET)
+        return cancel_briefly(job)
 
     # The life.
 

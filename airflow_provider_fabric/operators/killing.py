@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.run import FabricRun
 
+if TYPE_CHECKING:
+    from airflow_provider_fabric.api.flow import Flow
+    from airflow_provider_fabric.api.models import JobRef
+
 KILL_SECONDS = 4.0
 """How long a killed task waits for its cancel to go out; Airflow follows up with SIGKILL after five."""
+
+
+def cancel_briefly(job: JobRef) -> Flow[bool]:
+    """Return the conversation that cancels a job instance, with no patience."""
+    from airflow_provider_fabric.api.jobs import cancel_item_job_instance  # not while a DAG is parsed
+    from airflow_provider_fabric.api.retry import KILL_BUDGET
+
+    return cancel_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id, budget=KILL_BUDGET)
 
 
 def cancel_run(run: FabricRun, send: Callable[[], bool], log: Any) -> None:

@@ -71,7 +71,9 @@ class FabricEmulator:
         self.host = host
         self.port = port
         self._own_directory = data_dir is None
-        self._files = DataDirectory(Path(data_dir) if data_dir else Path(tempfile.mkdtemp(prefix="fabric-emulator-")))
+        self._files = DataDirectory(
+            Path(data_dir).absolute() if data_dir else Path(tempfile.mkdtemp(prefix="fabric-emulator-"))
+        )
         self.world = World(self._files.tenant(), settings, self._files.signing_key(), clock)
         self.connections = Connections()
         self.app = EmulatorApp(self.world, self.connections, control=host in LOOPBACK if control is None else control)

@@ -178,6 +178,12 @@ def test_a_control_client_wants_https(emulator: FabricEmulator) -> None:
         EmulatorControl("http://127.0.0.1:1", emulator.ca_bundle)
 
 
+def test_the_connection_is_good_in_every_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with FabricEmulator(data_dir="emulator") as emulator:
+        assert emulator.connection["extra"]["verify"] == str(tmp_path / "emulator" / "ca.pem")
+
+
 def test_a_data_directory_keeps_connections_valid(tmp_path: Path) -> None:
     with FabricEmulator(data_dir=tmp_path) as first:
         connection, ca = first.connection, Path(first.ca_bundle).read_text()

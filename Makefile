@@ -25,8 +25,8 @@ demo: environment  ## Run the example DAG in a real Airflow against the emulator
 demo-up: environment  ## Leave Airflow's UI and the emulator running until Ctrl-C
 	@exec $(VENV)/python -m devtools.demo --up $(PORTS)
 
-test: lint  ## Everything: lint, types, all tests
-	$(VENV)/python -m pytest -m "not docs"
+test: lint  ## Lint, types, and every test but those that build environments of their own (test-wheel, docs)
+	$(VENV)/python -m pytest -m "not docs and not wheel"
 
 test-all: environment .venv-docs/installed-for  ## The suites on every Airflow and Python we support (hours); writes docs/compatibility.md
 	$(VENV)/python -m devtools.matrix --write

@@ -49,7 +49,7 @@ def test_the_documentation_has_every_picture() -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.e2e
+@pytest.mark.docs
 def test_every_picture_can_be_taken(stage: Stage) -> None:
     """Taking them waits for what they show: deferred tasks, the extra link, the page that it opens."""
     taken = screenshots.take_all(stage)
@@ -61,7 +61,7 @@ def test_every_picture_can_be_taken(stage: Stage) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.e2e
+@pytest.mark.docs
 def test_a_connection_typed_into_the_form_works(stage: Stage) -> None:
     """All that the form stores, its empty fields included, is read again: the connection test signs in."""
     browser, connection = stage.browser, stage.emulator.connection

@@ -26,7 +26,16 @@ MODULES = ("hooks", "operators", "sensors", "triggers", "links", "assets", "retr
 NOT_PROMISED = ("self", "cls", "clock", "sleep", "budget")
 """Parameters that are seams for tests and for the package itself."""
 
-NEWER_AIRFLOWS_CALL = ("on_kill", "xcom_key")
+NEWER_AIRFLOWS_CALL = (
+    "deserialize",
+    "evaluate",
+    "filter_shared_stream",
+    "on_kill",
+    "open_shared_stream",
+    "serialize",
+    "shared_stream_key",
+    "xcom_key",
+)
 """Methods that not every Airflow declares."""
 
 

@@ -62,6 +62,7 @@ __all__ = [
     "cleared_deferral",
     "conf",
     "default_deferrable",
+    "first_rescheduled",
     "get_connection_async",
     "mask_secrets",
     "mask_secrets_async",
@@ -112,6 +113,12 @@ def asset_class() -> Any:
     except ImportError:
         from airflow.datasets import Dataset as Asset
     return Asset
+
+
+def first_rescheduled(context: Mapping[str, Any]) -> Any:
+    """Return when a rescheduled sensor looked first (Airflow ≥ 3.0), or ``None``."""
+    ask = getattr(context["ti"], "get_first_reschedule_date", None)
+    return ask(context) if ask is not None else None
 
 
 def operator_lineage_class() -> Any:

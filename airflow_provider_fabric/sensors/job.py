@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_fabric.api.item_watch import ItemWatch
 from airflow_provider_fabric.api.models import JobRef, require_guid
 from airflow_provider_fabric.api.permanent import is_permanent
-from airflow_provider_fabric.compat import PokeReturnValue
+from airflow_provider_fabric.compat import PokeReturnValue, first_rescheduled
 from airflow_provider_fabric.exceptions import FabricError
 from airflow_provider_fabric.moments import run_began, to_epoch
 from airflow_provider_fabric.run import Outcome
@@ -90,7 +90,7 @@ class FabricJobInstanceSensor(FabricRunSensor):
 
     def _watch(self, context: Context) -> Watch:
         """Return what judges looks. Airflow minds the time, so there is no deadline in it."""
-        first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
+        first = first_rescheduled(context) if self.reschedule else None
         return replace(self.as_run(self._job, "", began=first.timestamp() if first else None), deadline=None).watch()
 
     @property

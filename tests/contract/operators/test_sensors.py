@@ -166,6 +166,19 @@ def test_an_instance_that_completes(tenant: FabricEmulator, item: str, deferrabl
     assert job in task.xcoms["run_url"]
 
 
+@pytest.mark.parametrize("airflow", [2, 3])
+def test_an_instance_that_is_looked_at_again_after_a_reschedule(tenant: FabricEmulator, item: str, airflow: int):
+    tenant.control.add_job_rule(duration_seconds=1.0)
+    task = for_instance(tenant.control.start_job(item), mode="reschedule")
+    operator = task.operator()
+    context = task.context(operator)
+    first = {"get_first_reschedule_date": lambda _: datetime.now(timezone.utc)} if airflow == 3 else {}
+    context["ti"] = SimpleNamespace(xcom_push=lambda **_: None, **first)
+    assert operator.poke(context) is False
+    time.sleep(1.2)
+    assert task.operator().poke(context).xcom_value["status"] == "Completed"
+
+
 def test_an_instance_that_fails(tenant: FabricEmulator, item: str, deferrable: bool):
     tenant.control.add_job_rule(outcome="Cancelled")
     job = tenant.control.start_job(item)

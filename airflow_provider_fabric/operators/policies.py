@@ -15,8 +15,11 @@ OnDeduped = Literal["fail", "skip", "attach"]
 CHOICES: Mapping[str, tuple[str, ...]] = {"if_running": get_args(IfRunning), "on_deduped": get_args(OnDeduped)}
 SECONDS = ("check_interval", "timeout")
 
-EXECUTION_TIMEOUT_MARGIN = 10.0
-"""Seconds before ``execution_timeout`` at which the wait ends, so that the run can still be cancelled in peace."""
+EXECUTION_TIMEOUT_MARGIN = 60.0
+"""Seconds, or a fifth, before ``execution_timeout`` at which the wait ends, so that the run can still be cancelled.
+
+A busy scheduler takes a while to resume a deferred task, and Airflow ends one that resumes too late without a word.
+"""
 
 
 def check_policies(operator: Any) -> None:

@@ -126,3 +126,14 @@ def revoke_tokens(scene: Scene) -> None:
 def start_scheduled_run(scene: Scene) -> None:
     """Let Fabric's own schedule start a run of the item first."""
     scene.start_job("Scheduled")
+
+
+def end_scheduled_run(scene: Scene) -> None:
+    """Let the other run complete once the task waits for it."""
+
+    def attached() -> bool:
+        return scene.airflow.xcoms(scene.dag_id, scene.run_id, "run").get("job_instance_id") in scene.strangers
+
+    scene.wait(attached, "the task waits for the other run")
+    for job_id in scene.strangers:
+        scene.control.force_job(job_id, "Completed")

@@ -43,7 +43,7 @@ SETTINGS = {
     # Airflow 2
     "AIRFLOW__SCHEDULER__LOCAL_TASK_JOB_HEARTBEAT_SEC": "2",
     "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": "60",
-    "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "2",
+    "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "20",
 }
 """Airflow's own, so that it notices within seconds what takes it minutes by default."""
 

@@ -1,0 +1,144 @@
+"""A try dies; the next one finds what it left behind. The real crashes are in ``tests/chaos``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_fabric.emulator import FabricEmulator
+from airflow_provider_fabric.exceptions import FabricJobCancelled
+from airflow_provider_fabric.operators import starting
+from airflow_provider_fabric.operators.pipeline import FabricRunPipelineOperator
+from airflow_provider_fabric.operators.policies import EXECUTION_TIMEOUT_MARGIN, deadline
+from tests.task_runner import StateStore, TaskRunner
+
+from .items import add_item
+
+
+class WorkerDied(BaseException):
+    """kill -9, as far as Python can tell it."""
+
+
+@pytest.fixture(params=[False, True], ids=["synchronous", "deferrable"])
+def pipeline(request: pytest.FixtureRequest, tenant: FabricEmulator) -> Callable[..., Callable[[], Any]]:
+    """Return a maker of operators, in one mode or the other."""
+    item = add_item(tenant, "DataPipeline", "Daily load")
+
+    def maker(**arguments: Any) -> Callable[[], Any]:
+        given = {"workspace": tenant.workspace_id, "pipeline": item, "check_interval": 0.1, **arguments}
+        return lambda: FabricRunPipelineOperator(task_id="run", deferrable=request.param, **given)
+
+    return maker
+
+
+def jobs(tenant: FabricEmulator) -> dict[str, int]:
+    return dict(tenant.control.stats()["jobs"])
+
+
+def die(*_: Any, **__: Any) -> None:
+    raise WorkerDied
+
+
+def test_a_submit_cut_short_is_found_though_its_run_is_visible_late(
+    tenant: FabricEmulator, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starting, "LOOK_AGAIN", 0.1)
+    tenant.control.add_job_rule(duration_seconds=2.0, visible_after_seconds=1.0)
+    task = TaskRunner(pipeline())
+    with monkeypatch.context() as patch:
+        patch.setattr("airflow_provider_fabric.durable.RunMemory.started", die)
+        with pytest.raises(WorkerDied):
+            task.run()
+    assert task.run()["status"] == "Completed"
+    assert jobs(tenant)["started"] == 1
+
+
+def test_a_try_that_died_before_its_submit_is_not_waited_for_for_ever(
+    tenant: FabricEmulator, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starting, "LOOK_AGAIN", 0.1)
+    monkeypatch.setattr(starting, "VISIBLE_WITHIN", 0.5)
+    task = TaskRunner(pipeline())
+    with monkeypatch.context() as patch:
+        patch.setattr("airflow_provider_fabric.hooks.fabric.FabricHook.run_item_job", die)
+        with pytest.raises(WorkerDied):
+            task.run()
+    assert task.run()["status"] == "Completed"
+    assert jobs(tenant)["started"] == 1
+
+
+def test_the_result_of_a_finished_run_is_taken_without_deferring(tenant: FabricEmulator, pipeline: Any) -> None:
+    tenant.control.add_job_rule(duration_seconds=0.0)
+    task = TaskRunner(pipeline())
+    first = TaskRunner(pipeline(wait_for_termination=False), store=task.store).run()
+    assert task.run()["job_instance_id"] == first["job_instance_id"]
+    assert task.deferrals == 0
+    assert jobs(tenant)["started"] == 1
+
+
+def test_a_retry_of_a_killed_try_waits_for_the_end_of_the_cancelled_run(tenant: FabricEmulator) -> None:
+    item = add_item(tenant, "DataPipeline", "Daily load")
+    tenant.control.add_job_rule(duration_seconds=60, cancel_seconds=1.0, count=1)
+    store = StateStore()
+    task = killed_while_waiting(tenant, item, store)
+    assert jobs(tenant)["cancel_requests"] == 1
+    assert task.run()["status"] == "Completed"
+    seen = jobs(tenant)
+    assert (seen["started"], seen["cancelled"]) == (2, 1)
+
+
+def killed_while_waiting(tenant: FabricEmulator, item: str, store: StateStore) -> TaskRunner:
+    """Return a task whose first try was ended by SIGTERM."""
+    operators: list[FabricRunPipelineOperator] = []
+
+    def make() -> FabricRunPipelineOperator:
+        operators.append(
+            FabricRunPipelineOperator(
+                task_id="run", workspace=tenant.workspace_id, pipeline=item, deferrable=False, check_interval=0.1
+            )
+        )
+        return operators[-1]
+
+    def kill() -> None:
+        while not operators or operators[0]._run is None:
+            threading.Event().wait(0.01)
+        operators[0].on_kill()
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    task = TaskRunner(make, store=store)
+    with pytest.raises(FabricJobCancelled):
+        task.run()
+    killer.join()
+    return task
+
+
+def test_on_airflow_2_a_cleared_deferred_task_sees_its_run_off(
+    tenant: FabricEmulator, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant.control.add_job_rule(duration_seconds=60, cancel_seconds=0.3, count=1)
+    operator = pipeline(wait_for_termination=False)()
+    TaskRunner(lambda: operator, store=None).run()
+    history = {"run": operator._run.to_state()}
+    monkeypatch.setattr(starting, "cleared_deferral", lambda context: history)
+    assert TaskRunner(pipeline(), store=None).run()["status"] == "Completed"
+    seen = jobs(tenant)
+    assert (seen["started"], seen["cancelled"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "execution_timeout", "expected"),
+    [(None, None, None), (None, 3600, 3600 - EXECUTION_TIMEOUT_MARGIN), (None, 10, 8), (5, 3600, 5), (900, 600, 540)],
+)
+def test_the_wait_ends_before_airflow_ends_the_task(
+    timeout: float | None, execution_timeout: float | None, expected: float | None
+) -> None:
+    began = datetime.now(timezone.utc)
+    limit = None if execution_timeout is None else timedelta(seconds=execution_timeout)
+    ends = deadline(SimpleNamespace(timeout=timeout, execution_timeout=limit), began)
+    assert ends == (expected if expected is None else pytest.approx(began.timestamp() + expected, abs=1))

@@ -17,11 +17,13 @@ from airflow_provider_fabric.compat import operator_lineage_class
 from airflow_provider_fabric.run import FabricRun, Outcome
 
 if TYPE_CHECKING:
+    from functools import cached_property
+
     from airflow_provider_fabric.hooks.fabric import FabricHook
 
 log = logging.getLogger(__name__)
 
-PRODUCER = f"https://pypi.org/project/airflow-provider-fabric/{__version__}"
+PRODUCER = f"urn:airflow-provider-fabric:{__version__}"
 FACET_SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunFacet"
 WITH_DATASETS = frozenset({"CopyJob", "DataPipeline"})
 
@@ -34,10 +36,10 @@ class FabricLineage:
 
     ended: tuple[FabricRun, Outcome] | None = None
 
-    @cached_property
-    def hook(self) -> FabricHook:
-        """The operator's hook."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # the operator's
+
+        @cached_property
+        def hook(self) -> FabricHook: ...
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return the ``OperatorLineage`` of a task that ended, well or not; ``None`` if there is nothing to tell."""

@@ -150,7 +150,7 @@ def test_tests_that_pages_name_are_there() -> None:
 
 
 def test_no_document_names_a_package_host() -> None:
-    forbidden = ["pypi" + ".org", "pythonhosted" + ".org", "/root/", "/home/"]
+    forbidden = ["pypi" + ".org", "pythonhosted" + ".org", "/root" + "/", "/home" + "/"]
     wrong = [(path.name, word) for path in DOCUMENTS for word in forbidden if word in path.read_text()]
     assert wrong == []
 

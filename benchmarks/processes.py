@@ -125,13 +125,13 @@ class Triggerers:
             time.sleep(0.05)
 
     def _file(self, kind: str, number: int) -> Path:
-        return self._directory / f"triggerer-{number}.{kind}"
+        return self._directory / f"client-{number}.{kind}"
 
     def _start(self, server: Emulator, number: int, connection: dict[str, Any], python: str) -> subprocess.Popen[bytes]:
         files = [str(self._file(kind, number)) for kind in ("specification", "result")]
         with self._file("log", number).open("w") as log:
             return subprocess.Popen(
-                [python, "-W", "ignore", "-m", "benchmarks.triggerer", str(cores()[1]), *files],
+                [python, "-W", "ignore", "-m", "benchmarks.client", str(cores()[1]), *files],
                 env={**os.environ, **_environment(server, connection, self._directory)},
                 cwd=ROOT,
                 stdout=log,
@@ -141,10 +141,10 @@ class Triggerers:
     def _check(self) -> None:
         for number, process in enumerate(self._processes):
             if process.poll():
-                raise RuntimeError(f"a triggerer failed:\n{self._file('log', number).read_text()[-3000:]}")
+                raise RuntimeError(f"a triggerer failed ({process.returncode}):\n{self._file('log', number).read_text()[-3000:]}")
 
     def run(self, specs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Let them wait for their runs, and return their figures; see :mod:`benchmarks.triggerer`."""
+        """Let them wait for their runs, and return their figures; see :mod:`benchmarks.client`."""
         for number, spec in enumerate(specs):
             draft = self._file("draft", number)
             draft.write_text(json.dumps(spec))

@@ -1,4 +1,4 @@
-"""A triggerer process for measurements: ``python -m benchmarks.triggerer CORE SPECIFICATION RESULT``.
+"""A triggerer process for measurements: ``python -m benchmarks.client CORE SPECIFICATION RESULT``.
 
 It imports Airflow, makes the file RESULT to say that it is ready, and waits for the file SPECIFICATION. Both are JSON.
 

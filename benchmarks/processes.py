@@ -141,7 +141,8 @@ class Triggerers:
     def _check(self) -> None:
         for number, process in enumerate(self._processes):
             if process.poll():
-                raise RuntimeError(f"a triggerer failed ({process.returncode}):\n{self._file('log', number).read_text()[-3000:]}")
+                log = self._file("log", number).read_text()[-3000:]
+                raise RuntimeError(f"a triggerer failed ({process.returncode}):\n{log}")
 
     def run(self, specs: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Let them wait for their runs, and return their figures; see :mod:`benchmarks.client`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from datetime import datetime, timedelta, timezone
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.compat import AirflowSensorTimeout, AirflowSkipException
+from airflow_provider_fabric.compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator
 from airflow_provider_fabric.emulator import FabricEmulator
 from airflow_provider_fabric.exceptions import FabricError, FabricInputError, FabricJobFailed, FabricPermissionError
 from airflow_provider_fabric.sensors.job import FabricItemJobSensor, FabricJobInstanceSensor
@@ -129,11 +130,20 @@ def test_a_timeout_is_airflows_own(tenant: FabricEmulator, item: str, deferrable
         for_item(deferrable, timeout=0.3, soft_fail=True).run()
 
 
-def test_reschedule_gives_the_slot_back(tenant: FabricEmulator, item: str):
+def test_reschedule_gives_the_slot_back(tenant: FabricEmulator, item: str, monkeypatch: pytest.MonkeyPatch):
     task = for_item(mode="reschedule")
     operator = task.operator()
     context = task.context(operator)
-    context["ti"] = SimpleNamespace(xcom_push=lambda **_: None, get_first_reschedule_date=lambda _: None)
+    context["ti"] = SimpleNamespace(
+        xcom_push=lambda **_: None,
+        get_first_reschedule_date=lambda _: None,
+        **dict.fromkeys(("dag_id", "task_id", "run_id"), "x"),
+        map_index=-1,
+        max_tries=0,
+    )
+    airflows_module = sys.modules[BaseSensorOperator.__module__]
+    if hasattr(airflows_module, "_orig_start_date"):  # Airflow 2 looks into its database
+        monkeypatch.setattr(airflows_module, "_orig_start_date", lambda **_: None)
     with pytest.raises(AirflowRescheduleException):
         operator.execute(context)
     tenant.control.start_job(item)

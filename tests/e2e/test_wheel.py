@@ -27,7 +27,7 @@ for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
     inside_emulator = module.name.startswith(package.__name__ + ".emulator.")
     if without_extra and inside_emulator and not module.name.endswith(".control"):
         continue
-    if not module.name.endswith(".__main__"):
+    if not module.name.endswith((".__main__", ".pytest_plugin")):  # the plugin is loaded by pytest alone
         importlib.import_module(module.name)
         print(module.name)
 """

@@ -221,7 +221,7 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
             job_type=self.job_type,
             body=body,
             check_interval=float(self.check_interval),
-            deadline=deadline(self, context["ti"].start_date),
+            deadline=lambda: deadline(self, context["ti"].start_date),
             if_running=self.if_running,
             cancel_on_kill=self.cancel_on_kill,
             url=self._url,

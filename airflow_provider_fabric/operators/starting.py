@@ -42,7 +42,7 @@ class Start:
     :param job_type: kind of job.
     :param body: body of the submit.
     :param check_interval: seconds between looks.
-    :param deadline: epoch seconds.
+    :param deadline: returns until when to wait, in epoch seconds, for a wait that begins now.
     :param if_running: policy for runs that are active already.
     :param cancel_on_kill: whether a cleared task's run is to be cancelled.
     :param url: returns the page of a run.
@@ -55,7 +55,7 @@ class Start:
     job_type: str
     body: Mapping[str, Any] | None
     check_interval: float
-    deadline: float | None
+    deadline: Callable[[], float | None]
     if_running: str
     cancel_on_kill: bool
     url: Callable[[JobRef], str]
@@ -72,7 +72,7 @@ class Start:
             submitted_at=submitted_at,
             next_look=submitted_at + first_look,
             check_interval=self.check_interval,
-            deadline=self.deadline,
+            deadline=self.deadline(),
         )
 
     def of_this_item(self, run: FabricRun) -> bool:

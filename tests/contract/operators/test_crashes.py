@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_fabric.emulator import FabricEmulator
-from airflow_provider_fabric.exceptions import FabricJobCancelled
+from airflow_provider_fabric.exceptions import FabricJobCancelled, FabricJobTimeout
 from airflow_provider_fabric.operators import starting
 from airflow_provider_fabric.operators.pipeline import FabricRunPipelineOperator
 from airflow_provider_fabric.operators.policies import EXECUTION_TIMEOUT_MARGIN, deadline
@@ -116,6 +116,17 @@ def killed_while_waiting(tenant: FabricEmulator, item: str, store: StateStore) -
         task.run()
     killer.join()
     return task
+
+
+def test_the_timeout_counts_from_the_start_of_the_run(tenant: FabricEmulator, pipeline: Any) -> None:
+    """Not from the start of the try, which may have to wait for the end of a cancelled run."""
+    tenant.control.add_job_rule(duration_seconds=1.0)
+    tenant.control.add_job_rule(duration_seconds=60, cancel_seconds=1.5, count=1)
+    task = TaskRunner(pipeline(timeout=2.0))
+    with pytest.raises(FabricJobTimeout):
+        task.run()
+    assert task.run()["status"] == "Completed"
+    assert jobs(tenant)["started"] == 2
 
 
 def test_on_airflow_2_a_cleared_deferred_task_sees_its_run_off(

@@ -5,7 +5,8 @@
     python -m devtools.constraints 3.3.2 --python python3.10 --python python3.13
 
 Each interpreter resolves the project with all its extras and the tools of the tests, beside that Airflow, without
-installing anything (``pip install --dry-run --report``). What all interpreters agree on is written plainly; where they
+installing anything (``pip install --dry-run --report``). With ``--keep`` what the file pins already stays as it is, so
+that a new dependency moves nothing else. What all interpreters agree on is written plainly; where they
 differ, the lines carry a ``python_version`` marker. The files name no host: pip finds packages where it is configured.
 """
 
@@ -34,8 +35,11 @@ def normalise(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def resolve(python: str, airflow: str, requirements: Sequence[str]) -> tuple[str, Pins]:
-    """Return (``X.Y`` of the interpreter, the versions pip would install)."""
+def resolve(python: str, airflow: str, requirements: Sequence[str], kept: Path | None = None) -> tuple[str, Pins]:
+    """Return (``X.Y`` of the interpreter, the versions pip would install).
+
+    :param kept: a constraints file whose pins stay.
+    """
     version = subprocess.run(
         [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
         check=True,
@@ -49,6 +53,7 @@ def resolve(python: str, airflow: str, requirements: Sequence[str]) -> tuple[str
         inside = str(Path(directory, "bin", "python"))
         subprocess.run([inside, "-m", "pip", "install", "--quiet", "--upgrade", "pip"], check=True)
         command = [inside, "-m", "pip", "install", "--quiet", "--dry-run", "--report", str(report)]
+        command += ["--constraint", str(kept)] if kept is not None else []
         subprocess.run([*command, f"apache-airflow=={airflow}", *requirements], check=True, cwd=REPOSITORY)
         installs = json.loads(report.read_text())["install"]
     pins = {normalise(entry["metadata"]["name"]): entry["metadata"]["version"] for entry in installs}
@@ -83,13 +88,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("airflow", help="Airflow version, as 3.3.2")
     parser.add_argument("--python", action="append", help="an interpreter; repeat it (default: this one)")
     parser.add_argument("--requirement", action="append", help="instead of the project with all its extras")
+    parser.add_argument("--keep", action="store_true", help="move nothing that the file pins already")
     arguments = parser.parse_args(argv)
     requirements = [*(arguments.requirement or [".[emulator,dev]"]), *BESIDE]
     pythons = arguments.python or [sys.executable]
-    with ThreadPoolExecutor() as pool:
-        answers = list(pool.map(lambda python: resolve(python, arguments.airflow, requirements), pythons))
-    by_python = dict(sorted(answers, key=lambda answer: [int(part) for part in answer[0].split(".")]))
     target = REPOSITORY / "constraints" / f"airflow-{arguments.airflow}.txt"
+    kept = target if arguments.keep else None
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda python: resolve(python, arguments.airflow, requirements, kept), pythons))
+    by_python = dict(sorted(answers, key=lambda answer: [int(part) for part in answer[0].split(".")]))
     target.parent.mkdir(exist_ok=True)
     header = [
         f"# Apache Airflow {arguments.airflow} on Python {', '.join(by_python)}. Written by devtools/constraints.py.",

@@ -33,8 +33,10 @@ PAGE = REPOSITORY / "docs" / "compatibility.md"
 MARKED = re.compile(r"(<!-- matrix -->\n).*?(<!-- end matrix -->)", re.DOTALL)
 LOWEST = "lowest"
 SUITES = ("tests/unit", "tests/contract")
-END_TO_END = ("tests/e2e/test_example_dag.py",)
+END_TO_END = ("tests/e2e/test_example_dag.py", "tests/e2e/test_example_dags.py", "tests/e2e/test_lineage.py")
 """Under a real scheduler and triggerer, once for each Airflow."""
+PROCESSES = "4"
+"""Of the tests: they wait more than they compute."""
 AIRFLOWS_OWN = ("flask-jwt-extended",)
 """What shares a library with us in Airflow 2, and may have to step back with it."""
 
@@ -145,7 +147,17 @@ def run(cell: Cell) -> Row:
     home = log.with_suffix(".home")
     with log.open("w") as out:
         subprocess.run(
-            [str(cell.folder / "bin" / "python"), "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths],
+            [
+                str(cell.folder / "bin" / "python"),
+                "-m",
+                "pytest",
+                "-q",
+                "-n",
+                PROCESSES,
+                "-p",
+                "no:cacheprovider",
+                *paths,
+            ],
             cwd=REPOSITORY,
             env=os.environ | {"AIRFLOW_HOME": str(home)},
             stdout=out,

@@ -1,7 +1,68 @@
-"""What all tests share: an Airflow without a home of its own, and without pauses that only a scheduler needs."""
+"""What all tests share: an Airflow without a home of its own or a scheduler's pauses, and how they run side by side.
+
+``make test`` runs several processes (pytest-xdist), because most of the time the tests wait for real clocks. A file's
+tests stay together; all tests of the one real Airflow do, and begin first, since they take longest.
+"""
 
 from __future__ import annotations
 
 import os
+from typing import Any
+
+import pytest
+
+from tests.conformance.figures import FIGURES
 
 os.environ.setdefault("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")  # see compat.settling_seconds
+
+END_TO_END = "tests/e2e/"
+OF_THEIR_OWN = ("tests/e2e/test_demo.py", "tests/e2e/test_wheel.py")
+"""These share no Airflow with the others."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest begin first."""
+    items.sort(key=lambda item: (_work(item.nodeid) != END_TO_END, not item.nodeid.startswith(END_TO_END)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Say which tests share a process."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        """A file at a time; all files of the real Airflow as one."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            return _work(nodeid)
+
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+def _work(nodeid: str) -> str:
+    """Return what a test belongs to."""
+    file = nodeid.partition("::")[0]
+    return END_TO_END if file.startswith(END_TO_END) and file not in OF_THEIR_OWN else file
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand on what this process has compared."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["figures"] = FIGURES.to_state()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take in what a process of the tests has compared."""
+    FIGURES.add(getattr(node, "workeroutput", {}).get("figures", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was compared with what Microsoft publishes."""
+    lines = FIGURES.lines()
+    if lines:
+        terminalreporter.section("conformance with what Microsoft publishes")
+        for line in lines:
+            terminalreporter.write_line(line)

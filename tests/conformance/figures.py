@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
-from tests.conformance.recorder import Exchange
-from tests.conformance.specs import Operation
+if TYPE_CHECKING:
+    from tests.conformance.recorder import Exchange
+    from tests.conformance.specs import Operation
 
 
 @dataclass
@@ -26,6 +29,22 @@ class Figures:
         self.operations.add(operation.name)
         if problems:
             self.flawed.add(operation.name)
+
+    def to_state(self) -> dict[str, Any]:
+        """Return plain values, for another process."""
+        values = {part.name: getattr(self, part.name) for part in fields(self)}
+        return {name: sorted(value) if isinstance(value, set) else value for name, value in values.items()}
+
+    def add(self, state: Mapping[str, Any]) -> None:
+        """Take in another process's :meth:`to_state`."""
+        for name, value in state.items():
+            known = getattr(self, name)
+            if isinstance(known, int):
+                setattr(self, name, known + value)
+            elif isinstance(known, set):
+                known.update(value)
+            else:  # what one process has not looked at, another may have
+                known.update({key: max(number, known.get(key, number)) for key, number in value.items()})
 
     def lines(self) -> list[str]:
         """Return what to print."""

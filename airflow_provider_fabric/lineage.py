@@ -70,9 +70,7 @@ def _lineage(
     from openlineage.client.event_v2 import Dataset
 
     inputs, outputs = ([Dataset(namespace=found.namespace, name=found.name) for found in side] for side in datasets())
-    return operator_lineage_class()(
-        inputs=inputs, outputs=outputs, run_facets=run_facets(run, outcome.job), job_facets=_job_facets(run)
-    )
+    return operator_lineage_class()(inputs=inputs, outputs=outputs, run_facets=run_facets(run, outcome.job))
 
 
 def run_facets(run: FabricRun, job: dict[str, Any]) -> dict[str, Any]:
@@ -103,13 +101,6 @@ def run_facets(run: FabricRun, job: dict[str, Any]) -> dict[str, Any]:
         text = ": ".join(str(reason[key]) for key in ("errorCode", "message") if reason.get(key))
         facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(message=text, programmingLanguage="Fabric")
     return facets
-
-
-def _job_facets(run: FabricRun) -> dict[str, Any]:
-    from openlineage.client.facet_v2 import job_type_job
-
-    kind = (run.item_type or "item").upper()
-    return {"jobType": job_type_job.JobTypeJobFacet(processingType="BATCH", integration="FABRIC", jobType=kind)}
 
 
 @cache

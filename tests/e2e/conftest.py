@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[FabricEmulator]:
-    """A tenant whose jobs take a second and whose answers ask for two seconds of patience."""
-    with FabricEmulator(job_seconds=1, retry_after_seconds=2) as running:
+    """A tenant whose jobs take a second and whose answers ask for some patience: see ``compat.settling_seconds``."""
+    with FabricEmulator(job_seconds=1, retry_after_seconds=4) as running:
         yield running
 
 
@@ -34,11 +35,15 @@ def airflow_stack(
     emulator: FabricEmulator, all_connections: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[AirflowStack]:
     """An Airflow with the example DAGs and the DAGs of these tests, connected to the emulator, logging at DEBUG."""
+    events = tmp_path_factory.mktemp("lineage") / "events.json"
     environment = {
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
         # A dead triggerer is noticed within seconds, not half a minute.
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "12",
+        # OpenLineage tells of the DAG ``lineage`` only.
+        "AIRFLOW__OPENLINEAGE__SELECTIVE_ENABLE": "True",
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps({"type": "file", "log_file_path": str(events), "append": True}),
         "AZURE_POD_IDENTITY_AUTHORITY_HOST": emulator.url,  # where msal looks for the managed identity
     }
     dags = tmp_path_factory.mktemp("dags")

@@ -1,0 +1,128 @@
+"""Every other example DAG under a real scheduler and triggerer: all tasks end well and do what is promised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_fabric.emulator import FabricEmulator
+from devtools.airflow_stack import AirflowStack
+
+pytestmark = pytest.mark.e2e
+
+ATTACHED = "One at a time"
+"""A pipeline whose run is to be met while it is active."""
+
+WATCHES_ASSETS = find_spec("airflow.sdk") is not None
+
+
+class Played:
+    """The run of one DAG.
+
+    :param state: what became of it.
+    """
+
+    def __init__(self, airflow: AirflowStack, dag_id: str, run_id: str, state: str) -> None:
+        self.state = state
+        self.tasks = airflow.task_instances(dag_id, run_id)
+        self.troubles = [
+            f"{task.task_id} [{task.map_index}], try {task.try_number}: {task.state}\n"
+            + airflow.task_log(dag_id, run_id, task.task_id, max(1, task.try_number), task.map_index)[-3000:]
+            for task in self.tasks
+            if (task.state, task.try_number) != ("success", 1)
+        ]
+        self._xcoms = lambda task, index: airflow.xcoms(dag_id, run_id, task, index)
+
+    def __getitem__(self, task: str) -> Any:
+        """Return what a task returned."""
+        return self.xcom(task, "return_value")
+
+    def xcom(self, task: str, key: str, index: int = -1) -> Any:
+        """Return what a task pushed."""
+        return self._xcoms(task, index)[key]
+
+    def completed(self, *tasks: str) -> bool:
+        """Whether the Fabric runs of these tasks completed."""
+        return {self[task]["status"] for task in tasks} == {"Completed"}
+
+
+def _other_items(run: Played) -> bool:
+    return run.completed("refresh_model", "run_dbt_job", "run_any_item") and run["call_function"] is not None
+
+
+def _mapped(run: Played) -> bool:
+    return len({run.xcom("run", "job_instance_id", index) for index in range(3)}) == 3
+
+
+PROMISES: dict[str, Callable[[Played], bool]] = {
+    "fabric_attach_and_retry": lambda run: (
+        run["run_or_attach"]["job_instance_id"] == run.xcom("start_pipeline", "job_instance_id")
+    ),
+    "fabric_events_load": lambda run: run.completed("run_pipeline"),
+    "fabric_hook_taskflow": lambda run: run.completed("run") and "From a task" in run["names"],
+    "fabric_mapped": _mapped,
+    "fabric_notebook": lambda run: run.completed("run_notebook"),
+    "fabric_other_items": _other_items,
+    "fabric_parameters": lambda run: run.completed("run_pipeline", "refresh_dataflow"),
+    "fabric_sensors": lambda run: (
+        run["wait_for_this_run"]["job_instance_id"] == run["start_elsewhere"]["job_instance_id"]
+        and run["wait_for_any_run"]["job_instance_id"] == run["start_elsewhere"]["job_instance_id"]
+    ),
+    "fabric_spark_and_lakehouse": lambda run: all(
+        run[task.task_id]["status"] == "Completed" for task in run.tasks if not task.task_id.startswith("deploy")
+    ),
+}
+"""What is to be seen of each DAG, besides that all its tasks succeed; ``fabric_data_factory`` has a file of its own."""
+
+if not WATCHES_ASSETS:
+    del PROMISES["fabric_events_load"]
+
+
+@pytest.fixture(scope="module")
+def played(airflow_stack: AirflowStack, emulator: FabricEmulator) -> dict[str, Played]:
+    """All DAGs, played at the same time."""
+    item = {"displayName": ATTACHED, "type": "DataPipeline"}
+    seeded = emulator.control.seed(workspaces=[{"id": emulator.workspace_id, "items": [item]}])
+    emulator.control.add_job_rule(item_id=seeded["workspaces"][0]["items"][0]["id"], duration_seconds=45)
+    runs = {dag_id: airflow_stack.trigger(dag_id, timeout=120) for dag_id in PROMISES}
+    return {
+        dag_id: Played(airflow_stack, dag_id, run_id, airflow_stack.wait_for_run(dag_id, run_id, timeout=400))
+        for dag_id, run_id in runs.items()
+    }
+
+
+def test_every_example_is_played():
+    files = {path.stem for path in (Path(__file__).parents[2] / "example_dags").glob("*.py")}
+    played = {dag_id.removesuffix("_load") for dag_id in PROMISES} | {"fabric_data_factory", "fabric_events"}
+    assert files == played
+
+
+@pytest.mark.parametrize("dag_id", PROMISES)
+def test_every_task_succeeds_at_its_first_try(played: dict[str, Played], dag_id: str):
+    run = played[dag_id]
+    assert not run.troubles, "\n".join(run.troubles)
+    assert run.state == "success"
+
+
+@pytest.mark.parametrize("dag_id", PROMISES)
+def test_it_does_what_it_promises(played: dict[str, Played], dag_id: str):
+    assert PROMISES[dag_id](played[dag_id])
+
+
+@pytest.mark.skipif(not WATCHES_ASSETS, reason="Airflow 2 watches no assets")
+def test_fabric_starts_a_dag(played: dict[str, Played], airflow_stack: AirflowStack):
+    """The end of the pipeline's run, which Fabric tells, starts the reporting DAG."""
+    started = played["fabric_events_load"]["run_pipeline"]["job_instance_id"]
+    dag_id = "fabric_events_report"
+
+    def reported() -> list[str]:
+        statement = "SELECT run_id FROM dag_run WHERE dag_id = :dag_id AND state = 'success'"
+        runs = [row["run_id"] for row in airflow_stack.db.rows(statement, dag_id=dag_id)]
+        return [job for run in runs for job in airflow_stack.xcoms(dag_id, run, "report")["return_value"]]
+
+    airflow_stack.wait_until(lambda: started in reported(), 120, "Fabric's word starts the report", every=1)
+    assert reported().count(started) == 1

@@ -6,6 +6,9 @@ AIRFLOW ?= 3.3.2
 AIRFLOW_PORT ?=
 EMULATOR_PORT ?=
 
+# Processes of the tests: they wait more than they compute.
+PROCESSES ?= 4
+
 VENV := .venv/bin
 PORTS := $(if $(AIRFLOW_PORT),--airflow-port $(AIRFLOW_PORT)) $(if $(EMULATOR_PORT),--emulator-port $(EMULATOR_PORT))
 
@@ -26,7 +29,7 @@ demo-up: environment  ## Leave Airflow's UI and the emulator running until Ctrl-
 	@exec $(VENV)/python -m devtools.demo --up $(PORTS)
 
 test: lint  ## Lint, types, and every test but those that build environments of their own (test-wheel, docs)
-	$(VENV)/python -m pytest -m "not docs and not wheel"
+	$(VENV)/python -m pytest -n $(PROCESSES) -m "not docs and not wheel"
 
 test-all: environment .venv-docs/installed-for  ## The suites on every Airflow and Python we support (hours); writes docs/compatibility.md
 	$(VENV)/python -m devtools.matrix --write
@@ -59,14 +62,15 @@ format: environment  ## Let ruff mend what it can
 	$(VENV)/ruff format .
 
 test-unit: environment  ## The tests that need no Airflow process
-	$(VENV)/python -m pytest -m "not e2e and not wheel and not docs"
+	$(VENV)/python -m pytest -n $(PROCESSES) -m "not e2e and not wheel and not docs"
 
 test-e2e: environment  ## The tests that run a real Airflow
 	$(VENV)/python -m pytest -m e2e
 
-chaos: environment  ## Everything goes wrong in a real Airflow, on PostgreSQL: make chaos AIRFLOW=2.11.2
-	@devtools/postgres.sh
-	@$(VENV)/python -m pip install --quiet -c constraints/airflow-$(AIRFLOW).txt psycopg2-binary asyncpg
+chaos: environment  ## Everything goes wrong in a real Airflow, on PostgreSQL and Celery: make chaos AIRFLOW=2.11.2
+	@devtools/servers.sh
+	@$(VENV)/python -m pip install --quiet -c constraints/airflow-$(AIRFLOW).txt \
+	  psycopg2-binary asyncpg apache-airflow-providers-celery redis
 	$(VENV)/python -m pytest -m chaos tests/chaos -s
 
 test-wheel: environment  ## Install the wheel into bare Airflows and import it all

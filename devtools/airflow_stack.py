@@ -44,6 +44,7 @@ class AirflowStack:
     :param python: interpreter whose Airflow runs; the current one by default.
     :param database: SQLAlchemy URL of an empty or migrated database; SQLite in the home by default.
     :param triggerers: how many triggerers to start.
+    :param celery_workers: how many workers to start, for the ``CeleryExecutor``; ``env`` names their broker.
     :param api_server: 3.x needs it to run any task; 2.x only for :meth:`trigger`, :meth:`clear` and :meth:`set_state`.
     :param port: of the API server; any free one for 0.
     :param home: the throw-away home, kept at the end; a temporary directory, removed at the end, by default.
@@ -60,6 +61,7 @@ class AirflowStack:
         executor: str = "LocalExecutor",
         database: str | None = None,
         triggerers: int = 1,
+        celery_workers: int = 0,
         api_server: bool = True,
         port: int = 0,
         home: Path | None = None,
@@ -84,7 +86,9 @@ class AirflowStack:
         self.env = {**self._clean_environment(), **settings, **variables, **(env or {}), MARK: str(self.home)}
         self._api_server = api_server
         self._triggerers = triggerers
-        plan = self.dialect.components(port=self.port, triggerers=triggerers, api_server=api_server)
+        plan = self.dialect.components(
+            port=self.port, triggerers=triggerers, celery_workers=celery_workers, api_server=api_server
+        )
         self.components = {name: self._component(name, arguments) for name, arguments in plan}
 
     # -- life ------------------------------------------------------------------------------------------------------
@@ -146,7 +150,10 @@ class AirflowStack:
                 shutil.rmtree(self.home, ignore_errors=True)
 
     def component(self, name: str) -> Component:
-        """Return ``api-server``, ``scheduler``, ``dag-processor`` or ``triggerer-<n>``, to kill, stop or restart it."""
+        """Return a component to kill, stop or restart.
+
+        :param name: ``api-server``, ``scheduler``, ``dag-processor``, ``triggerer-<n>`` or ``celery-worker-<n>``.
+        """
         return self.components[name]
 
     def airflow(self, *arguments: str, log: str = "cli", timeout: float = 300.0) -> str:

@@ -41,7 +41,9 @@ class Dialect:
         """2 or 3."""
         return int(self.version.split(".")[0])
 
-    def components(self, *, port: int, triggerers: int, api_server: bool) -> Iterator[tuple[str, list[str]]]:
+    def components(
+        self, *, port: int, triggerers: int, celery_workers: int, api_server: bool
+    ) -> Iterator[tuple[str, list[str]]]:
         """Yield (name, arguments of ``airflow``) in the order of their start."""
         if self.major >= 3:
             if api_server:
@@ -54,6 +56,10 @@ class Dialect:
         yield "scheduler", ["scheduler", "--skip-serve-logs"]
         for number in range(1, triggerers + 1):
             yield f"triggerer-{number}", ["triggerer", "--skip-serve-logs"]
+        for number in range(1, celery_workers + 1):
+            name = f"celery-worker-{number}"
+            worker = ["celery", "worker", "--celery-hostname", f"{name}@{LOOPBACK}", "--concurrency", "6"]
+            yield name, [*worker, "--skip-serve-logs"]
 
     def settings(self, *, home: Path, port: int, executor: str, database: str, dags: Path) -> dict[str, str]:
         """Return the ``AIRFLOW__…`` environment of this version."""

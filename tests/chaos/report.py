@@ -32,13 +32,13 @@ def write(section: str, text: str) -> None:
     PAGE.write_text(page)
 
 
-def matrix(version: str, verdicts: Sequence[Verdict], seconds: float) -> str:
+def matrix(title: str, verdicts: Sequence[Verdict], seconds: float, executor: str = "LocalExecutor") -> str:
     """Return the matrix as Markdown."""
     good = sum(verdict.good for verdict in verdicts)
     lines = [
-        f"### Airflow {version}",
+        f"### {title}",
         "",
-        f"{good} of {len(verdicts)} cells as expected, in {seconds / 60:.0f} minutes {machine()}.",
+        f"{good} of {len(verdicts)} cells as expected, in {seconds / 60:.0f} minutes {machine(executor)}.",
         "",
         "| what goes wrong | mode | runs started | cancelled | task | expected | seconds |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -46,10 +46,10 @@ def matrix(version: str, verdicts: Sequence[Verdict], seconds: float) -> str:
     return "\n".join([*lines, *map(_row, verdicts), "", *_notes(verdicts)])
 
 
-def machine() -> str:
+def machine(executor: str = "LocalExecutor") -> str:
     """Say when and where, for numbers that depend on it."""
     today = datetime.now(timezone.utc).date().isoformat()
-    return f"({today}, Python {platform.python_version()}, {os.cpu_count()} cores, PostgreSQL, LocalExecutor)"
+    return f"({today}, Python {platform.python_version()}, {os.cpu_count()} cores, PostgreSQL, {executor})"
 
 
 def _row(verdict: Verdict) -> str:

@@ -6,6 +6,7 @@ Supported: 2.10.5, 2.11 and every 3.x.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -18,31 +19,44 @@ if TYPE_CHECKING:
         PokeReturnValue,
         conf,
     )
-    from airflow.sdk.exceptions import AirflowException, AirflowSensorTimeout, AirflowSkipException
-else:
-    try:  # Airflow ≥ 3.1
-        from airflow.sdk import BaseHook, BaseOperator, BaseOperatorLink, BaseSensorOperator, PokeReturnValue
-    except ImportError:
-        try:  # Airflow 3.0
-            from airflow.hooks.base import BaseHook
-            from airflow.sdk import BaseOperator, BaseOperatorLink
-            from airflow.sdk.bases.sensor import BaseSensorOperator, PokeReturnValue
-        except ImportError:  # Airflow 2
-            from airflow.hooks.base import BaseHook
-            from airflow.models.baseoperator import BaseOperator
-            from airflow.models.baseoperatorlink import BaseOperatorLink
-            from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
-    try:  # Airflow ≥ 3.2
-        from airflow.sdk import conf
-        from airflow.sdk.exceptions import AirflowException, AirflowSensorTimeout, AirflowSkipException
-    except ImportError:
-        from airflow.configuration import conf
-        from airflow.exceptions import AirflowException, AirflowSensorTimeout, AirflowSkipException
-
-try:  # Airflow ≥ 3.3
     from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
-except ImportError:
-    RetryDecision = RetryPolicy = None
+    from airflow.sdk.exceptions import AirflowException, AirflowSensorTimeout, AirflowSkipException
+
+_PLACES: Mapping[str, tuple[str, ...]] = {
+    "AirflowException": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "AirflowSensorTimeout": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "AirflowSkipException": ("airflow.sdk.exceptions", "airflow.exceptions"),
+    "BaseHook": ("airflow.sdk", "airflow.hooks.base"),
+    "BaseOperator": ("airflow.sdk", "airflow.models.baseoperator"),
+    "BaseOperatorLink": ("airflow.sdk", "airflow.models.baseoperatorlink"),
+    "BaseSensorOperator": ("airflow.sdk", "airflow.sdk.bases.sensor", "airflow.sensors.base"),
+    "PokeReturnValue": ("airflow.sdk", "airflow.sdk.bases.sensor", "airflow.sensors.base"),
+    "RetryDecision": ("airflow.sdk.definitions.retry_policy",),
+    "RetryPolicy": ("airflow.sdk.definitions.retry_policy",),
+    "conf": ("airflow.sdk", "airflow.configuration"),
+}
+"""Where a name may be, the newest Airflow's place first. Looked up when it is asked for: a DAG file needs few."""
+
+_NEWER = frozenset({"RetryDecision", "RetryPolicy"})
+"""Since Airflow 3.3; ``None`` before."""
+
+
+def __getattr__(name: str) -> Any:
+    """Return one of Airflow's names, from wherever the installed version keeps it."""
+    found = globals()[name] = _find(name)
+    return found
+
+
+def _find(name: str) -> Any:
+    for place in _PLACES.get(name, ()):
+        try:
+            return getattr(import_module(place), name)
+        except (ImportError, AttributeError):
+            continue
+    if name in _NEWER:
+        return None
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 if TYPE_CHECKING:
     Context = Mapping[str, Any]
@@ -76,7 +90,7 @@ __all__ = [
 
 def default_deferrable() -> bool:
     """Return ``[operators] default_deferrable``."""
-    return bool(conf.getboolean("operators", "default_deferrable", fallback=False))
+    return bool(_find("conf").getboolean("operators", "default_deferrable", fallback=False))
 
 
 def settling_seconds() -> float:
@@ -86,7 +100,7 @@ def settling_seconds() -> float:
     trigger that fires before that meets a scheduler that takes the late report for a failure: "reported that the task
     finished with state success, but the task instance's state attribute is queued" (seen on 3.3.2 under load).
     """
-    return 1.2 * float(conf.getfloat("workers", "min_heartbeat_interval", fallback=5.0))
+    return 1.2 * float(_find("conf").getfloat("workers", "min_heartbeat_interval", fallback=5.0))
 
 
 def mask_secrets(secrets: Iterable[str]) -> None:
@@ -135,14 +149,15 @@ async def get_connection_async(conn_id: str) -> Any:
     ``DeadlockImminentError`` in a busy triggerer (see apache-airflow-providers-common-compat); ``aextra_dejson`` tells
     those versions apart. Otherwise the synchronous look-up runs in a thread.
     """
-    if hasattr(BaseHook, "aget_connection"):
+    hook = _find("BaseHook")
+    if hasattr(hook, "aget_connection"):
         from airflow.sdk import Connection
 
         if hasattr(Connection, "aextra_dejson"):
-            return await BaseHook.aget_connection(conn_id)
+            return await hook.aget_connection(conn_id)
     from asgiref.sync import sync_to_async
 
-    return await sync_to_async(BaseHook.get_connection)(conn_id)
+    return await sync_to_async(hook.get_connection)(conn_id)
 
 
 async def read_extra_async(connection: Any) -> dict[str, Any]:

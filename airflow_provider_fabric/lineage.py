@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from functools import cache, cached_property
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric import __version__
-from airflow_provider_fabric.api.datasets import DatasetName, datasets_of
 from airflow_provider_fabric.compat import operator_lineage_class
-from airflow_provider_fabric.run import FabricRun, Outcome
 
 if TYPE_CHECKING:
     from functools import cached_property
 
+    from airflow_provider_fabric.api.datasets import DatasetName
     from airflow_provider_fabric.hooks.fabric import FabricHook
+    from airflow_provider_fabric.run import FabricRun, Outcome
 
 log = logging.getLogger(__name__)
 
-PRODUCER = f"urn:airflow-provider-fabric:{__version__}"
 FACET_SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunFacet"
 WITH_DATASETS = frozenset({"CopyJob", "DataPipeline"})
 
@@ -53,6 +51,8 @@ class FabricLineage:
         """Read what the run read and wrote from the item's definition."""
         if self.ended is None or self.ended[0].item_type not in WITH_DATASETS:
             return [], []
+        from airflow_provider_fabric.api.datasets import datasets_of
+
         run = self.ended[0]
         try:
             parts = self.hook.get_item_definition(run.job.workspace_id, run.job.item_id)

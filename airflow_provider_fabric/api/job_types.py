@@ -19,6 +19,8 @@ RUN_JOB_TYPES: Mapping[str, str] = {
 }
 
 PUBLISH_DATAFLOW = "ApplyChanges"
+REFRESH_SEMANTIC_MODEL = "Refresh"
+"""Not a job of the scheduler: the Power BI API's word."""
 
 _CANONICAL: Mapping[str, str] = {
     "execute": "run",

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_fabric.api.errors import ErrorDetail
 from airflow_provider_fabric.api.flow import Flow, Request, Response, Service, Sleep, segment
+from airflow_provider_fabric.api.job_types import REFRESH_SEMANTIC_MODEL
 from airflow_provider_fabric.api.models import JobInstance, JobRef, Submission, is_guid, parse_time
 from airflow_provider_fabric.api.retry import ONCE, PATIENT, Replay, RetryBudget, send
 from airflow_provider_fabric.api.status import JobStatus
@@ -28,7 +29,6 @@ from airflow_provider_fabric.exceptions import (
     FabricProtocolError,
 )
 
-JOB_TYPE = "Refresh"
 CLOCK_MARGIN = 60.0
 """Seconds that this machine's clock and Power BI's may differ."""
 
@@ -183,7 +183,7 @@ def _instance(content: Mapping[str, Any], refresh_id: str, model_id: str) -> Job
     return JobInstance(
         id=refresh_id.lower(),
         item_id=model_id,
-        job_type=JOB_TYPE,
+        job_type=REFRESH_SEMANTIC_MODEL,
         invoke_type="Scheduled" if kind == "Scheduled" else "Manual",
         status=status,
         status_text=words[0] if status is JobStatus.UNKNOWN else status.value,

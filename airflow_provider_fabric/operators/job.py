@@ -1,43 +1,30 @@
-"""The life of a job, told once.
+"""Operators that run a job: what they are told, and what each kind of item says differently.
 
-resolve → reconnect, or mind what runs already, or submit → publish id and link → wait (poll or defer) →
-:meth:`FabricRunItemJobOperator.finish`, the one end of every path.
+How the job is started, waited for and ended is told in :mod:`.life`, which only a run needs: a DAG file that names an
+operator pays for this module and little else.
 """
 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.api.models import JobInstance, JobRef, require_guid
-from airflow_provider_fabric.api.payloads import generic_body
-from airflow_provider_fabric.compat import AirflowSkipException, BaseOperator, default_deferrable, settling_seconds
-from airflow_provider_fabric.durable import RunMemory
-from airflow_provider_fabric.exceptions import (
-    FabricError,
-    FabricJobCancelled,
-    FabricJobDeduped,
-    FabricJobError,
-    FabricJobFailed,
-    FabricJobMayBeRunning,
-    FabricJobTimeout,
-)
-from airflow_provider_fabric.failure import Explanation, job_error
+from airflow_provider_fabric.compat import BaseOperator, default_deferrable
 from airflow_provider_fabric.lineage import FabricLineage
-from airflow_provider_fabric.links import RUN_URL_KEY, FabricRunLink, run_url
-from airflow_provider_fabric.operators.killing import cancel_briefly, cancel_run, in_time
-from airflow_provider_fabric.operators.policies import IfRunning, OnDeduped, check_policies, deadline
-from airflow_provider_fabric.operators.starting import Start, other_active_run, start_run
-from airflow_provider_fabric.run import Ending, FabricRun, Outcome, read_event
+from airflow_provider_fabric.links import FabricRunLink
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.flow import Flow
+    from airflow_provider_fabric.api.models import JobInstance, JobRef
     from airflow_provider_fabric.compat import Context
+    from airflow_provider_fabric.failure import Explanation
     from airflow_provider_fabric.hooks.fabric import FabricHook
+    from airflow_provider_fabric.operators.life import JobLife
+    from airflow_provider_fabric.operators.policies import IfRunning, OnDeduped
     from airflow_provider_fabric.operators.runs import Runs
+    from airflow_provider_fabric.run import FabricRun, Outcome
 
 
 class FabricRunItemJobOperator(FabricLineage, BaseOperator):
@@ -119,14 +106,15 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
         self.if_running = if_running
         self.on_deduped = on_deduped
         self.durable = durable
-        self._run: FabricRun | None = None
-        self._memory: RunMemory | None = None
+        self._life: JobLife | None = None
         self._killed = threading.Event()
 
     # What a subclass says differently.
 
     def body(self) -> Mapping[str, Any] | None:
         """Return the body of the submit."""
+        from airflow_provider_fabric.api.payloads import generic_body
+
         return generic_body(self.execution_data, self.parameters)
 
     def check_parameters(self, workspace_id: str, item_id: str) -> None:
@@ -136,10 +124,13 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
         """Return more about why a run failed. One quick try; a :class:`.FabricError` is logged and forgotten."""
         return None
 
-    def progress(self, instance: JobInstance, changed: bool) -> None:
+    def progress(self, run: FabricRun, instance: JobInstance, changed: bool) -> None:
         """Report on a look, while the task itself waits: what changed, not every look. Must not raise."""
         if changed:
             self.log.info("Job instance %s: %s.", instance.id, instance.status_text)
+
+    def look_back(self, run: FabricRun, outcome: Outcome) -> None:
+        """Report on a wait that has ended, before the task does. Must not raise."""
 
     @cached_property
     def runs(self) -> Runs:
@@ -154,145 +145,57 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
 
     def cancel_flow(self, job: JobRef) -> Flow[bool]:
         """Return the conversation that cancels a run, briefly."""
+        from airflow_provider_fabric.operators.killing import cancel_briefly
+
         return cancel_briefly(job)
 
-    # The life.
+    # What Airflow calls.
 
     def execute(self, context: Context) -> Any:
         """Start the run, or find it, and wait for it."""
-        check_policies(self)
-        self._memory = RunMemory(context, self.durable)
-        run, over = start_run(self._start(context), self.runs, self._memory, context, self.log)
-        return self._follow(context, run, here=over)
+        return self._live(context).begin()
 
     def execute_complete(self, context: Context, event: Any, run: Any = None) -> Any:
         """Take over from the triggerer. The event tells all; ``run`` is for whoever clears a deferred task."""
-        self._run, outcome = read_event(event)
-        return self.finish(context, self._run, outcome)
-
-    def finish(self, context: Context, run: FabricRun, outcome: Outcome) -> Any:
-        """End the task: the one place where it is decided what a run's end means.
-
-        :raises FabricJobError: the run did not succeed; the subclass says how.
-        """
-        self._run, self.ended = None, (run, outcome)
-        if outcome.ending is Ending.LOST:
-            raise self._error(FabricJobMayBeRunning, run, outcome, f"may be running. {outcome.message}")
-        if outcome.ending is Ending.TIMEOUT:
-            raise self._timed_out(context, run, outcome)
-        status = outcome.job.get("status", "")
-        if status == "Completed":
-            self.log.info("Job instance %s completed.", run.job.job_instance_id)
-            return outcome.job
-        if status == "Deduped":
-            return self._deduped(context, run, outcome)
-        if status == "Cancelled":
-            raise self._error(FabricJobCancelled, run, outcome, "was cancelled")
-        raise self._error(FabricJobFailed, run, outcome, "failed", self._explain(context, run, outcome))
+        return self._live(context).resume(event)
 
     def on_kill(self) -> None:
         """Cancel the run: the task is being killed. Bounded, best effort, never raises."""
         self._killed.set()
-        run, self._run = self._run, None
-        if run is not None and self.cancel_on_kill:
-            memory = self._memory
-            steps = [lambda: self._cancel(run)] + ([] if memory is None else [lambda: memory.cancel_asked(run)])
-            in_time(*steps)
+        if self._life is not None:
+            self._life.kill()
 
-    # Its steps.
+    # What its life needs.
 
     @cached_property
     def hook(self) -> FabricHook:
         """The hook; made in the worker, never while a DAG is parsed."""
         from airflow_provider_fabric.hooks.fabric import FabricHook
 
-        return FabricHook(self.fabric_conn_id, sleep=self._sleep)
+        return FabricHook(self.fabric_conn_id, sleep=self.sleep)
 
-    def _start(self, context: Context) -> Start:
-        """Return what to start, with ids; whatever is wrong with it is said here, before anything is sent."""
-        body = self.body()
-        workspace_id = self.hook.resolve_workspace(self.workspace)
-        item_id = self.hook.resolve_item(workspace_id, getattr(self, self.item_field), self.item_type)
-        self.check_parameters(workspace_id, item_id)
-        return Start(
-            workspace_id=require_guid(workspace_id, "workspace"),
-            item_id=require_guid(item_id, self.item_field),
-            item_type=self.item_type,
-            job_type=self.job_type,
-            body=body,
-            check_interval=float(self.check_interval),
-            deadline=lambda: deadline(self, context["ti"].start_date),
-            if_running=self.if_running,
-            cancel_on_kill=self.cancel_on_kill,
-            url=self._url,
-            sleep=self._sleep,
-        )
+    @property
+    def item_name(self) -> str:
+        """The item as the user named it."""
+        return str(getattr(self, self.item_field))
 
-    def _url(self, job: JobRef) -> str:
-        return run_url(self.hook.get_conn().host, job.workspace_id, job.item_id, self.item_type, job.job_instance_id)
+    @property
+    def killed(self) -> bool:
+        """Whether the task is being killed."""
+        return self._killed.is_set()
 
-    def _follow(self, context: Context, run: FabricRun, *, here: bool = False) -> Any:
-        """Publish the run, then wait for it, here or in the triggerer."""
-        self._run = run
-        if self._killed.is_set():
-            self.on_kill()
-            raise FabricJobCancelled("The task was killed while it started the run.", job=run.job.to_state())
-        self.log.info("Job instance %s: %s", run.job.job_instance_id, run.run_url)
-        context["ti"].xcom_push(key="job_instance_id", value=run.job.job_instance_id)
-        context["ti"].xcom_push(key=RUN_URL_KEY, value=run.run_url)
-        if not self.wait_for_termination:
-            return {**run.watch().known(), "job_type": run.job_type}
-        if self.deferrable and not here:
-            run = run.not_before(time.time() + settling_seconds())
-            # Airflow 2 keeps the arguments in the history of a task that is cleared while deferred.
-            self.defer(trigger=self.trigger(run), method_name="execute_complete", kwargs={"run": run.to_state()})
-        try:
-            instance = self.runs.watch_job_instance(run.watch(self.progress))
-        except FabricJobError as error:
-            if self._killed.is_set():
-                raise
-            return self.finish(context, run, Outcome.not_seen(error, run))
-        return self.finish(context, run, Outcome.over(instance, run.job.workspace_id))
+    def sleep(self, seconds: float) -> None:
+        """Sleep, unless the task is killed meanwhile.
 
-    def _sleep(self, seconds: float) -> None:
-        """Sleep, unless the task is killed meanwhile."""
+        :raises FabricJobCancelled: it was.
+        """
+        from airflow_provider_fabric.exceptions import FabricJobCancelled
+
         if self._killed.wait(seconds):
             raise FabricJobCancelled("The task was killed while it waited.")
 
-    def _cancel(self, run: FabricRun) -> None:
-        cancel_run(run, lambda: self.hook.run_apart(self.cancel_flow(run.job)), self.log)
+    def _live(self, context: Context) -> JobLife:
+        from airflow_provider_fabric.operators.life import JobLife
 
-    def _timed_out(self, context: Context, run: FabricRun, outcome: Outcome) -> FabricJobError:
-        if self.cancel_on_timeout:
-            RunMemory(context, self.durable).started(run, cancel_asked=True)
-            self._cancel(run)
-        said = "Fabric was asked to cancel it." if self.cancel_on_timeout else "It goes on."
-        return self._error(FabricJobTimeout, run, outcome, f"did not end in time. {said} {outcome.message}")
-
-    def _deduped(self, context: Context, run: FabricRun, outcome: Outcome) -> Any:
-        text = "ran nothing: Fabric found another run of this job active (Deduped)"
-        if self.on_deduped == "skip":
-            raise AirflowSkipException(f"Job instance {run.job.job_instance_id} {text}.")
-        if self.on_deduped == "attach":
-            other = other_active_run(run, self.runs, self._url)
-            if isinstance(other, FabricRun):
-                self.log.info("%s, so this task waits for that run: %s.", text.capitalize(), other.job.job_instance_id)
-                RunMemory(context, self.durable).started(other)
-                return self._follow(context, other)
-            text += f"; on_deduped='attach', but {other} runs are active now"
-        raise self._error(FabricJobDeduped, run, outcome, text)
-
-    def _error(
-        self, kind: type[FabricJobError], run: FabricRun, outcome: Outcome, what: str, more: Explanation | None = None
-    ) -> FabricJobError:
-        return job_error(kind, run, getattr(self, self.item_field), outcome.job, what, more)
-
-    def _explain(self, context: Context, run: FabricRun, outcome: Outcome) -> Explanation | None:
-        try:
-            more = self.explain(run, outcome)
-        except FabricError as error:
-            self.log.warning("Could not learn more about the failure: %s", error)
-            return None
-        for key, value in (more.xcom if more else {}).items():
-            context["ti"].xcom_push(key=key, value=value)
-        return more
+        self._life = JobLife(self, context)
+        return self._life

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from airflow_provider_fabric.api.models import require_guid
 from airflow_provider_fabric.exceptions import FabricInputError
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 
@@ -50,6 +49,8 @@ class FabricRefreshMaterializedLakeViewsOperator(FabricRunItemJobOperator):
         """Return which execution definition to run, if one was given."""
         if self.execution_definition_id is None:
             return None
+        from airflow_provider_fabric.api.models import require_guid
+
         definition = require_guid(self.execution_definition_id, "execution_definition_id")
         return {"executionData": {"mlvExecutionDefinitionId": definition}}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_fabric.api.payloads import notebook_body
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 
 
@@ -58,4 +57,6 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
 
     def body(self) -> Mapping[str, Any] | None:
         """Return ``executionData`` with typed parameters and the configuration."""
+        from airflow_provider_fabric.api.payloads import notebook_body
+
         return notebook_body(self.parameters, self.configuration)

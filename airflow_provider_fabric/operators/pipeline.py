@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.api.activities import ActivityProgress, failed_activities, summary
-from airflow_provider_fabric.api.models import JobInstance, parse_time
-from airflow_provider_fabric.api.payloads import pipeline_body
-from airflow_provider_fabric.exceptions import FabricError
-from airflow_provider_fabric.failure import Explanation
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
-from airflow_provider_fabric.run import FabricRun, Outcome
 
 if TYPE_CHECKING:
-    from airflow_provider_fabric.compat import Context
+    from airflow_provider_fabric.api.activities import ActivityProgress
+    from airflow_provider_fabric.api.models import JobInstance
+    from airflow_provider_fabric.failure import Explanation
+    from airflow_provider_fabric.run import FabricRun, Outcome
 
 FAILED_ACTIVITIES_KEY = "failed_activities"
 """XCom of a failed run: ``name type error_code message inside times`` of each activity that failed."""
@@ -64,35 +62,38 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
         )
         self.validate_parameters = validate_parameters
         self.log_activities = log_activities
-        self._activities = ActivityProgress()
 
     def body(self) -> Mapping[str, Any] | None:
         """Return ``executionData.parameters``."""
+        from airflow_provider_fabric.api.payloads import pipeline_body
+
         return pipeline_body(self.parameters)
 
     def check_parameters(self, workspace_id: str, item_id: str) -> None:
         """Compare the names with those the pipeline's definition declares."""
         if self.validate_parameters and self.parameters:
-            from airflow_provider_fabric.api.parameters import check_names  # not while a DAG is parsed
+            from airflow_provider_fabric.api.parameters import check_names
 
             declared = self.hook.list_pipeline_parameters(workspace_id, item_id)
             check_names(self.parameters, (entry["name"] for entry in declared), f"pipeline {self.pipeline!r}")
 
-    def progress(self, instance: JobInstance, changed: bool) -> None:
+    def progress(self, run: FabricRun, instance: JobInstance, changed: bool) -> None:
         """Log the run's status, and its activities if that is wanted."""
-        super().progress(instance, changed)
-        if self.log_activities and self._run is not None:
-            self._log_activities(self._run, instance.start_time_utc)
+        super().progress(run, instance, changed)
+        if self.log_activities:
+            self._log_activities(run, instance.start_time_utc)
 
-    def finish(self, context: Context, run: FabricRun, outcome: Outcome) -> Any:
-        """End the task. After a wait in the triggerer the activities have not been logged yet."""
+    def look_back(self, run: FabricRun, outcome: Outcome) -> None:
+        """Log the activities after a wait in the triggerer, where nobody has."""
         if self.log_activities and self.deferrable:
-            self._log_activities(run, parse_time(outcome.job.get("start_time_utc")))
-        return super().finish(context, run, outcome)
+            self._log_activities(run, _started(outcome))
 
     def explain(self, run: FabricRun, outcome: Outcome) -> Explanation | None:
         """Return which activities failed, and why. The service forgets them soon, so they are asked for at once."""
-        failed = failed_activities(self._activity_runs(run, parse_time(outcome.job.get("start_time_utc"))))
+        from airflow_provider_fabric.api.activities import failed_activities, summary
+        from airflow_provider_fabric.failure import Explanation
+
+        failed = failed_activities(self._activity_runs(run, _started(outcome)))
         for activity in failed:
             self.log.error("Failed activity: %s", activity)
         return Explanation(
@@ -101,7 +102,15 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
             xcom={FAILED_ACTIVITIES_KEY: [activity.to_dict() for activity in failed[:MAX_STORED]]},
         )
 
+    @cached_property
+    def _activities(self) -> ActivityProgress:
+        from airflow_provider_fabric.api.activities import ActivityProgress
+
+        return ActivityProgress()
+
     def _log_activities(self, run: FabricRun, started: datetime | None) -> None:
+        from airflow_provider_fabric.exceptions import FabricError
+
         try:
             runs = self._activity_runs(run, started)
         except FabricError as error:
@@ -112,7 +121,7 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
 
     def _activity_runs(self, run: FabricRun, started: datetime | None) -> list[dict[str, Any]]:
         """Ask once what the activities did."""
-        from airflow_provider_fabric.api.retry import ONCE  # not while a DAG is parsed
+        from airflow_provider_fabric.api.retry import ONCE
 
         day = timedelta(days=1)  # clocks may differ, and a run may have waited
         return self.hook.query_activity_runs(
@@ -122,3 +131,9 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
             before=datetime.now(timezone.utc) + day,
             budget=ONCE,
         )
+
+
+def _started(outcome: Outcome) -> datetime | None:
+    from airflow_provider_fabric.api.models import parse_time
+
+    return parse_time(outcome.job.get("start_time_utc"))

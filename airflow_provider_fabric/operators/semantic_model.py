@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.api import refreshes
-from airflow_provider_fabric.api.models import JobInstance, JobRef, Submission
-from airflow_provider_fabric.api.payloads import parameter_value
-from airflow_provider_fabric.api.retry import KILL_BUDGET
-from airflow_provider_fabric.api.waiting import Watch
+from airflow_provider_fabric.api.job_types import REFRESH_SEMANTIC_MODEL
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
-from airflow_provider_fabric.run import FabricRun
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.flow import Flow
-    from airflow_provider_fabric.hooks.fabric import FabricHook
+    from airflow_provider_fabric.api.models import JobRef
+    from airflow_provider_fabric.operators.refreshes import RefreshesAsRuns
+    from airflow_provider_fabric.run import FabricRun
 
 
 class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
@@ -64,7 +60,7 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
             workspace=workspace,
             item=semantic_model,
             item_type="SemanticModel",
-            job_type=refreshes.JOB_TYPE,
+            job_type=REFRESH_SEMANTIC_MODEL,
             **kwargs,
         )
         self.refresh_type = refresh_type
@@ -73,6 +69,8 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
 
     def body(self) -> Mapping[str, Any]:
         """Return the request's options."""
+        from airflow_provider_fabric.api.payloads import parameter_value
+
         body: dict[str, Any] = {"type": self.refresh_type}
         if self.objects is not None:
             body["objects"] = parameter_value(self.objects, "objects")
@@ -83,6 +81,8 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
     @cached_property
     def runs(self) -> RefreshesAsRuns:
         """Refreshes, in the words of the job scheduler."""
+        from airflow_provider_fabric.operators.refreshes import RefreshesAsRuns
+
         return RefreshesAsRuns(self.hook)
 
     def trigger(self, run: FabricRun) -> Any:
@@ -93,51 +93,7 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
 
     def cancel_flow(self, job: JobRef) -> Flow[bool]:
         """Return the conversation that cancels a refresh, briefly."""
-        return refreshes.cancel_semantic_model_refresh(
-            job.workspace_id, job.item_id, job.job_instance_id, budget=KILL_BUDGET
-        )
+        from airflow_provider_fabric.api.refreshes import cancel_semantic_model_refresh
+        from airflow_provider_fabric.api.retry import KILL_BUDGET
 
-
-class RefreshesAsRuns:
-    """Refreshes of semantic models behind the names that the life of a job calls."""
-
-    def __init__(self, hook: FabricHook) -> None:
-        self._hook = hook
-
-    def run_item_job(
-        self, workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None = None
-    ) -> Submission:
-        """Start a refresh, once."""
-        return self._hook.refresh_semantic_model(workspace_id, item_id, body)
-
-    def find_item_job_instances(
-        self, workspace_id: str, item_id: str, job_type: str, *, since: float | None = None
-    ) -> list[JobInstance]:
-        """Return the model's latest refreshes, newest first."""
-        return self._hook.list_semantic_model_refreshes(workspace_id, item_id, since=since)
-
-    def get_item_job_instance(self, workspace_id: str, item_id: str, job_instance_id: str) -> JobInstance:
-        """Return one refresh."""
-        return self._hook.get_semantic_model_refresh(workspace_id, item_id, job_instance_id)
-
-    def cancel_item_job_instance(self, workspace_id: str, item_id: str, job_instance_id: str) -> bool:
-        """Cancel a refresh."""
-        return self._hook.cancel_semantic_model_refresh(workspace_id, item_id, job_instance_id)
-
-    def wait_for_job_instance(
-        self,
-        workspace_id: str,
-        item_id: str,
-        job_instance_id: str,
-        *,
-        check_interval: float = 60.0,
-        timeout: float | None = None,
-    ) -> JobInstance:
-        """Wait until a refresh is over."""
-        now = time.time()
-        job = JobRef(workspace_id, item_id, job_instance_id)
-        return self.watch_job_instance(Watch(job, now, check_interval, now, None if timeout is None else now + timeout))
-
-    def watch_job_instance(self, watch: Watch) -> JobInstance:
-        """Wait until a refresh is over, in the rhythm its watch tells."""
-        return self._hook.watch_semantic_model_refresh(watch)
+        return cancel_semantic_model_refresh(job.workspace_id, job.item_id, job.job_instance_id, budget=KILL_BUDGET)

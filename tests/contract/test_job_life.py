@@ -387,7 +387,7 @@ def test_a_kill_cancels_the_run_once_and_ends_the_wait(
     runner = TaskRunner(lambda: task)
 
     def kill_when_started() -> None:
-        while task._run is None:
+        while task._life is None or task._life.run is None:
             started.wait(0.01)
         task.on_kill()
         task.on_kill()

@@ -9,8 +9,12 @@ import pytest
 from benchmarks.imports import measure
 
 
+MODULES = [f"airflow_provider_fabric.operators.{module}" for module in ("pipeline", "semantic_model")]
+
+
+@pytest.mark.parametrize("module", MODULES)
 @pytest.mark.skipif(find_spec("airflow.sdk") is None, reason="measured on top of airflow.sdk, which Airflow 2 has not")
-def test_an_operator_brings_few_modules_along_and_no_http_library() -> None:
-    figures = measure(1)
+def test_an_operator_brings_few_modules_along_and_no_http_library(module: str) -> None:
+    figures = measure(1, module)
     assert figures["heavy"] == []
-    assert figures["modules"] <= 25, figures["names"]
+    assert figures["modules"] <= 10, figures["names"]

@@ -105,7 +105,7 @@ def killed_while_waiting(tenant: FabricEmulator, item: str, store: StateStore) -
         return operators[-1]
 
     def kill() -> None:
-        while not operators or operators[0]._run is None:
+        while not operators or operators[0]._life is None or operators[0]._life.run is None:
             threading.Event().wait(0.01)
         operators[0].on_kill()
 
@@ -135,7 +135,7 @@ def test_on_airflow_2_a_cleared_deferred_task_sees_its_run_off(
     tenant.control.add_job_rule(duration_seconds=60, cancel_seconds=0.3, count=1)
     operator = pipeline(wait_for_termination=False)()
     TaskRunner(lambda: operator, store=None).run()
-    history = {"run": operator._run.to_state()}
+    history = {"run": operator._life.run.to_state()}
     monkeypatch.setattr(starting, "cleared_deferral", lambda context: history)
     assert TaskRunner(pipeline(), store=None).run()["status"] == "Completed"
     seen = jobs(tenant)

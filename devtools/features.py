@@ -45,6 +45,7 @@ _ITEMS = "tests/contract/operators/test_other_items.py::"
 _FAILURES = "tests/contract/operators/test_failures.py::"
 _SENSORS = "tests/contract/operators/test_sensors.py::"
 _SIGN_IN = "tests/contract/test_sign_in.py::"
+_LINEAGE = "tests/e2e/test_lineage.py::"
 _EVERY = "tests/unit/operators/test_every_operator.py::"
 
 FEATURES = (
@@ -142,7 +143,7 @@ FEATURES = (
         NO,
         NO,
         "Airflow ≥ 3.3",
-        ("tests/e2e/test_stack.py::test_mark_failed_then_clear",),
+        ("tests/e2e/test_chaos_subset.py::test_one_run_once",),
     ),
     Feature(
         "A timeout cancels the run and names it",
@@ -287,7 +288,7 @@ FEATURES = (
         NO,
         NO,
         "of SQL and notebooks",
-        ("tests/contract/operators/test_lineage.py::test_a_copy_jobs_event",),
+        (f"{_LINEAGE}test_the_last_event_names_what_was_read_and_written",),
     ),
     Feature(
         "Emulator, and pytest fixtures for your own DAGs",

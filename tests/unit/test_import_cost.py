@@ -8,7 +8,6 @@ import pytest
 
 from benchmarks.imports import measure
 
-
 MODULES = [f"airflow_provider_fabric.operators.{module}" for module in ("pipeline", "semantic_model")]
 
 

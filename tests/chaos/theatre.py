@@ -81,5 +81,5 @@ def _celery(servers: ExitStack, database: Postgres) -> dict[str, str]:
     broker = servers.enter_context(Redis(program))
     return {
         "AIRFLOW__CELERY__BROKER_URL": broker.url,
-        "AIRFLOW__CELERY__RESULT_BACKEND": database.url.replace("postgresql+psycopg2", "db+postgresql"),
+        "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{database.url}",
     }

@@ -6,6 +6,8 @@
     python -m devtools.matrix --cell 3.3.2/3.13       one cell; repeat it
     python -m devtools.matrix --write                 also write the table into docs/compatibility.md
 
+The matrix takes hours, so what came of a cell is kept, and the table shows the last run of each.
+
 A cell is an Airflow version and a Python version, read from the headers of ``constraints/``; the lowest cell is the
 lowest Airflow on its lowest Python with the lowest versions that pyproject.toml allows. Each has an environment of its
 own, ``.venv-<airflow>-<python>``.
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import os
 import platform
 import re
@@ -23,12 +26,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+RESULTS = REPOSITORY / "build" / "matrix" / "results.json"
 PAGE = REPOSITORY / "docs" / "compatibility.md"
 MARKED = re.compile(r"(<!-- matrix -->\n).*?(<!-- end matrix -->)", re.DOTALL)
 LOWEST = "lowest"
@@ -74,6 +78,7 @@ class Row:
     cell: Cell
     result: str
     seconds: float
+    day: str = field(default_factory=lambda: f"{datetime.now(timezone.utc):%Y-%m-%d}")
 
     @property
     def good(self) -> bool:
@@ -170,22 +175,33 @@ def run(cell: Cell) -> Row:
     return Row(cell, result if cell.end_to_end is False else f"{result}, end to end too", time.monotonic() - start)
 
 
+def keep(row: Row) -> None:
+    """Remember what came of a cell."""
+    rows = {known.cell.name: known for known in [*kept(), row]}
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    RESULTS.write_text(json.dumps({name: [row.result, row.seconds, row.day] for name, row in rows.items()}, indent=1))
+
+
+def kept() -> list[Row]:
+    """Return what came of each cell when it was run last, in order."""
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    return [Row(cell, *known[cell.name]) for cell in cells() if cell.name in known]
+
+
 def table(rows: Sequence[Row]) -> str:
     """Return the rows as Markdown."""
-    lines = ["| Airflow | Python | Libraries | Result | Minutes |", "| --- | --- | --- | --- | --- |"]
+    lines = ["| Airflow | Python | Libraries | Result | Minutes | Day |", "| --- | --- | --- | --- | --- | --- |"]
     for row in rows:
         libraries = "the lowest allowed" if row.cell.lowest else "`constraints/`"
         minutes = f"{row.seconds / 60:.1f}"
-        lines.append(f"| {row.cell.airflow} | {row.cell.python} | {libraries} | {row.result} | {minutes} |")
+        lines.append(f"| {row.cell.airflow} | {row.cell.python} | {libraries} | {row.result} | {minutes} | {row.day} |")
     return "\n".join(lines)
 
 
 def write(rows: Sequence[Row]) -> None:
     """Put the table into the documentation."""
-    when = (
-        f"{datetime.now(timezone.utc):%Y-%m-%d}, {platform.system()} on {platform.machine()}, {os.cpu_count()} cores."
-    )
-    PAGE.write_text(MARKED.sub(lambda found: f"{found[1]}{when}\n\n{table(rows)}\n{found[2]}", PAGE.read_text()))
+    where = f"{platform.system()} on {platform.machine()}, {os.cpu_count()} cores."
+    PAGE.write_text(MARKED.sub(lambda found: f"{found[1]}{where}\n\n{table(rows)}\n{found[2]}", PAGE.read_text()))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -201,10 +217,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     rows = []
     for name in arguments.cell or everything:
         rows.append(run(everything[name]))
+        keep(rows[-1])
         print(f"{name}: {rows[-1].result} ({rows[-1].seconds / 60:.1f} min)", flush=True)
     print(f"\n{table(rows)}")
     if arguments.write:
-        write(rows)
+        write(kept())
     ran = [row for row in rows if not row.result.startswith("left out")]
     return 0 if ran and all(row.good for row in ran) else 1
 

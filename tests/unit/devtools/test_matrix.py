@@ -54,9 +54,20 @@ def test_the_table_goes_between_its_markers(monkeypatch: pytest.MonkeyPatch, tmp
     page = tmp_path / "compatibility.md"
     page.write_text("before\n<!-- matrix -->\nold\n<!-- end matrix -->\nafter\n")
     monkeypatch.setattr(matrix, "PAGE", page)
-    matrix.write([Row(Cell("2.10.5", "3.10", lowest=True), "9 passed", 90)])
+    matrix.write([Row(Cell("2.10.5", "3.10", lowest=True), "9 passed", 90, "2026-11-25")])
     text = page.read_text()
-    assert "| 2.10.5 | 3.10 | the lowest allowed | 9 passed | 1.5 |" in text
+    assert "| 2.10.5 | 3.10 | the lowest allowed | 9 passed | 1.5 | 2026-11-25 |" in text
     assert text.startswith("before\n<!-- matrix -->\n")
     assert text.endswith("<!-- end matrix -->\nafter\n")
     assert "old" not in text
+
+
+def test_what_came_of_a_cell_is_kept_until_it_is_run_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(matrix, "RESULTS", tmp_path / "build" / "results.json")
+    newest, oldest = Cell("3.3.2", "3.13", end_to_end=True), Cell("2.10.5", "3.10")
+    for row in (Row(newest, "1 failed", 5), Row(oldest, "8 passed", 6), Row(newest, "9 passed", 7)):
+        matrix.keep(row)
+    assert [(row.cell, row.result, row.seconds) for row in matrix.kept()] == [
+        (oldest, "8 passed", 6),
+        (newest, "9 passed", 7),
+    ]

@@ -15,7 +15,7 @@ import pytest
 from airflow_provider_fabric.emulator import FabricEmulator
 from devtools.airflow_stack import AirflowStack
 from devtools.metadata_db import TaskInstance
-from devtools.postgres import Postgres, postgres_folder
+from devtools.servers import Postgres, postgres_folder
 from tests.chaos import report
 
 pytestmark = pytest.mark.chaos

@@ -11,8 +11,7 @@ import pytest
 
 from airflow_provider_fabric.emulator import FabricEmulator
 from devtools.airflow_stack import AirflowStack
-from devtools.postgres import Postgres, postgres_folder
-from devtools.redis import Redis, redis_program
+from devtools.servers import Postgres, Redis, postgres_folder, redis_program
 from tests.chaos import report
 from tests.chaos.cells import Cell
 from tests.chaos.stage import Scene, Stage

@@ -24,7 +24,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT = "airflow-provider-fabric"
-BESIDE = ("psycopg2-binary", "asyncpg", "apache-airflow-providers-celery", "celery<5.6", "redis")
+BESIDE = ("psycopg2-binary", "asyncpg", "apache-airflow-providers-celery", "celery<5.7", "redis")
 """Not dependencies of ours, but pinned too: the reliability tests run Airflow on PostgreSQL and on Celery.
 
 Celery 5.7 lost a name that the executor's module imports (apache-airflow-providers-celery 3.13.1).

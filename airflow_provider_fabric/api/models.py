@@ -36,7 +36,10 @@ def require_guid(value: object, name: str) -> str:
 
 
 def parse_time(text: object) -> datetime | None:
-    """Read one of the service's times, as an aware datetime in UTC, or ``None`` if there is none."""
+    """Read one of the service's times, as an aware datetime in UTC, or ``None`` if there is none.
+
+    The first day of year 1 is what .NET services write for a time that was never set.
+    """
     match = _TIME.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         return None
@@ -44,9 +47,10 @@ def parse_time(text: object) -> datetime | None:
     micro = (fraction or "0")[:6].ljust(6, "0")
     zone = "+00:00" if offset in (None, "Z") else offset
     try:
-        return datetime.fromisoformat(f"{whole}.{micro}{zone}").astimezone(timezone.utc)
+        moment = datetime.fromisoformat(f"{whole}.{micro}{zone}").astimezone(timezone.utc)
     except (ValueError, OverflowError):
         return None
+    return moment if moment.year > 1 else None
 
 
 def _field(content: Mapping[str, Any], name: str, what: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from math import inf
 from typing import Any
 
 from airflow_provider_fabric.api.flow import Flow, Request, Sleep
@@ -39,7 +40,7 @@ def find_instances(
     """Return an item's instances of a job type, newest first.
 
     :param job_type: kind of job; aliases count as the same; ``None`` for any.
-    :param since: epoch seconds by our clock; only instances started at or after it.
+    :param since: epoch seconds by our clock; only instances started at or after it, or active without a start yet.
     :param clock: epoch seconds.
     :param budget: how long each page is tried.
     """
@@ -51,8 +52,15 @@ def find_instances(
     if since is not None:
         skew = service_now - clock() if service_now is not None else 0.0
         earliest = since + skew - CLOCK_MARGIN
-        found = [i for i in found if i.start_time_utc is not None and i.start_time_utc.timestamp() >= earliest]
-    return sorted(found, key=lambda i: i.start_time_utc.timestamp() if i.start_time_utc else 0.0, reverse=True)
+        found = [i for i in found if _started(i) >= earliest]
+    return sorted(found, key=_started, reverse=True)
+
+
+def _started(instance: JobInstance) -> float:
+    """Return when a run started, in epoch seconds: never yet, if it is active and the service names no moment."""
+    if instance.start_time_utc is not None:
+        return instance.start_time_utc.timestamp()
+    return 0.0 if instance.status.is_terminal else inf
 
 
 def submit_once(
@@ -104,10 +112,12 @@ def adopt(
             found = yield from find()
         except FabricError:
             continue
-        candidates = [i.id for i in found if i.invoke_type.casefold() != "scheduled" and i.id not in known]
-        if len(candidates) == 1:
-            return Submission(candidates[0], adopted=True)
-        if candidates:
+        new = [i for i in found if i.invoke_type.casefold() != "scheduled" and i.id not in known]
+        candidates = [i.id for i in new]
+        dated = [i.id for i in new if i.start_time_utc is not None]  # the others may have been asked for before
+        if len(dated) == 1:
+            return Submission(dated[0], adopted=True)
+        if dated:
             break
     raise _may_be_running(unclear, workspace_id, item_id, candidates)
 
@@ -115,7 +125,8 @@ def adopt(
 def _may_be_running(
     unclear: FabricAmbiguousError, workspace_id: str, item_id: str, candidates: list[str]
 ) -> FabricJobMayBeRunning:
-    seen = f"these instances started since: {', '.join(candidates)}" if candidates else "no new instance is to be seen"
+    named = ", ".join(candidates)
+    seen = f"these instances started since, or wait: {named}" if named else "no new instance is to be seen"
     error = FabricJobMayBeRunning(
         f"{unclear} A run may be going on; {seen}. Look at the item's runs in Fabric before you start another.",
         job={"workspace_id": workspace_id, "item_id": item_id},

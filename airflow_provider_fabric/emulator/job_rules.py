@@ -28,6 +28,7 @@ class JobRule:
     :param statuses: pairs of a fraction of the duration and the status from then on.
     :param visible_after_seconds: until then reads do not find the instance...
     :param invisible_as: ...and answer ``404``, or 200 with this word as ``failureReason.errorCode``.
+    :param dated_after_seconds: until then ``startTimeUtc`` is null, as the OpenAPI file allows of a run that waits.
     :param retry_after: service seconds for ``Retry-After`` of the 202 and of every read while it is active.
     :param cancel_seconds: how long a cancellation takes.
     :param activities: activity runs to show instead of those of the pipeline's own definition.
@@ -50,6 +51,7 @@ class JobRule:
     statuses: list[Any] | None = None
     visible_after_seconds: float = 0
     invisible_as: str = "404"
+    dated_after_seconds: float = 0
     retry_after: float | None = None
     cancel_seconds: float | None = None
     activities: list[dict[str, Any]] | None = None

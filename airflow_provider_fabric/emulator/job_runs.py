@@ -87,6 +87,7 @@ def start_run(
         failure_reason=reason,
         root_activity_id=new_id(),
         visible_at=now + config.scaled(rule.visible_after_seconds if rule else 0),
+        dated_at=now + config.scaled(rule.dated_after_seconds if rule else 0),
         rule=rule,
         parts=item.parts,
     )

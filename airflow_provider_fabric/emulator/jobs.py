@@ -35,6 +35,7 @@ class JobInstance:
 
     :param timeline: moments (epoch seconds) and the status from then on, in order; the last one is the outcome.
     :param visible_at: until then reads do not find it.
+    :param dated_at: until then it shows no start.
     :param parts: the item's definition at the start, for activity runs.
     """
 
@@ -50,6 +51,7 @@ class JobInstance:
     failure_reason: Any
     root_activity_id: str
     visible_at: float
+    dated_at: float
     rule: JobRule | None
     parts: Parts
     cancel_requests: int = 0
@@ -103,7 +105,7 @@ class JobInstance:
             "invokeType": self.invoke_type,
             "status": self.status(now),
             "rootActivityId": self.root_activity_id,
-            "startTimeUtc": service_time(self.started_at),
+            "startTimeUtc": service_time(self.started_at) if now >= self.dated_at else None,
             "endTimeUtc": service_time(self.ends_at) if over else None,
             "failureReason": self.failure_reason if over else None,
         }

@@ -80,6 +80,16 @@ def test_a_cleared_task_starts_nothing_beside_the_run_of_a_submit_cut_short(
     assert (seen["started"], seen["cancel_requests"]) == (1, 0)
 
 
+def test_a_submit_cut_short_is_found_though_its_run_waits_and_names_no_start(
+    tenant: FabricEmulator, pipeline: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant.control.add_job_rule(duration_seconds=2.0, dated_after_seconds=1.5)
+    task = TaskRunner(pipeline())
+    cut_short(task, monkeypatch)
+    assert task.run()["status"] == "Completed"
+    assert jobs(tenant)["started"] == 1
+
+
 def test_a_cleared_task_starts_over_once_the_run_of_a_submit_cut_short_has_ended(
     tenant: FabricEmulator, pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

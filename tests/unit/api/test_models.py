@@ -60,7 +60,6 @@ UTC = timezone.utc
         ("2024-06-22T06:35:00.000001", datetime(2024, 6, 22, 6, 35, 0, 1, UTC)),
         ("2024-06-22T06:35:00.7812154+09:00", datetime(2024, 6, 21, 21, 35, 0, 781215, UTC)),
         (" 2024-06-22T06:35:00 ", datetime(2024, 6, 22, 6, 35, tzinfo=UTC)),
-        ("0001-01-01T00:00:00", datetime(1, 1, 1, tzinfo=UTC)),
     ],
 )
 def test_times_of_the_service_are_utc(text: str, moment: datetime) -> None:
@@ -81,6 +80,7 @@ def test_times_of_the_service_are_utc(text: str, moment: datetime) -> None:
         "2024-13-22T06:35:00",
         "2024-06-22T25:35:00",
         "2024-06-22T06:35:00.",
+        "0001-01-01T00:00:00",
         "0001-01-01T00:00:00+05:00",
         "2024-06-22T06:35:00+99:00",
         "2024-06-22T06:35:00 GMT",
@@ -91,7 +91,7 @@ def test_what_is_no_time_is_none(text: Any) -> None:
 
 
 @given(
-    st.datetimes(min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29)),
+    st.datetimes(min_value=datetime(2, 1, 3), max_value=datetime(9999, 12, 29)),
     st.integers(0, 9),
     st.sampled_from([None, 0, 330, -480, 540]),
 )

@@ -112,6 +112,15 @@ def test_what_is_not_ours_is_not_adopted(entry: dict[str, Any], options: dict[st
     assert talk.result().job_instance_id == OTHER_JOB
 
 
+def test_a_run_that_waits_may_have_been_asked_for_before_and_is_named() -> None:
+    waits = started(startTimeUtc=None, status="NotStarted")
+    talk = submitting([LOST, *[page(waits)] * len(LOOKS)])
+    assert isinstance(talk.error, FabricJobMayBeRunning)
+    assert JOB in str(talk.error)
+    talk = submitting([LOST, page(waits), page(started())])
+    assert talk.result() == Submission(JOB, adopted=True)
+
+
 @pytest.mark.parametrize("status", ["NotStarted", "Queued", "Completed", "Failed", "Deduped"])
 def test_ours_may_be_in_any_status_by_now(status: str) -> None:
     assert submitting([LOST, page(started(status=status))]).result().job_instance_id == JOB
@@ -182,11 +191,17 @@ def finding(answers: list[Answer], **options: Any) -> list[str]:
 def test_instances_are_found_on_all_pages_newest_first() -> None:
     entries = [started(1.0, "a"), started(3.0, "b"), started(2.0, "c"), started(0.0, "d", startTimeUtc=None)]
     answers: list[Answer] = [page(*entries[:2], token="t"), page(*entries[2:], started(9.0, "x", jobType="Other"))]
-    assert finding(answers) == ["b", "c", "a", "d"]
+    assert finding(answers) == ["d", "b", "c", "a"]  # one that waits has not started yet
 
 
 def test_since_is_by_our_clock_with_a_margin_for_whole_seconds() -> None:
-    entries = [started(-1.9, "a"), started(-2.1, "b"), started(startTimeUtc="0001-01-01T00:00:00")]
+    entries = [started(-1.9, "a"), started(-2.1, "b")]
     assert finding([page(*entries)], since=START) == ["a"]
     ahead = formatdate(START + 100, usegmt=True)
     assert finding([page(started(98.1, "a"), started(97.9, "b"), date=ahead)], since=START) == ["a"]
+
+
+@pytest.mark.parametrize("never", [None, "0001-01-01T00:00:00"])
+def test_since_counts_a_run_that_waits_and_none_that_ended_without_a_start(never: str | None) -> None:
+    waits, over = started(0.0, "a", startTimeUtc=never), started(0.0, "b", startTimeUtc=never, status="Deduped")
+    assert finding([page(waits, over)], since=START) == ["a"]

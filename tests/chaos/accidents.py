@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Callable
 
 import psutil
 
@@ -83,18 +84,31 @@ def _settled(scene: Scene) -> None:
     time.sleep(3)
 
 
+def _as_a_person(scene: Scene, do: Callable[[], None]) -> None:
+    """Do something in the UI; try it again if a busy Airflow answers with an error."""
+    for pause in (5.0, 10.0, None):
+        try:
+            with scene.stage.person:
+                do()
+        except Exception as error:
+            if pause is None:
+                raise
+            scene.say(f"trying again: {error}")
+            time.sleep(pause)
+        else:
+            return
+
+
 def clear(scene: Scene) -> None:
     """Clear the task."""
     _settled(scene)
-    with scene.stage.person:
-        scene.airflow.clear(scene.dag_id, scene.run_id)
+    _as_a_person(scene, lambda: scene.airflow.clear(scene.dag_id, scene.run_id))
     scene.say("cleared")
 
 
 def _mark(scene: Scene, state: str) -> None:
     _settled(scene)
-    with scene.stage.person:
-        scene.airflow.set_state(scene.dag_id, scene.run_id, "run", state)
+    _as_a_person(scene, lambda: scene.airflow.set_state(scene.dag_id, scene.run_id, "run", state))
     scene.say(f"marked {state}")
 
 

@@ -270,6 +270,7 @@ class Stage:
                 scene.cell.accident(scene)
         except Exception as error:  # noqa: BLE001 - one cell's trouble must not end the others
             scene.trouble = f"{type(error).__name__}: {error}"
+            scene.end_runs()  # nothing will happen to it any more
         deadline = scene.started_at + WAVE_SECONDS
         while time.time() < deadline and scene.run_id:
             if scene.over():

@@ -13,7 +13,7 @@ VENV := .venv/bin
 PORTS := $(if $(AIRFLOW_PORT),--airflow-port $(AIRFLOW_PORT)) $(if $(EMULATOR_PORT),--emulator-port $(EMULATOR_PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo demo-up test test-all docs docs-parts dist lint format test-unit test-e2e test-wheel chaos bench bench-quick constraints clean
+.PHONY: help environment demo demo-up test test-all docs docs-parts dist lint format test-unit test-e2e test-wheel test-examples chaos bench bench-quick constraints clean
 
 help:  ## Show this
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -28,8 +28,8 @@ demo: environment  ## Run the example DAG in a real Airflow against the emulator
 demo-up: environment  ## Leave Airflow's UI and the emulator running until Ctrl-C
 	@exec $(VENV)/python -m devtools.demo --up $(PORTS)
 
-test: lint  ## Lint, types, and every test but those that build environments of their own (test-wheel, docs)
-	$(VENV)/python -m pytest -n $(PROCESSES) -m "not docs and not wheel"
+test: lint  ## Lint, types, and every test but those that build environments of their own (test-wheel, test-examples, docs)
+	$(VENV)/python -m pytest -n $(PROCESSES) -m "not docs and not wheel and not examples"
 
 test-all: environment .venv-docs/installed-for  ## The suites on every Airflow and Python we support (hours); writes docs/compatibility.md
 	$(VENV)/python -m devtools.matrix --write
@@ -66,6 +66,9 @@ test-unit: environment  ## The tests that need no Airflow process
 
 test-e2e: environment  ## The tests that run a real Airflow
 	$(VENV)/python -m pytest -m e2e
+
+test-examples: environment  ## Every example DAG in a real Airflow, on a machine that has nothing else to do
+	$(VENV)/python -m pytest -m examples
 
 chaos: environment  ## Everything goes wrong in a real Airflow, on PostgreSQL and Celery: make chaos AIRFLOW=2.11.2
 	@devtools/servers.sh

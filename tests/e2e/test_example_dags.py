@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_fabric.emulator import FabricEmulator
 from devtools.airflow_stack import AirflowStack
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.examples]
 
 ATTACHED = "One at a time"
 """A pipeline whose run is to be met while it is active."""

@@ -26,7 +26,8 @@ def lineage(airflow_stack: AirflowStack, emulator: FabricEmulator) -> tuple[str,
     file = Path(json.loads(airflow_stack.env["AIRFLOW__OPENLINEAGE__TRANSPORT"])["log_file_path"])
 
     def ends() -> list[dict[str, Any]]:
-        events = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        lines = file.read_text().splitlines() if file.exists() else []
+        events = [event for event in map(json.loads, lines) if event["job"]["name"].split(".")[0] == DAG_ID]
         told = {event["job"]["name"] for event in events if event["eventType"] == "COMPLETE"}
         return events if {f"{DAG_ID}.{mode}" for mode in MODES} <= told else []
 
@@ -36,7 +37,6 @@ def lineage(airflow_stack: AirflowStack, emulator: FabricEmulator) -> tuple[str,
 def test_every_event_is_as_specified(lineage):
     _, events = lineage
     assert {event["eventType"] for event in events} >= {"START", "COMPLETE"}
-    assert {event["job"]["name"].partition(".")[0] for event in events} == {DAG_ID}
     for event in events:
         openlineage.check(event)
 

@@ -100,7 +100,7 @@ def settling_seconds() -> float:
     trigger that fires before that meets a scheduler that takes the late report for a failure: "reported that the task
     finished with state success, but the task instance's state attribute is queued" (seen on 3.3.2 under load).
     """
-    return 1.2 * float(_find("conf").getfloat("workers", "min_heartbeat_interval", fallback=5.0))
+    return 1.5 * float(_find("conf").getfloat("workers", "min_heartbeat_interval", fallback=5.0))
 
 
 def mask_secrets(secrets: Iterable[str]) -> None:

@@ -92,8 +92,8 @@ class Dialect:
             # A supervisor that sees its task's sockets close before the process ends (3.1.8, 3.3.2) sleeps this long
             # before it says that the task has left. Had the task been deferred and resumed meanwhile, the scheduler
             # would fail it: "reported … finished with state success, but the task instance's state is running".
-            # The default of 5 s is longer than the runs of the emulator.
-            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
+            # The default of 5 s is longer than the runs of the emulator. See ``compat.settling_seconds``.
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
             "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "2",

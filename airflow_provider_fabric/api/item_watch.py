@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class ItemWatch:
     :param interval: seconds between looks.
     :param deadline: when to stop waiting, or ``None``.
     :param allow_failed: after a failed run, wait for another one.
+    :param next_look: not to be looked at before this.
     """
 
     workspace_id: str
@@ -40,6 +42,7 @@ class ItemWatch:
     interval: float
     deadline: float | None = None
     allow_failed: bool = False
+    next_look: float = 0.0
 
     def __str__(self) -> str:
         """Return what is waited for, in messages."""
@@ -85,6 +88,9 @@ def watch_item(watch: ItemWatch, *, clock: Clock = time.time) -> Flow[JobInstanc
     :raises FabricJobTimeout: the deadline passed first.
     :raises FabricError: looking on cannot help: wrong ids, no rights.
     """
+    wait = min(watch.next_look, watch.deadline or math.inf) - clock()
+    if wait > 0:
+        yield Sleep(wait)
     while True:
         pause = watch.interval
         try:

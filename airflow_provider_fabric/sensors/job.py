@@ -18,6 +18,8 @@ from airflow_provider_fabric.run import Outcome
 from airflow_provider_fabric.sensors.run import FabricRunSensor
 
 if TYPE_CHECKING:
+    from airflow.triggers.base import BaseTrigger
+
     from airflow_provider_fabric.api.waiting import Watch
     from airflow_provider_fabric.compat import Context
 
@@ -62,16 +64,15 @@ class FabricJobInstanceSensor(FabricRunSensor):
 
     def execute(self, context: Context) -> Any:
         """Wait, here or in the triggerer."""
-        url = self.publish(context, require_guid(self.job_instance_id, "job_instance_id"))
-        if not self.deferrable:
-            return super().execute(context)
+        self.publish(context, self._job.job_instance_id)
+        return super().execute(context)
+
+    def trigger(self, context: Context, next_look: float) -> BaseTrigger:
+        """Return what waits in the triggerer."""
         from airflow_provider_fabric.triggers.job import FabricJobInstanceTrigger
 
-        run = self.as_run(self._job, url)
-        return self.defer(
-            trigger=FabricJobInstanceTrigger(self.fabric_conn_id, run.to_state(), cancel_on_kill=False),
-            method_name="execute_complete",
-        )
+        run = self.as_run(self._job, "").not_before(next_look)
+        return FabricJobInstanceTrigger(self.fabric_conn_id, run.to_state(), cancel_on_kill=False)
 
     def poke(self, context: Context) -> Any:
         """Look once."""
@@ -151,22 +152,23 @@ class FabricItemJobSensor(FabricRunSensor):
         watch = self._watch(context)
         self.publish(context, None)
         self.log.info("Waiting for %s.", watch)
-        if not self.deferrable:
-            return super().execute(context)
+        return super().execute(context)
+
+    def trigger(self, context: Context, next_look: float) -> BaseTrigger:
+        """Return what waits in the triggerer."""
         from airflow_provider_fabric.triggers.item_job import FabricItemJobTrigger
 
-        return self.defer(
-            trigger=FabricItemJobTrigger(
-                self.fabric_conn_id,
-                watch.workspace_id,
-                watch.item_id,
-                watch.job_type,
-                watch.since,
-                watch.interval,
-                deadline=time.time() + float(self.timeout),
-                allow_failed=watch.allow_failed,
-            ),
-            method_name="execute_complete",
+        watch = self._watch(context)
+        return FabricItemJobTrigger(
+            self.fabric_conn_id,
+            watch.workspace_id,
+            watch.item_id,
+            watch.job_type,
+            watch.since,
+            watch.interval,
+            deadline=time.time() + float(self.timeout),
+            allow_failed=watch.allow_failed,
+            next_look=next_look,
         )
 
     def poke(self, context: Context) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from airflow_provider_fabric.compat import (
     AirflowSkipException,
     BaseSensorOperator,
     default_deferrable,
+    settling_seconds,
 )
 from airflow_provider_fabric.exceptions import FabricError, FabricJobFailed, FabricJobMayBeRunning
 from airflow_provider_fabric.failure import job_error
@@ -19,6 +22,8 @@ from airflow_provider_fabric.links import RUN_URL_KEY, FabricRunLink, run_url
 from airflow_provider_fabric.run import Ending, FabricRun, Outcome
 
 if TYPE_CHECKING:
+    from airflow.triggers.base import BaseTrigger
+
     from airflow_provider_fabric.compat import Context
     from airflow_provider_fabric.hooks.fabric import FabricHook
 
@@ -75,6 +80,24 @@ class FabricRunSensor(BaseSensorOperator):
         """Seconds between looks."""
         return max(1.0, float(self.poke_interval))
 
+    def trigger(self, context: Context, next_look: float) -> BaseTrigger:
+        """Return what waits in the triggerer.
+
+        :param next_look: epoch seconds before which it does not look.
+        """
+        raise NotImplementedError
+
+    def execute(self, context: Context) -> Any:
+        """Wait, here or in the triggerer: only for what one look does not settle."""
+        if not self.deferrable:
+            return super().execute(context)
+        with self._never_fail():
+            found = self.poke(context)
+        if found:
+            return found.xcom_value
+        next_look = time.time() + max(self.interval, settling_seconds())
+        return self.defer(trigger=self.trigger(context, next_look), method_name="execute_complete")
+
     def publish(self, context: Context, job_instance_id: str | None) -> str:
         """Publish the page of a run, or of the item."""
         url = run_url(self.hook.get_conn().host, *self.ids, self.item_type, job_instance_id)
@@ -87,8 +110,14 @@ class FabricRunSensor(BaseSensorOperator):
         :raises FabricJobFailed: the run did not complete.
         :raises AirflowSensorTimeout: there was none within the sensor's ``timeout``.
         """
-        try:
+        with self._never_fail():
             return self.finish(context, Outcome.from_state(event))
+
+    @contextmanager
+    def _never_fail(self) -> Iterator[None]:
+        """Apply ``never_fail`` where Airflow does not."""
+        try:
+            yield
         except FabricError as error:
             if getattr(self, "never_fail", False):
                 raise AirflowSkipException(f"{error} Skipping, because never_fail is set.") from error

@@ -27,6 +27,7 @@ class FabricItemJobTrigger(BaseTrigger):
     :param check_interval: seconds between looks.
     :param deadline: epoch seconds at which to give up, or ``None``.
     :param allow_failed: after a failed run, wait for another one.
+    :param next_look: epoch seconds before which the item is not looked at.
     """
 
     def __init__(
@@ -39,10 +40,13 @@ class FabricItemJobTrigger(BaseTrigger):
         check_interval: float,
         deadline: float | None = None,
         allow_failed: bool = False,
+        next_look: float | None = None,
     ) -> None:
         super().__init__()
         self.fabric_conn_id = fabric_conn_id
-        self.watch = ItemWatch(workspace_id, item_id, job_type, since, check_interval, deadline, allow_failed)
+        self.watch = ItemWatch(
+            workspace_id, item_id, job_type, since, check_interval, deadline, allow_failed, next_look or 0.0
+        )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments."""
@@ -58,6 +62,7 @@ class FabricItemJobTrigger(BaseTrigger):
                 "check_interval": watch.interval,
                 "deadline": watch.deadline,
                 "allow_failed": watch.allow_failed,
+                "next_look": watch.next_look,
             },
         )
 

@@ -78,6 +78,25 @@ def test_a_run_that_began_since_the_data_interval_counts(tenant: FabricEmulator,
     assert for_item(deferrable, job_type="Execute").run()["job_instance_id"] == started
 
 
+def test_what_is_over_needs_no_triggerer(tenant: FabricEmulator, item: str):
+    """Nor would Airflow bear it: a trigger that fires at once meets a task whose end is not reported yet."""
+    job = tenant.control.start_job(item)
+    time.sleep(0.3)
+    for task in (for_item(deferrable=True), for_instance(job, deferrable=True)):
+        assert (task.run()["job_instance_id"], task.deferrals) == (job, 0)
+
+
+def test_the_triggerer_looks_an_interval_later(tenant: FabricEmulator, item: str):
+    schedule_starts(tenant, item, after=0.3)
+    task = for_item(deferrable=True, poke_interval=2)
+    began = time.time()
+    assert (task.run()["status"], task.deferrals) == ("Completed", 1)
+    assert time.time() - began > 2
+    assert tenant.control.stats()["routes"]["GET /v1/workspaces/{workspaceId}/items/{itemId}/jobs/instances"] == {
+        "200": 2
+    }
+
+
 def test_an_older_run_does_not_count(tenant: FabricEmulator, item: str, deferrable: bool):
     tenant.control.start_job(item)
     time.sleep(0.3)

@@ -9,7 +9,8 @@ import requests
 
 from devtools.airflow_versions import Dialect
 
-TIMEOUT_SECONDS = 30.0
+TIMEOUT_SECONDS = 90.0
+"""Longer than SQLite waits for its lock (30 s): the answer says more than silence."""
 
 
 class AirflowRest:

@@ -119,7 +119,6 @@ def figures(
         "lag_p99": lags[int(0.99 * len(lags))] if lags else None,
         "lag_max": lags[-1] if lags else None,
         "cpu_seconds": sum(result["cpu_seconds"] for result in results),
-        "creation_stall_ms": max(result["creation_stall_ms"] for result in results),
         "longest_stall_ms": max(result["longest_stall_ms"] for result in results),
         "p999_stall_ms": max(result["p999_stall_ms"] for result in results),
         "longest_busy_ms": max(result["longest_busy_ms"] for result in results),

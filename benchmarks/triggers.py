@@ -10,6 +10,10 @@ from typing import Any
 import httpx
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+AT_ONCE = 20
+"""Requests at the same time. Without a bound ``httpx`` queues a thousand, in a list it walks through for each of them: on
+a machine that is a little too slow the triggerer's loop then blocks for ten seconds and more, and never recovers."""
+
 _clients: dict[str, NaiveClient] = {}
 
 
@@ -23,6 +27,7 @@ class NaiveClient:
         self._connection = connection
         self._http = httpx.AsyncClient(verify=connection["extra"]["verify"], base_url=connection["host"])
         self._token: asyncio.Task[str] | None = None
+        self._turn = asyncio.Semaphore(AT_ONCE)
 
     async def _sign_in(self) -> str:
         extra = self._connection["extra"]
@@ -41,7 +46,8 @@ class NaiveClient:
             self._token = asyncio.ensure_future(self._sign_in())
         token = await asyncio.shield(self._token)
         try:
-            answer = await self._http.get(path, headers={"Authorization": f"Bearer {token}"})
+            async with self._turn:
+                answer = await self._http.get(path, headers={"Authorization": f"Bearer {token}"})
         except httpx.HTTPError:
             return None
         return str(answer.json()["status"]) if answer.status_code == 200 else None

@@ -11,8 +11,8 @@ import httpx
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 AT_ONCE = 20
-"""Requests at the same time. Without a bound ``httpx`` queues a thousand, in a list it walks through for each of them: on
-a machine that is a little too slow the triggerer's loop then blocks for ten seconds and more, and never recovers."""
+"""Requests at the same time. Without a bound ``httpx`` queues a thousand, in a list it walks through for each of them:
+on a machine that is a little too slow the loop then blocks for ten seconds and more at a time, and never recovers."""
 
 _clients: dict[str, NaiveClient] = {}
 

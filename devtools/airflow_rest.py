@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import requests
@@ -11,6 +12,28 @@ from devtools.airflow_versions import Dialect
 
 TIMEOUT_SECONDS = 90.0
 """Longer than SQLite waits for its lock (30 s): the answer says more than silence."""
+
+
+def as_a_person(do: Callable[[], None], *, done: Callable[[], bool], say: Callable[[str], None] | None = None) -> None:
+    """Do something in Airflow, and try again if it is busy, as a person would.
+
+    :param do: what to do.
+    :param done: whether it has been done although the answer was an error.
+    :param say: told of every error.
+    """
+    for pause in (5.0, 10.0, None):
+        try:
+            do()
+        except Exception as error:
+            if done():
+                return
+            if pause is None:
+                raise
+            if say is not None:
+                say(f"trying again: {error}")
+            time.sleep(pause)
+        else:
+            return
 
 
 class AirflowRest:

@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import Any
 from uuid import uuid4
 
-from devtools.airflow_rest import AirflowRest
+from devtools.airflow_rest import AirflowRest, as_a_person
 from devtools.airflow_versions import connection_variable, dialect, installed_airflow
 from devtools.metadata_db import TERMINAL_RUN_STATES, MetadataDatabase, TaskInstance
 from devtools.processes import LOOPBACK, MARK, Component, claim_port, end, sweep, uninterrupted
@@ -196,9 +196,12 @@ class AirflowStack:
             return False
 
         self.wait_until(parsed, timeout, f"DAG {dag_id} parsed")
-        run_id = run_id or f"stack__{uuid4().hex[:12]}"
-        self.rest.trigger(dag_id, run_id, conf or {})
-        return run_id
+        chosen = run_id or f"stack__{uuid4().hex[:12]}"
+        as_a_person(
+            lambda: self.rest.trigger(dag_id, chosen, conf or {}),
+            done=lambda: self.run_state(dag_id, chosen) is not None,
+        )
+        return chosen
 
     def clear(
         self, dag_id: str, run_id: str, task_ids: Sequence[str] | None = None, *, downstream: bool = False

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import psutil
 
+from devtools.airflow_rest import as_a_person
 from tests.chaos.stage import Scene
 
 UNREACHABLE_SECONDS = 60.0
@@ -85,18 +86,13 @@ def _settled(scene: Scene) -> None:
 
 
 def _as_a_person(scene: Scene, do: Callable[[], None]) -> None:
-    """Do something in the UI; try it again if a busy Airflow answers with an error."""
-    for pause in (5.0, 10.0, None):
-        try:
-            with scene.stage.person:
-                do()
-        except Exception as error:
-            if pause is None:
-                raise
-            scene.say(f"trying again: {error}")
-            time.sleep(pause)
-        else:
-            return
+    """Do something in the UI."""
+
+    def alone() -> None:
+        with scene.stage.person:
+            do()
+
+    as_a_person(alone, done=lambda: False, say=scene.say)
 
 
 def clear(scene: Scene) -> None:

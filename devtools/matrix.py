@@ -170,9 +170,14 @@ def run(cell: Cell) -> Row:
             check=False,
         )
     shutil.rmtree(home, ignore_errors=True)
-    last = (log.read_text().strip().splitlines() or ["error: nothing was printed"])[-1]
-    result = re.sub(r" in [\d.]+s.*", "", last.strip("= "))
+    result = summary(log.read_text())
     return Row(cell, result if cell.end_to_end is False else f"{result}, end to end too", time.monotonic() - start)
+
+
+def summary(printed: str) -> str:
+    """Return what pytest says last, which Airflow's deprecations may follow."""
+    said = re.findall(r"^=* ?(\d+ (?:passed|failed|error|skipped).*?) in [\d.]+s", printed, re.MULTILINE)
+    return said[-1] if said else "error: pytest did not end"
 
 
 def keep(row: Row) -> None:

@@ -18,8 +18,6 @@ from airflow_provider_fabric.run import Outcome
 from airflow_provider_fabric.sensors.run import FabricRunSensor
 
 if TYPE_CHECKING:
-    from airflow.triggers.base import BaseTrigger
-
     from airflow_provider_fabric.api.waiting import Watch
     from airflow_provider_fabric.compat import Context
 
@@ -67,7 +65,7 @@ class FabricJobInstanceSensor(FabricRunSensor):
         self.publish(context, self._job.job_instance_id)
         return super().execute(context)
 
-    def trigger(self, context: Context, next_look: float) -> BaseTrigger:
+    def trigger(self, context: Context, next_look: float) -> Any:
         """Return what waits in the triggerer."""
         from airflow_provider_fabric.triggers.job import FabricJobInstanceTrigger
 
@@ -154,7 +152,7 @@ class FabricItemJobSensor(FabricRunSensor):
         self.log.info("Waiting for %s.", watch)
         return super().execute(context)
 
-    def trigger(self, context: Context, next_look: float) -> BaseTrigger:
+    def trigger(self, context: Context, next_look: float) -> Any:
         """Return what waits in the triggerer."""
         from airflow_provider_fabric.triggers.item_job import FabricItemJobTrigger
 

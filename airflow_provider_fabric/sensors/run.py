@@ -22,8 +22,6 @@ from airflow_provider_fabric.links import RUN_URL_KEY, FabricRunLink, run_url
 from airflow_provider_fabric.run import Ending, FabricRun, Outcome
 
 if TYPE_CHECKING:
-    from airflow.triggers.base import BaseTrigger
-
     from airflow_provider_fabric.compat import Context
     from airflow_provider_fabric.hooks.fabric import FabricHook
 
@@ -80,7 +78,7 @@ class FabricRunSensor(BaseSensorOperator):
         """Seconds between looks."""
         return max(1.0, float(self.poke_interval))
 
-    def trigger(self, context: Context, next_look: float) -> BaseTrigger:
+    def trigger(self, context: Context, next_look: float) -> Any:
         """Return what waits in the triggerer.
 
         :param next_look: epoch seconds before which it does not look.

@@ -130,9 +130,17 @@ def asset_class() -> Any:
 
 
 def first_rescheduled(context: Mapping[str, Any]) -> Any:
-    """Return when a rescheduled sensor looked first (Airflow ≥ 3.0), or ``None``."""
-    ask = getattr(context["ti"], "get_first_reschedule_date", None)
-    return ask(context) if ask is not None else None
+    """Return when a rescheduled sensor looked first, or ``None``."""
+    ti = context["ti"]
+    ask = getattr(ti, "get_first_reschedule_date", None)
+    if ask is not None:
+        return ask(context)
+    from airflow.sensors.base import _orig_start_date  # Airflow 2: as its own sensors ask
+
+    first_try = (ti.max_tries or 0) - (context["task"].retries or 0) + 1
+    return _orig_start_date(
+        dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index, try_number=first_try
+    )
 
 
 def operator_lineage_class() -> Any:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 RUN_URL_KEY = "run_url"
 MICROSOFT_API_HOST = "https://api.fabric.microsoft.com"
+PRIVATE_LINK = ".api.fabric.microsoft.com"
 PORTAL = "https://app.fabric.microsoft.com"
 
 #: Kind of item → the portal's word for it in addresses, as the portal's own address bar shows them.
@@ -33,9 +34,11 @@ def run_url(
 
     A pipeline and a Spark job have a page per run in the monitoring hub; other kinds open at the item.
 
-    :param host: API root of the connection; anything but Microsoft's own is taken to have a portal of its own.
+    :param host: API root of the connection; anything but Microsoft's own (or a workspace's private link to it) is taken
+        to have a portal of its own.
     """
-    root = PORTAL if host == MICROSOFT_API_HOST else host
+    own = host == MICROSOFT_API_HOST or host.endswith(PRIVATE_LINK)
+    root = PORTAL if own else host
     if item_type == "DataPipeline" and job_instance_id:
         return (
             f"{root}/workloads/data-pipeline/monitoring/workspaces/{workspace_id}/pipelines/{item_id}/{job_instance_id}"

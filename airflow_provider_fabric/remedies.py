@@ -25,8 +25,13 @@ REMEDIES: Mapping[str, str] = {
         "This operation is not open to this kind of identity: use a connection that signs in as a user "
         "(auth_type refresh_token), or run the item from a pipeline."
     ),
-    "InsufficientPrivileges": "Grant the identity the role Contributor (or higher) on the workspace.",
-    "InsufficientScopes": "Ask for the delegated scopes Workspace.ReadWrite.All, Item.ReadWrite.All, Item.Execute.All.",
+    "InsufficientPrivileges": (
+        "Grant the identity the role Contributor on the workspace, or Member for dataflows and dbt jobs."
+    ),
+    "InsufficientScopes": (
+        "Ask for the delegated scopes Workspace.ReadWrite.All, Item.ReadWrite.All, Item.Execute.All, and "
+        "Dataflow.Execute.All for dataflows."
+    ),
     "Unauthorized": "Check that the identity may use Fabric APIs (tenant setting) and is a member of the workspace.",
     "TokenExpired": "The token was refused also after a new one was fetched: check the clock of this machine.",
     "CapacityNotActive": "The capacity is paused: resume it in the Azure portal, then run the task again.",

@@ -27,6 +27,7 @@ class FabricRun:
     :param next_look: not to be looked at before this.
     :param check_interval: seconds between looks.
     :param deadline: when to stop waiting, or ``None``.
+    :param ours: whether this task (or an earlier try of it) started it; another's run is never cancelled.
     """
 
     job: JobRef
@@ -37,6 +38,7 @@ class FabricRun:
     next_look: float
     check_interval: float
     deadline: float | None = None
+    ours: bool = True
 
     def to_state(self) -> dict[str, Any]:
         """Return plain values; none is a secret."""
@@ -72,8 +74,8 @@ class FabricRun:
         return replace(self, next_look=max(self.next_look, moment))
 
     def again(self, job: JobRef, run_url: str, now: float) -> FabricRun:
-        """Return the same wait for another run."""
-        return replace(self, job=job, run_url=run_url, submitted_at=now, next_look=now)
+        """Return the same wait for a run that somebody else started."""
+        return replace(self, job=job, run_url=run_url, submitted_at=now, next_look=now, ours=False)
 
 
 class Ending(str, Enum):

@@ -59,7 +59,12 @@ FEATURES = (
         ("tests/e2e/test_example_dag.py::test_every_task_succeeds_at_its_first_try",),
     ),
     Feature(
-        "Copy jobs: run and reset", YES, NO, NO, "n/a", ("tests/contract/test_hook_operations.py::test_operation",)
+        "Copy jobs: run and reset",
+        YES,
+        "run only",
+        NO,
+        "n/a",
+        ("tests/contract/test_hook_operations.py::test_operation",),
     ),
     Feature(
         "Notebooks, Spark jobs, dbt jobs, materialized lake views",

@@ -71,6 +71,12 @@ class Cell:
         return REPOSITORY / f".venv-{self.airflow}-{self.python}{'-lowest' if self.lowest else ''}"
 
 
+def commit() -> str:
+    """Return what is checked out, in short."""
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False).stdout.strip()
+
+
 @dataclass(frozen=True)
 class Row:
     """What became of a cell."""
@@ -79,6 +85,7 @@ class Row:
     result: str
     seconds: float
     day: str = field(default_factory=lambda: f"{datetime.now(timezone.utc):%Y-%m-%d}")
+    commit: str = field(default_factory=commit)
 
     @property
     def good(self) -> bool:
@@ -184,7 +191,9 @@ def keep(row: Row) -> None:
     """Remember what came of a cell."""
     rows = {known.cell.name: known for known in [*kept(), row]}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps({name: [row.result, row.seconds, row.day] for name, row in rows.items()}, indent=1))
+    RESULTS.write_text(
+        json.dumps({name: [row.result, row.seconds, row.day, row.commit] for name, row in rows.items()}, indent=1)
+    )
 
 
 def kept() -> list[Row]:
@@ -195,11 +204,15 @@ def kept() -> list[Row]:
 
 def table(rows: Sequence[Row]) -> str:
     """Return the rows as Markdown."""
-    lines = ["| Airflow | Python | Libraries | Result | Minutes | Day |", "| --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        "| Airflow | Python | Libraries | Result | Minutes | Day | Commit |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for row in rows:
         libraries = "the lowest allowed" if row.cell.lowest else "`constraints/`"
         minutes = f"{row.seconds / 60:.1f}"
-        lines.append(f"| {row.cell.airflow} | {row.cell.python} | {libraries} | {row.result} | {minutes} | {row.day} |")
+        cells = (row.cell.airflow, row.cell.python, libraries, row.result, minutes, row.day, row.commit)
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

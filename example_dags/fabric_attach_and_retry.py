@@ -18,7 +18,9 @@ from airflow_provider_fabric.operators.item import FabricUpsertItemDefinitionOpe
 from airflow_provider_fabric.operators.pipeline import FabricRunPipelineOperator
 from airflow_provider_fabric.retry_policies import fabric_retry_policy
 
-PIPELINE = {"properties": {"activities": [{"name": "Wait1", "type": "Wait"}]}}
+PIPELINE = {
+    "properties": {"activities": [{"name": "Wait1", "type": "Wait", "typeProperties": {"waitTimeInSeconds": 120}}]}
+}
 # Airflow 3.3 brought retry policies: a missing right fails at once, a throttled call waits as told.
 POLICY = {"retry_policy": fabric_retry_policy()} if RetryPolicy is not None else {}
 
@@ -54,6 +56,5 @@ with DAG(
         pipeline="One at a time",
         if_running="attach",
         timeout=3600,
-        cancel_on_timeout=True,
     )
     deploy_pipeline >> start_pipeline >> run_or_attach

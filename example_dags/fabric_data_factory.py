@@ -2,6 +2,9 @@
 
 It needs a connection ``fabric_default`` and a workspace: the Airflow variable ``fabric_workspace`` (name or GUID), or
 "Emulator workspace", which the emulator has. Every wait is deferred to the triggerer.
+
+On a real tenant its dataflow needs a connection that signs in as a user (``auth_type`` ``refresh_token``), and the copy
+job in ``definitions/`` is a placeholder for your own.
 """
 
 from __future__ import annotations

@@ -22,7 +22,9 @@ from airflow_provider_fabric.operators.pipeline import FabricRunPipelineOperator
 from airflow_provider_fabric.triggers.events import FabricJobEventTrigger
 
 WORKSPACE = "Emulator workspace"
-PIPELINE = {"properties": {"activities": [{"name": "Wait1", "type": "Wait"}]}}
+PIPELINE = {
+    "properties": {"activities": [{"name": "Wait1", "type": "Wait", "typeProperties": {"waitTimeInSeconds": 1}}]}
+}
 
 if AssetWatcher is not None:
     loaded = fabric_asset(

@@ -17,7 +17,9 @@ except ImportError:  # Airflow 2
 
 from airflow_provider_fabric.hooks.fabric import FabricHook
 
-PIPELINE = {"properties": {"activities": [{"name": "Wait1", "type": "Wait"}]}}
+PIPELINE = {
+    "properties": {"activities": [{"name": "Wait1", "type": "Wait", "typeProperties": {"waitTimeInSeconds": 1}}]}
+}
 
 with DAG(
     dag_id="fabric_hook_taskflow",

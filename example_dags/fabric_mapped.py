@@ -20,7 +20,7 @@ from airflow_provider_fabric.operators.pipeline import FabricRunPipelineOperator
 WORKSPACE = "{{ var.value.get('fabric_workspace', 'Emulator workspace') }}"
 PIPELINE = {
     "properties": {
-        "activities": [{"name": "Wait1", "type": "Wait"}],
+        "activities": [{"name": "Wait1", "type": "Wait", "typeProperties": {"waitTimeInSeconds": 1}}],
         "parameters": {"region": {"type": "string"}},
     }
 }

@@ -2,6 +2,8 @@
 
 It needs a connection ``fabric_default`` and a workspace: the Airflow variable ``fabric_workspace``, or "Emulator
 workspace", which the emulator has.
+
+On a real tenant its dataflow needs a connection that signs in as a user (``auth_type`` ``refresh_token``).
 """
 
 from __future__ import annotations

@@ -22,7 +22,9 @@ from airflow_provider_fabric.operators.item import FabricUpsertItemDefinitionOpe
 from airflow_provider_fabric.sensors.job import FabricItemJobSensor, FabricJobInstanceSensor
 
 WORKSPACE = "{{ var.value.get('fabric_workspace', 'Emulator workspace') }}"
-PIPELINE = {"properties": {"activities": [{"name": "Wait1", "type": "Wait"}]}}
+PIPELINE = {
+    "properties": {"activities": [{"name": "Wait1", "type": "Wait", "typeProperties": {"waitTimeInSeconds": 1}}]}
+}
 
 with DAG(
     dag_id="fabric_sensors",

@@ -2,6 +2,8 @@
 
 It needs a connection ``fabric_default`` and a workspace: the Airflow variable ``fabric_workspace``, or "Emulator
 workspace", which the emulator has.
+
+On a real tenant, give the Spark job an ``abfss`` path of your own main file, and name a table that exists.
 """
 
 from __future__ import annotations

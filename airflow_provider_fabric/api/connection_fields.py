@@ -206,7 +206,8 @@ _FIELDS = (
     Field(
         "job_calls_per_minute",
         "Job calls per minute",
-        "This process's share of the 200 job-scheduler calls a minute that Fabric allows an identity.",
+        "Calls that a triggerer makes, out of the 200 job-scheduler calls a minute that Fabric allows an identity. "
+        "Tasks that wait in a worker are not counted.",
         kind=Kind.INTEGER,
         default=180,
         minimum=1,

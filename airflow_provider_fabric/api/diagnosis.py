@@ -86,7 +86,7 @@ def _seen(settings: FabricSettings, answer: Response) -> tuple[bool, str]:
     if not names:
         return False, (
             "Signed in, and the Fabric API answers, but this identity sees no workspace: add it to one (Manage "
-            "access), as Contributor to run items."
+            "access), as Contributor to run items, or Member for dataflows and dbt jobs."
         )
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return True, f"Signed in ({settings.auth_type.value}). Workspaces: {names[0]!r}{more}."

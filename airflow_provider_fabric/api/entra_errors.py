@@ -46,7 +46,7 @@ REMEDIES: Mapping[int, str] = {
     700003: "The device that signed in is gone from the tenant. Sign in again with fabric-login.",
     700005: "The refresh token was issued by another tenant: check tenant_id, or run fabric-login for this tenant.",
     70008: f"The refresh token has expired. {_NEW_LOGIN}",
-    700082: f"The refresh token has expired: it was not used for 90 days. {_NEW_LOGIN}",
+    700082: f"The refresh token has expired: it was issued more than 90 days ago. {_NEW_LOGIN}",
     700084: f"The refresh token was made for a web page and lives 24 hours only. {_NEW_LOGIN}",
     50173: f"The sign-in was revoked, for instance by a new password. {_NEW_LOGIN}",
     9002313: "What was sent is malformed: the password is probably not a refresh token, or was cut when it was copied.",

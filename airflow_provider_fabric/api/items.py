@@ -14,6 +14,7 @@ from airflow_provider_fabric.api.flow import Flow, Request, segment
 from airflow_provider_fabric.api.models import Item, Workspace
 from airflow_provider_fabric.api.operations import finish
 from airflow_provider_fabric.api.pages import list_all
+from airflow_provider_fabric.api.payloads import texts
 from airflow_provider_fabric.api.retry import Replay, send
 from airflow_provider_fabric.exceptions import FabricInputError, FabricProtocolError
 
@@ -232,6 +233,6 @@ def reset_copy_job(workspace_id: str, copy_job_id: str, entity_ids: list[str] | 
     if entity_ids is not None:
         if not entity_ids:
             raise FabricInputError("entity_ids is empty: give the ids of the entities to reset, or None for all.")
-        body["copyJobEntitiesToReset"] = [{"copyJobEntityId": entity} for entity in entity_ids]
+        body["copyJobEntitiesToReset"] = [{"copyJobEntityId": e} for e in texts(entity_ids, "entity_ids") or ()]
     path = item_path(workspace_id, copy_job_id, "CopyJob", typed=True) + "/resetCopyJob"
     yield from send(Request("POST", path, f"reset copy job {copy_job_id}", json=body), replay=Replay.SAFE)

@@ -7,7 +7,7 @@ item. Python values go in; the service's form comes out; what cannot be sent is 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timezone
 from decimal import Decimal
 from enum import Enum
@@ -83,6 +83,19 @@ def _checked(parameters: Mapping[str, Any]) -> dict[str, Any]:
     if twice:
         raise FabricInputError("parameters: names must differ by more than upper and lower case.")
     return {name: parameter_value(value, name) for name, value in parameters.items()}
+
+
+def texts(value: Sequence[str] | None, name: str) -> list[str] | None:
+    """Return a list of texts as it is sent; ``None`` for none.
+
+    :param name: the argument, for messages.
+    :raises FabricInputError: it is one text, which would be taken apart into letters, or holds something else.
+    """
+    if not value:
+        return None
+    if isinstance(value, str) or not all(isinstance(text, str) and text.strip() for text in value):
+        raise FabricInputError(f"{name} must be a list of texts, such as ['first', 'second'], got {value!r}.")
+    return list(value)
 
 
 def pipeline_body(parameters: Mapping[str, Any] | None) -> dict[str, Any] | None:

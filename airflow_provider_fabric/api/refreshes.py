@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 
 from airflow_provider_fabric.api.errors import ErrorDetail
 from airflow_provider_fabric.api.flow import Flow, Request, Response, Service, Sleep, segment
+from airflow_provider_fabric.api.headers import http_date
 from airflow_provider_fabric.api.job_types import REFRESH_SEMANTIC_MODEL
 from airflow_provider_fabric.api.models import JobInstance, JobRef, Submission, is_guid, parse_time
 from airflow_provider_fabric.api.retry import ONCE, PATIENT, Replay, RetryBudget, send
 from airflow_provider_fabric.api.status import JobStatus
-from airflow_provider_fabric.api.submit import adopt
+from airflow_provider_fabric.api.submit import adopt, started_since
 from airflow_provider_fabric.api.waiting import Watch
 from airflow_provider_fabric.exceptions import (
     FabricAmbiguousError,
@@ -28,9 +29,6 @@ from airflow_provider_fabric.exceptions import (
     FabricNotFoundError,
     FabricProtocolError,
 )
-
-CLOCK_MARGIN = 60.0
-"""Seconds that this machine's clock and Power BI's may differ."""
 
 _STATUSES: Mapping[str, JobStatus] = {
     "completed": JobStatus.COMPLETED,
@@ -76,7 +74,7 @@ def refresh_semantic_model(
         unclear = error
 
     def find() -> Flow[list[JobInstance]]:
-        return list_semantic_model_refreshes(workspace_id, model_id, since=before + unclear.waited)
+        return list_semantic_model_refreshes(workspace_id, model_id, since=before + unclear.waited, clock=clock)
 
     return (yield from adopt(unclear, find, workspace_id, model_id))
 
@@ -93,24 +91,28 @@ def _submission(answer: Response, action: str) -> Submission:
 
 
 def list_semantic_model_refreshes(
-    workspace_id: str, model_id: str, *, since: float | None = None, budget: RetryBudget = PATIENT
+    workspace_id: str,
+    model_id: str,
+    *,
+    since: float | None = None,
+    budget: RetryBudget = PATIENT,
+    clock: Clock = time.time,
 ) -> Flow[list[JobInstance]]:
     """Return a model's latest refreshes, newest first; Power BI keeps about 60.
 
     https://learn.microsoft.com/rest/api/power-bi/datasets/get-refresh-history-in-group
 
-    :param since: epoch seconds; only refreshes started at or after it.
+    :param since: epoch seconds by our clock; only refreshes started at or after it.
     :param budget: how long the call is tried.
+    :param clock: epoch seconds.
     """
     request = _request("GET", _path(workspace_id, model_id), f"list refreshes of semantic model {model_id}")
-    entries = (yield from send(request, replay=Replay.SAFE, budget=budget)).json_object().get("value")
+    answer = yield from send(request, replay=Replay.SAFE, budget=budget)
+    entries = answer.json_object().get("value")
     if not isinstance(entries, list):
         raise FabricProtocolError(f"Could not {request.action}: the answer has no list 'value'.")
     found = [_instance(e, str(e.get("requestId")), model_id) for e in entries if isinstance(e, dict)]
-    if since is None:
-        return found
-    earliest = since - CLOCK_MARGIN
-    return [i for i in found if i.start_time_utc is not None and i.start_time_utc.timestamp() >= earliest]
+    return found if since is None else started_since(found, since, http_date(answer.headers.get("date")), clock)
 
 
 def get_semantic_model_refresh(

@@ -18,6 +18,9 @@ from airflow_provider_fabric.api.connection_reader import ConnectionReader, is_t
 from airflow_provider_fabric.api.connection_urls import authority_of, is_microsoft, proxies_of, root_of
 
 POWER_BI_HOST = "https://api.powerbi.com"
+RESERVED_SCOPES = frozenset({"openid", "profile", "offline_access"})
+"""What msal asks for by itself, and refuses to be asked for; Microsoft's tutorial puts ``offline_access`` into
+connections."""
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SHARED_TENANTS = {"common", "organizations", "consumers"}
@@ -102,7 +105,7 @@ class FabricSettings:
             host=root,
             power_bi_host=power_bi or (POWER_BI_HOST if own else root),
             authority=authority_of(reader),
-            scope=" ".join((reader.line("scope") or "").split()),
+            scope=" ".join(s for s in (reader.line("scope") or "").split() if s not in RESERVED_SCOPES),
             power_bi_scope=reader.line("power_bi_scope") or "",
             verify=reader.flag_or_path("verify"),
             proxies=proxies_of(reader),

@@ -7,7 +7,7 @@ looked at, by the service's own clock (the ``Date`` header of the list), so that
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from math import inf
 from typing import Any
 
@@ -50,10 +50,20 @@ def find_instances(
     if job_type is not None:
         found = [i for i in found if same_job_type(i.job_type, job_type)]
     if since is not None:
-        skew = service_now - clock() if service_now is not None else 0.0
-        earliest = since + skew - CLOCK_MARGIN
-        found = [i for i in found if _started(i) >= earliest]
+        found = started_since(found, since, service_now, clock)
     return sorted(found, key=_started, reverse=True)
+
+
+def started_since(
+    found: Iterable[JobInstance], since: float, service_now: float | None, clock: Clock
+) -> list[JobInstance]:
+    """Return the instances that started at or after a moment, or are active without a start yet.
+
+    :param since: epoch seconds by our clock.
+    :param service_now: epoch seconds by the service's clock, as its answer says.
+    """
+    skew = service_now - clock() if service_now is not None else 0.0
+    return [instance for instance in found if _started(instance) >= since + skew - CLOCK_MARGIN]
 
 
 def _started(instance: JobInstance) -> float:

@@ -64,8 +64,8 @@ def _async(flow: Callable[P, Flow[T]]) -> Callable[Concatenate[FabricHook, P], A
 class FabricHook(BaseHook):
     """Sign in to Microsoft Fabric with an Airflow connection and call its REST API.
 
-    Every method has a twin that starts with ``a`` and is awaited; both run the same flow, whose parameters, result and
-    errors are described there (:mod:`airflow_provider_fabric.api`).
+    Every call to Fabric has a twin that starts with ``a`` and is awaited; both run the same flow, whose parameters,
+    result and errors are described there (:mod:`airflow_provider_fabric.api`).
 
     :param fabric_conn_id: id of a connection of type ``fabric``.
     :param sleep: how to pause between tries in synchronous calls.

@@ -107,7 +107,7 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
         self.on_deduped = on_deduped
         self.durable = durable
         self._life: JobLife | None = None
-        self._killed = threading.Event()
+        self._killed: threading.Event | None = None
 
     # What a subclass says differently.
 
@@ -141,7 +141,7 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
         """Return what waits for the run in the triggerer."""
         from airflow_provider_fabric.triggers.job import FabricJobInstanceTrigger
 
-        return FabricJobInstanceTrigger(self.fabric_conn_id, run.to_state(), self.cancel_on_kill)
+        return FabricJobInstanceTrigger(self.fabric_conn_id, run.to_state(), self.cancel_on_kill and run.ours)
 
     def cancel_flow(self, job: JobRef) -> Flow[bool]:
         """Return the conversation that cancels a run, briefly."""
@@ -161,6 +161,7 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
 
     def on_kill(self) -> None:
         """Cancel the run: the task is being killed. Bounded, best effort, never raises."""
+        self._killed = self._killed or threading.Event()
         self._killed.set()
         if self._life is not None:
             self._life.kill()
@@ -182,7 +183,7 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
     @property
     def killed(self) -> bool:
         """Whether the task is being killed."""
-        return self._killed.is_set()
+        return self._killed is not None and self._killed.is_set()
 
     def sleep(self, seconds: float) -> None:
         """Sleep, unless the task is killed meanwhile.
@@ -191,11 +192,12 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
         """
         from airflow_provider_fabric.exceptions import FabricJobCancelled
 
-        if self._killed.wait(seconds):
+        if (self._killed or threading.Event()).wait(seconds):
             raise FabricJobCancelled("The task was killed while it waited.")
 
     def _live(self, context: Context) -> JobLife:
         from airflow_provider_fabric.operators.life import JobLife
 
+        self._killed = self._killed or threading.Event()  # not before: operators are copied and pickled with their DAG
         self._life = JobLife(self, context)
         return self._life

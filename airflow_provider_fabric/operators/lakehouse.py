@@ -111,9 +111,11 @@ class FabricRunTableMaintenanceOperator(FabricRunItemJobOperator):
 
     def body(self) -> Mapping[str, Any] | None:
         """Return which table, and what to do to it."""
+        from airflow_provider_fabric.api.payloads import texts  # not while a DAG is parsed
+
         if not isinstance(self.table, str) or not self.table.strip():
             raise FabricInputError(f"table must be the name of a table, got {self.table!r}.")
-        optimize = {"vOrder": self.v_order, "zOrderBy": list(self.z_order_by) if self.z_order_by else None}
+        optimize = {"vOrder": self.v_order, "zOrderBy": texts(self.z_order_by, "z_order_by")}
         work = {
             "optimizeSettings": _given(optimize),
             "vacuumSettings": _given({"retentionPeriod": _span(self.vacuum_retention)}),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,8 @@ class JobLife:
         :raises FabricJobError: the run did not succeed; the subclass says how.
         """
         operator = self.operator
+        if outcome.ending is Ending.TIMEOUT:
+            outcome = self._last_look(run) or outcome
         self.run, operator.ended = None, (run, outcome)
         operator.look_back(run, outcome)
         if outcome.ending is Ending.LOST:
@@ -87,7 +90,7 @@ class JobLife:
     def kill(self) -> None:
         """Cancel the run: the task is being killed. Bounded, best effort, never raises."""
         run, self.run = self.run, None
-        if run is not None and self.operator.cancel_on_kill:
+        if run is not None and run.ours and self.operator.cancel_on_kill:
             steps: list[Callable[[], None]] = [lambda: self._cancel(run), lambda: self.memory.cancel_asked(run)]
             in_time(*steps)
 
@@ -148,9 +151,23 @@ class JobLife:
         operator = self.operator
         cancel_run(run, lambda: operator.hook.run_apart(operator.cancel_flow(run.job)), operator.log)
 
+    def _last_look(self, run: FabricRun) -> Outcome | None:
+        """Look, briefly, at a run whose time is up: it may have ended since it was looked at last, if ever it was."""
+        job, found = run.job, list[JobInstance]()
+
+        def look() -> None:
+            with suppress(FabricError):
+                found.append(
+                    self.operator.runs.get_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id)
+                )
+
+        in_time(look)
+        over = [i for i in found if i.status.is_terminal and not run.watch().not_visible(i, time.time())]
+        return Outcome.over(over[0], job.workspace_id) if over else None
+
     def _timed_out(self, run: FabricRun, outcome: Outcome) -> FabricJobError:
         said = "It goes on."
-        if self.operator.cancel_on_timeout:
+        if run.ours and self.operator.cancel_on_timeout:
             self.memory.started(run, cancel_asked=True)
             self._cancel(run)
             said = "Fabric was asked to cancel it."

@@ -89,7 +89,7 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
         """Return what waits for the refresh in the triggerer."""
         from airflow_provider_fabric.triggers.semantic_model import FabricSemanticModelRefreshTrigger
 
-        return FabricSemanticModelRefreshTrigger(self.fabric_conn_id, run.to_state(), self.cancel_on_kill)
+        return FabricSemanticModelRefreshTrigger(self.fabric_conn_id, run.to_state(), self.cancel_on_kill and run.ours)
 
     def cancel_flow(self, job: JobRef) -> Flow[bool]:
         """Return the conversation that cancels a refresh, briefly."""

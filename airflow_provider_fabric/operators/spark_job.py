@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_fabric.api.payloads import generic_body
+from airflow_provider_fabric.api.payloads import generic_body, texts
 from airflow_provider_fabric.exceptions import FabricInputError
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 
@@ -74,7 +74,7 @@ class FabricRunSparkJobOperator(FabricRunItemJobOperator):
             "executableFile": self.executable_file,
             "mainClass": self.main_class,
             "commandLineArguments": self._arguments(),
-            "additionalLibraryUris": list(self.additional_library_uris) if self.additional_library_uris else None,
+            "additionalLibraryUris": texts(self.additional_library_uris, "additional_library_uris"),
             **(self.execution_data or {}),
         }
         return generic_body({key: value for key, value in data.items() if value is not None} or None, self.parameters)

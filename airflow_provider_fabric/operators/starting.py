@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.api.models import JobInstance, JobRef
@@ -14,6 +14,7 @@ from airflow_provider_fabric.durable import RunMemory
 from airflow_provider_fabric.exceptions import (
     FabricError,
     FabricJobAlreadyRunning,
+    FabricJobCancelled,
     FabricJobError,
     FabricJobMayBeRunning,
     FabricNotFoundError,
@@ -115,6 +116,7 @@ class _Starter:
     def submit(self) -> FabricRun:
         """Start a run, and remember it before anything else can go wrong."""
         start, since = self.start, time.time()
+        start.sleep(0)  # a task that was killed meanwhile starts nothing
         self.memory.submitting(since)
         try:
             submission = self.hook.run_item_job(start.workspace_id, start.item_id, start.job_type, start.body)
@@ -150,7 +152,9 @@ class _Starter:
         self.log.info(
             "Waiting for the newest active run, job instance %s of %s; if_running='attach'.", active[0].id, ids
         )
-        return self._take(active[0])
+        run = replace(self._take(active[0]), ours=False)
+        self.memory.started(run)
+        return run
 
     def from_memory(self) -> FabricRun | None:
         """Find the run that an earlier try remembered (Airflow ≥ 3.3)."""
@@ -167,12 +171,16 @@ class _Starter:
         if status is None or status in {JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.DEDUPED}:
             self.log.info("The earlier run %s is %s; starting anew.", run.job.job_instance_id, status or "gone")
             return None
-        if not record.same_series or record.cancel_asked:
-            self._see_off(run, cleared=not record.same_series)
+        if not record.same_series:
+            self._see_off(run, cleared=True)
             return None
+        if record.cancel_asked:  # it may have completed all the same
+            status = self._see_off(run, cleared=False)
+            if status is not JobStatus.COMPLETED:
+                return None
         self.log.info("Reconnecting to job instance %s of an earlier try: %s.", run.job.job_instance_id, status.value)
         self.over = status.is_terminal
-        return self.start.run(run.job.job_instance_id, submitted_at=run.submitted_at)
+        return replace(self.start.run(run.job.job_instance_id, submitted_at=run.submitted_at), ours=run.ours)
 
     def from_list(self, context: Mapping[str, Any]) -> FabricRun | None:
         """Find the run of an earlier try among the item's instances (Airflow < 3.3), by its start time."""
@@ -219,24 +227,28 @@ class _Starter:
         self.memory.started(run)
         return run
 
-    def _see_off(self, run: FabricRun, *, cleared: bool) -> None:
-        """Let the run of a cleared, killed or timed-out try end before a new one starts."""
+    def _see_off(self, run: FabricRun, *, cleared: bool) -> JobStatus | None:
+        """Let the run of a cleared, killed or timed-out try end before a new one starts; return its last status."""
         job = run.job
         status = self._status(run)
-        if status is None or status.is_terminal or (cleared and not self.start.cancel_on_kill):
-            return
+        if status is None or status.is_terminal or not run.ours or (cleared and not self.start.cancel_on_kill):
+            return status
         self.log.info("Cancelling job instance %s of an earlier try before a new run starts.", job.job_instance_id)
         try:
             self.hook.cancel_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id)
-            self.hook.wait_for_job_instance(
+            ended = self.hook.wait_for_job_instance(
                 job.workspace_id,
                 job.item_id,
                 job.job_instance_id,
                 check_interval=min(self.start.check_interval, 5.0),
                 timeout=CANCEL_GRACE,
             )
+        except FabricJobCancelled:  # this task is being killed
+            raise
         except FabricError as error:
             self.log.warning("Job instance %s may still be going: %s", job.job_instance_id, error)
+            return status
+        return ended.status
 
     def _status(self, run: FabricRun) -> JobStatus | None:
         """Return a run's status; ``NotStarted`` while it may be too young to be visible, ``None`` once it is gone."""

@@ -62,18 +62,23 @@ class FabricJobInstanceSensor(FabricRunSensor):
 
     def execute(self, context: Context) -> Any:
         """Wait, here or in the triggerer."""
-        self.publish(context, self._job.job_instance_id)
+        require_guid(self.job_instance_id, "job_instance_id")
         return super().execute(context)
+
+    def announce(self, context: Context) -> None:
+        """Publish the run's page."""
+        self.publish(context, self._job.job_instance_id)
 
     def trigger(self, context: Context, next_look: float) -> Any:
         """Return what waits in the triggerer."""
         from airflow_provider_fabric.triggers.job import FabricJobInstanceTrigger
 
-        run = self.as_run(self._job, "").not_before(next_look)
+        run = self.as_run(self._job, "")
+        run = run.not_before(min(next_look, run.deadline or next_look))
         return FabricJobInstanceTrigger(self.fabric_conn_id, run.to_state(), cancel_on_kill=False)
 
-    def poke(self, context: Context) -> Any:
-        """Look once."""
+    def look(self, context: Context) -> Any:
+        """Look at the run."""
         job = self._job
         watch = self._looking = self._looking or self._watch(context)
         try:
@@ -147,10 +152,13 @@ class FabricItemJobSensor(FabricRunSensor):
 
     def execute(self, context: Context) -> Any:
         """Wait, here or in the triggerer."""
-        watch = self._watch(context)
-        self.publish(context, None)
-        self.log.info("Waiting for %s.", watch)
+        self._moment(context)
         return super().execute(context)
+
+    def announce(self, context: Context) -> None:
+        """Publish the item's page: there is no run yet."""
+        self.publish(context, None)
+        self.log.info("Waiting for %s.", self._watch(context))
 
     def trigger(self, context: Context, next_look: float) -> Any:
         """Return what waits in the triggerer."""
@@ -169,8 +177,8 @@ class FabricItemJobSensor(FabricRunSensor):
             next_look=next_look,
         )
 
-    def poke(self, context: Context) -> Any:
-        """Look once."""
+    def look(self, context: Context) -> Any:
+        """Look at the item's list."""
         watch = self._watch(context)
         try:
             instance = self.hook.look_at_item(watch)
@@ -185,6 +193,9 @@ class FabricItemJobSensor(FabricRunSensor):
             is_done=True, xcom_value=self.finish(context, Outcome.over(instance, watch.workspace_id))
         )
 
+    def _moment(self, context: Context) -> float:
+        return run_began(context) if self.since in (None, "", "None") else to_epoch(self.since, "since")
+
     def _watch(self, context: Context) -> ItemWatch:
-        since = run_began(context) if self.since in (None, "", "None") else to_epoch(self.since, "since")
+        since = self._moment(context)
         return ItemWatch(*self.ids, self.job_type or None, since, self.interval, allow_failed=self.allow_failed)

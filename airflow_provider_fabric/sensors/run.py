@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.api.models import JobRef
+from airflow_provider_fabric.api.permanent import is_permanent
 from airflow_provider_fabric.compat import (
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -59,6 +60,7 @@ class FabricRunSensor(BaseSensorOperator):
         self.item_type = item_type
         self.fabric_conn_id = fabric_conn_id
         self.deferrable = default_deferrable() if deferrable is None else deferrable
+        self._announced = False
 
     @cached_property
     def hook(self) -> FabricHook:
@@ -85,20 +87,46 @@ class FabricRunSensor(BaseSensorOperator):
         """
         raise NotImplementedError
 
+    def announce(self, context: Context) -> None:
+        """Say, once, what is waited for: publish its page."""
+        raise NotImplementedError
+
+    def look(self, context: Context) -> Any:
+        """Look once; what a sensor's ``poke`` returns."""
+        raise NotImplementedError
+
     def execute(self, context: Context) -> Any:
         """Wait, here or in the triggerer: only for what one look does not settle."""
         if not self.deferrable:
             return super().execute(context)
         with self._never_fail():
             found = self.poke(context)
-        if found:
-            return found.xcom_value
-        next_look = time.time() + max(self.interval, settling_seconds())
-        return self.defer(trigger=self.trigger(context, next_look), method_name="execute_complete")
+            if found:
+                return found.xcom_value
+            trigger = self.trigger(context, time.time() + max(self.interval, settling_seconds()))
+        return self.defer(trigger=trigger, method_name="execute_complete")
 
-    def publish(self, context: Context, job_instance_id: str | None) -> str:
-        """Publish the page of a run, or of the item."""
-        url = run_url(self.hook.get_conn().host, *self.ids, self.item_type, job_instance_id)
+    def poke(self, context: Context) -> Any:
+        """Look once, at what the names stand for."""
+        try:
+            workspace_id, item_id = self.ids
+        except FabricError as error:
+            if is_permanent(error):
+                raise
+            self.log.warning("Could not look up item %r, will try again: %s", self.item, error)
+            return False
+        if not self._announced:
+            self.log.info("Item %r is %s in workspace %s.", self.item, item_id, workspace_id)
+            self.announce(context)
+            self._announced = True
+        return self.look(context)
+
+    def publish(self, context: Context, job_instance_id: str | None, ids: tuple[str, str] | None = None) -> str:
+        """Publish the page of a run, or of the item.
+
+        :param ids: GUIDs of workspace and item, if they are known.
+        """
+        url = run_url(self.hook.get_conn().host, *(ids or self.ids), self.item_type, job_instance_id)
         context["ti"].xcom_push(key=RUN_URL_KEY, value=url)
         return url
 
@@ -128,7 +156,7 @@ class FabricRunSensor(BaseSensorOperator):
                 raise AirflowSkipException(f"{outcome.message} Skipping, because soft_fail is set.")
             raise AirflowSensorTimeout(outcome.message)
         job = outcome.job
-        url = self.publish(context, job.get("job_instance_id"))
+        url = self.publish(context, job.get("job_instance_id"), (job["workspace_id"], job["item_id"]))
         if outcome.ending is Ending.LOST:
             lost = FabricJobMayBeRunning(outcome.message, job=job, run_url=url)
             raise lost if job.get("job_instance_id") else FabricError(outcome.message)

@@ -114,7 +114,7 @@ def test_connections_of_microsofts_clients_are_understood() -> None:
         "c",
         login="client",
         password="r",
-        extra={"tenantId": "contoso.com", "scopes": "x", "auth_type": "refresh_token"},
+        extra={"tenantId": "contoso.com", "scopes": "x offline_access", "auth_type": "refresh_token"},
     )
     assert (plugin.client_id, plugin.tenant_id, plugin.scope) == ("client", "contoso.com", "x")
     extra = {"tenantId": "contoso.com", "clientId": "client", "clientSecret": "s", "auth_type": "spn"}

@@ -40,10 +40,11 @@ def test_what_crosses_is_plain_and_says_nothing_else() -> None:
         "next_look": 160.0,
         "check_interval": 60.0,
         "deadline": 1000.0,
+        "ours": True,
     }
 
 
-@pytest.mark.parametrize("missing", [key for key in STATE if key != "deadline"])
+@pytest.mark.parametrize("missing", [key for key in STATE if key not in ("deadline", "ours")])
 def test_a_run_with_something_missing_is_refused(missing: str) -> None:
     with pytest.raises(FabricInputError):
         FabricRun.from_state({key: value for key, value in STATE.items() if key != missing})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -135,14 +137,19 @@ def test_a_retry_of_a_killed_try_waits_for_the_end_of_the_cancelled_run(tenant: 
     assert (seen["started"], seen["cancelled"]) == (2, 1)
 
 
-def killed_while_waiting(tenant: FabricEmulator, item: str, store: StateStore) -> TaskRunner:
+def killed_while_waiting(tenant: FabricEmulator, item: str, store: StateStore, **arguments: Any) -> TaskRunner:
     """Return a task whose first try was ended by SIGTERM."""
     operators: list[FabricRunPipelineOperator] = []
 
     def make() -> FabricRunPipelineOperator:
         operators.append(
             FabricRunPipelineOperator(
-                task_id="run", workspace=tenant.workspace_id, pipeline=item, deferrable=False, check_interval=0.1
+                task_id="run",
+                workspace=tenant.workspace_id,
+                pipeline=item,
+                deferrable=False,
+                check_interval=0.1,
+                **arguments,
             )
         )
         return operators[-1]
@@ -159,6 +166,69 @@ def killed_while_waiting(tenant: FabricEmulator, item: str, store: StateStore) -
         task.run()
     killer.join()
     return task
+
+
+def test_a_run_that_completed_after_it_was_to_be_cancelled_is_the_result(tenant: FabricEmulator, pipeline: Any) -> None:
+    tenant.control.add_job_rule(duration_seconds=0.0)
+    task = TaskRunner(pipeline())
+    first = TaskRunner(pipeline(wait_for_termination=False), store=task.store).run()
+    task.store.values["fabric_run"]["cancel_asked"] = True
+    assert task.run()["job_instance_id"] == first["job_instance_id"]
+    assert jobs(tenant)["started"] == 1
+
+
+def test_a_run_that_ended_before_anybody_looked_is_not_late(tenant: FabricEmulator, pipeline: Any) -> None:
+    tenant.control.configure(retry_after_seconds=30)
+    tenant.control.add_job_rule(duration_seconds=0.1)
+    assert TaskRunner(pipeline(timeout=1.0)).run()["status"] == "Completed"
+    assert jobs(tenant)["cancel_requests"] == 0
+
+
+def test_a_task_that_was_killed_meanwhile_starts_nothing(tenant: FabricEmulator) -> None:
+    item = add_item(tenant, "DataPipeline", "Daily load")
+
+    class Killed(FabricRunPipelineOperator):
+        def check_parameters(self, *_: Any) -> None:
+            self.on_kill()
+
+    with pytest.raises(FabricJobCancelled, match="killed"):
+        TaskRunner(lambda: Killed(task_id="run", workspace=tenant.workspace_id, pipeline=item)).run()
+    assert jobs(tenant)["started"] == 0
+
+
+def test_an_attached_run_is_not_cancelled_with_its_task(tenant: FabricEmulator) -> None:
+    item = add_item(tenant, "DataPipeline", "Daily load")
+    tenant.control.add_job_rule(duration_seconds=60)
+    theirs = tenant.control.start_job(item)
+    task = killed_while_waiting(tenant, item, StateStore(), if_running="attach")
+    assert task.xcoms["job_instance_id"] == theirs
+    task.clear()
+    with pytest.raises(FabricJobTimeout, match="It goes on"):
+        TaskRunner(
+            lambda: FabricRunPipelineOperator(
+                task_id="run", workspace=tenant.workspace_id, pipeline=item, if_running="attach", timeout=0.5
+            ),
+            store=task.store,
+        ).run()
+    assert (jobs(tenant)["started"], jobs(tenant)["cancel_requests"]) == (1, 0)
+
+
+def test_an_attached_run_is_remembered(tenant: FabricEmulator, pipeline: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    tenant.control.add_job_rule(duration_seconds=0.8)
+    operator = pipeline(if_running="attach")
+    theirs = tenant.control.start_job(operator().pipeline)
+    task = TaskRunner(operator)
+    with monkeypatch.context() as patch:
+        patch.setattr("airflow_provider_fabric.operators.life.JobLife._follow", die)
+        with pytest.raises(WorkerDied):
+            task.run()
+    time.sleep(1.0)
+    assert task.run()["job_instance_id"] == theirs
+    assert jobs(tenant)["started"] == 1
+
+
+def test_operators_are_copied_with_their_dag(pipeline: Any) -> None:
+    assert copy.deepcopy(pipeline()()).task_id == "run"
 
 
 def test_the_timeout_counts_from_the_start_of_the_run(tenant: FabricEmulator, pipeline: Any) -> None:

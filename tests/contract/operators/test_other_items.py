@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from airflow_provider_fabric.exceptions import (
     FabricJobTimeout,
     FabricOperationError,
 )
+from airflow_provider_fabric.hooks.fabric import FabricHook
 from airflow_provider_fabric.operators.dbt import FabricRunDbtJobOperator
 from airflow_provider_fabric.operators.lakehouse import (
     FabricRefreshMaterializedLakeViewsOperator,
@@ -146,6 +148,7 @@ def test_spark_arguments_as_one_text(tenant: FabricEmulator):
     ("arguments", "match"),
     [
         ({"table": "orders"}, "nothing to do to table 'orders'"),
+        ({"table": "orders", "z_order_by": "day"}, "z_order_by must be a list of texts"),
         ({"table": "", "v_order": True}, "table must be the name"),
         ({"table": "orders", "vacuum_retention": timedelta(days=-1)}, "must not be negative"),
     ],
@@ -209,6 +212,14 @@ def test_one_refresh_at_a_time(tenant: FabricEmulator, model: str):
         refresh(if_running="skip").run()
     assert refresh(if_running="attach").run()["job_instance_id"] == started
     assert len(refreshes(tenant)) == 2
+
+
+def test_a_refresh_that_was_over_before_is_nobodys_new_one(tenant: FabricEmulator, model: str):
+    ended = refresh().run()["job_instance_id"]
+    hook = FabricHook()
+    assert [i.id for i in hook.list_semantic_model_refreshes(tenant.workspace_id, model)] == [ended]
+    time.sleep(3.5)  # Date is in whole seconds
+    assert hook.list_semantic_model_refreshes(tenant.workspace_id, model, since=time.time()) == []
 
 
 def test_a_refresh_that_takes_too_long_is_cancelled(tenant: FabricEmulator, model: str, deferrable: bool):

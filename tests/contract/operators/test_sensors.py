@@ -8,12 +8,21 @@ import time
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from airflow_provider_fabric.compat import AirflowSensorTimeout, AirflowSkipException, BaseSensorOperator
 from airflow_provider_fabric.emulator import FabricEmulator
-from airflow_provider_fabric.exceptions import FabricError, FabricInputError, FabricJobFailed, FabricPermissionError
+from airflow_provider_fabric.exceptions import (
+    FabricError,
+    FabricInputError,
+    FabricJobFailed,
+    FabricJobMayBeRunning,
+    FabricPermissionError,
+    FabricTransportError,
+)
+from airflow_provider_fabric.hooks.fabric import FabricHook
 from airflow_provider_fabric.sensors.job import FabricItemJobSensor, FabricJobInstanceSensor
 from tests.contract.operators.items import add_item
 from tests.task_runner import TaskRunner
@@ -176,6 +185,29 @@ def test_trouble_while_looking_is_waited_out(tenant: FabricEmulator, item: str):
     assert for_item(deferrable=True).run()["status"] == "Completed"
 
 
+def test_trouble_with_the_names_is_waited_out_too(
+    tenant: FabricEmulator, item: str, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+):
+    job = tenant.control.start_job(item)
+    real, troubles = FabricHook.resolve_workspace, iter([FabricTransportError("No answer.")])
+
+    def trouble(*arguments: Any) -> str:
+        for error in troubles:
+            raise error
+        return real(*arguments)
+
+    monkeypatch.setattr(FabricHook, "resolve_workspace", trouble)
+    for task in (for_item(deferrable), for_instance(job, deferrable)):
+        assert task.run()["status"] == "Completed"
+
+
+def test_names_are_not_asked_for_again_once_the_run_is_over(tenant: FabricEmulator, item: str):
+    tenant.control.add_job_rule(duration_seconds=0.5)
+    task = for_instance(tenant.control.start_job(item), deferrable=True)
+    assert (task.run()["status"], task.deferrals) == ("Completed", 1)
+    assert tenant.control.stats()["routes"]["GET /v1/workspaces/{workspaceId}/items"] == {"200": 1}
+
+
 def test_missing_rights_are_not_waited_out(tenant: FabricEmulator, item: str):
     fault = {"path": "*/jobs/instances", "status": 403, "error_code": "InsufficientPrivileges", "count": None}
     tenant.control.add_fault(**fault)
@@ -195,14 +227,38 @@ def test_an_instance_that_completes(tenant: FabricEmulator, item: str, deferrabl
     assert job in task.xcoms["run_url"]
 
 
+def rescheduled(airflow: int, task: SensorRunner, first: datetime, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Return the context of a sensor that looked first at a moment, as one Airflow or the other tells it."""
+    context = task.context(task.operator())
+    names = dict.fromkeys(("dag_id", "task_id", "run_id"), "x")
+    context["ti"] = SimpleNamespace(xcom_push=lambda **_: None, max_tries=0, map_index=-1, **names)
+    if airflow == 3:
+        context["ti"].get_first_reschedule_date = lambda _: first
+    else:
+        airflows_module = SimpleNamespace(_orig_start_date=lambda **_: first)
+        monkeypatch.setitem(sys.modules, "airflow.sensors.base", airflows_module)
+    return context
+
+
 @pytest.mark.parametrize("airflow", [2, 3])
-def test_an_instance_that_is_looked_at_again_after_a_reschedule(tenant: FabricEmulator, item: str, airflow: int):
+def test_an_instance_that_stays_invisible_fails_after_the_grace_also_when_rescheduled(
+    tenant: FabricEmulator, item: str, airflow: int, monkeypatch: pytest.MonkeyPatch
+):
+    task = for_instance(str(uuid4()), mode="reschedule")
+    now = datetime.now(timezone.utc)
+    assert task.operator().poke(rescheduled(airflow, task, now, monkeypatch)) is False
+    with pytest.raises(FabricJobMayBeRunning, match="Lost sight"):
+        task.operator().poke(rescheduled(airflow, task, now - timedelta(minutes=6), monkeypatch))
+
+
+@pytest.mark.parametrize("airflow", [2, 3])
+def test_an_instance_that_is_looked_at_again_after_a_reschedule(
+    tenant: FabricEmulator, item: str, airflow: int, monkeypatch: pytest.MonkeyPatch
+):
     tenant.control.add_job_rule(duration_seconds=1.0)
     task = for_instance(tenant.control.start_job(item), mode="reschedule")
     operator = task.operator()
-    context = task.context(operator)
-    first = {"get_first_reschedule_date": lambda _: datetime.now(timezone.utc)} if airflow == 3 else {}
-    context["ti"] = SimpleNamespace(xcom_push=lambda **_: None, **first)
+    context = rescheduled(airflow, task, datetime.now(timezone.utc), monkeypatch)
     assert operator.poke(context) is False
     time.sleep(1.2)
     assert task.operator().poke(context).xcom_value["status"] == "Completed"

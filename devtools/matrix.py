@@ -168,6 +168,8 @@ def run(cell: Cell) -> Row:
                 PROCESSES,
                 "-p",
                 "no:cacheprovider",
+                "--basetemp",  # of its own: pytest tidies its usual one up, whoever uses it still
+                str(log.with_suffix(".tmp")),
                 *paths,
             ],
             cwd=REPOSITORY,
@@ -176,7 +178,8 @@ def run(cell: Cell) -> Row:
             stderr=subprocess.STDOUT,
             check=False,
         )
-    shutil.rmtree(home, ignore_errors=True)
+    for left in (home, log.with_suffix(".tmp")):
+        shutil.rmtree(left, ignore_errors=True)
     result = summary(log.read_text())
     return Row(cell, result if cell.end_to_end is False else f"{result}, end to end too", time.monotonic() - start)
 

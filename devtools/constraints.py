@@ -30,6 +30,9 @@ BESIDE = ("psycopg2-binary", "asyncpg", "apache-airflow-providers-celery", "cele
 Celery 5.7 lost a name that the executor's module imports (apache-airflow-providers-celery 3.13.1).
 """
 
+TOO_NEW = {"3.1.8": ("sqlalchemy<2.1",)}
+"""What a version of Airflow allows, but was made before: 3.1's models warn when SQLAlchemy 2.1 configures them."""
+
 Pins = dict[str, str]
 
 
@@ -93,7 +96,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--requirement", action="append", help="instead of the project with all its extras")
     parser.add_argument("--keep", action="store_true", help="move nothing that the file pins already")
     arguments = parser.parse_args(argv)
-    requirements = [*(arguments.requirement or [".[emulator,dev]"]), *BESIDE]
+    requirements = [
+        *(arguments.requirement or [".[emulator,dev]"]),
+        *BESIDE,
+        *TOO_NEW.get(arguments.airflow, ()),
+    ]
     pythons = arguments.python or [sys.executable]
     target = REPOSITORY / "constraints" / f"airflow-{arguments.airflow}.txt"
     kept = target if arguments.keep else None

@@ -23,6 +23,7 @@ from airflow_provider_fabric import exceptions, remedies
 from airflow_provider_fabric.connection_form import fields_table
 from airflow_provider_fabric.emulator.__main__ import build_parser
 from airflow_provider_fabric.emulator.config import Config
+from airflow_provider_fabric.hooks.fabric import FabricHook
 from devtools import features
 from devtools.public_api import public_names
 
@@ -129,6 +130,23 @@ def reference() -> str:
     return "\n" + "\n".join(blocks) + "\n"
 
 
+RETURNED = ("Workspace", "Item", "JobInstance", "Submission", "Operation")
+"""What the hook's methods return, of ``airflow_provider_fabric.api.models``."""
+
+
+def hook_methods() -> str:
+    """Return what mkdocstrings is to show of the flows that the hook's methods are made of."""
+    options = "    options:\n      show_root_heading: false\n      show_root_toc_entry: false\n"
+    blocks = []
+    for name, method in vars(FabricHook).items():
+        flow = getattr(method, "__wrapped__", None)
+        if not name.startswith("_") and f"a{name}" in vars(FabricHook) and flow is not None:
+            shown = f"::: {flow.__module__}.{flow.__qualname__}\n{options}"
+            blocks.append(f"## {name}, a{name}\n\n{shown}")
+    models = [f"::: airflow_provider_fabric.api.models.{name}\n" for name in RETURNED]
+    return "\n" + "\n".join([*blocks, "## What they return\n", *models]) + "\n"
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "connection-table": fields_table,
     "operators-table": operators_table,
@@ -142,6 +160,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "feature-table": features.table,
     "public-api": public_api,
     "reference": reference,
+    "hook-methods": hook_methods,
 }
 
 

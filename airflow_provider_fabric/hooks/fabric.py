@@ -65,7 +65,7 @@ class FabricHook(BaseHook):
     """Sign in to Microsoft Fabric with an Airflow connection and call its REST API.
 
     Every call to Fabric has a twin that starts with ``a`` and is awaited; both run the same flow, whose parameters,
-    result and errors are described there (:mod:`airflow_provider_fabric.api`).
+    result and errors are described there (*Methods of the hook* in the documentation).
 
     :param fabric_conn_id: id of a connection of type ``fabric``.
     :param sleep: how to pause between tries in synchronous calls.

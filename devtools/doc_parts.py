@@ -136,7 +136,7 @@ RETURNED = ("Workspace", "Item", "JobInstance", "Submission", "Operation")
 
 def hook_methods() -> str:
     """Return what mkdocstrings is to show of the flows that the hook's methods are made of."""
-    options = "    options:\n      show_root_toc_entry: false\n"
+    options = "    options:\n      show_root_toc_entry: false\n      show_signature_annotations: true\n"
     blocks = []
     for name, method in vars(FabricHook).items():
         flow = getattr(method, "__wrapped__", None)

@@ -67,7 +67,7 @@ test-unit: environment  ## The tests that need no Airflow process
 test-e2e: environment  ## The tests that run a real Airflow
 	$(VENV)/python -m pytest -m e2e
 
-test-examples: environment  ## Every example DAG in a real Airflow, on a machine that has nothing else to do
+test-examples: environment  ## Every example DAG in a real Airflow
 	$(VENV)/python -m pytest -m examples
 
 chaos: environment  ## Everything goes wrong in a real Airflow, on PostgreSQL and Celery: make chaos AIRFLOW=2.11.2

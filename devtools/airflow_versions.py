@@ -41,6 +41,11 @@ class Dialect:
         """2 or 3."""
         return int(self.version.split(".")[0])
 
+    @property
+    def counts_tries(self) -> bool:
+        """Whether ``try_number`` can be trusted: 2.x on SQLite counts the only try of some tasks as their second."""
+        return self.major >= 3
+
     def components(
         self, *, port: int, triggerers: int, celery_workers: int, api_server: bool
     ) -> Iterator[tuple[str, list[str]]]:

@@ -26,11 +26,11 @@ def finished(airflow_stack: AirflowStack, emulator: FabricEmulator) -> tuple[str
     return run_id, task_reports(airflow_stack, DAG_ID, run_id), seen
 
 
-def test_every_task_succeeds_at_its_first_try(finished):
+def test_every_task_succeeds_at_its_first_try(finished, airflow_stack):
     _, reports, _ = finished
-    assert {(r.task, r.state, r.tries) for r in reports} == {
-        (task, "success", 1) for task in JOBS | DEPLOYMENTS | {"report"}
-    }
+    tasks = JOBS | DEPLOYMENTS | {"report"}
+    assert {(r.task, r.state) for r in reports} == {(task, "success") for task in tasks}
+    assert {r.tries for r in reports} == {1} or not airflow_stack.dialect.counts_tries
 
 
 def test_every_job_waits_in_the_triggerer(finished):

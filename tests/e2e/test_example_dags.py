@@ -22,8 +22,7 @@ TOGETHER = 2
 """DAGs that are played at the same time. With all at once a task start takes a small machine so long that Airflow fails
 tasks which were deferred and resumed before it had heard the end of their first part."""
 
-WATCHES_ASSETS = COUNTS_TRIES = find_spec("airflow.sdk") is not None
-"""Airflow 2 on SQLite counts the only try of some tasks as their second, of those without Fabric or retries, too."""
+WATCHES_ASSETS = find_spec("airflow.sdk") is not None
 
 
 class Played:
@@ -39,7 +38,7 @@ class Played:
             f"{task.task_id} [{task.map_index}], try {task.try_number}: {task.state}\n"
             + airflow.task_log(dag_id, run_id, task.task_id, max(1, task.try_number), task.map_index)[-3000:]
             for task in self.tasks
-            if task.state != "success" or (COUNTS_TRIES and task.try_number != 1)
+            if task.state != "success" or (airflow.dialect.counts_tries and task.try_number != 1)
         ]
         self._xcoms = lambda task, index: airflow.xcoms(dag_id, run_id, task, index)
 

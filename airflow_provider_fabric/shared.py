@@ -17,7 +17,13 @@ from airflow_provider_fabric.api.jobs import cancel_item_job_instance
 from airflow_provider_fabric.api.models import JobInstance, JobRef
 from airflow_provider_fabric.api.retry import KILL_BUDGET
 from airflow_provider_fabric.api.waiting import Watch
-from airflow_provider_fabric.exceptions import FabricError
+from airflow_provider_fabric.exceptions import (
+    FabricAuthError,
+    FabricConnectionError,
+    FabricError,
+    FabricJobMayBeRunning,
+    FabricUnauthorizedError,
+)
 from airflow_provider_fabric.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -27,6 +33,11 @@ T = TypeVar("T")
 
 CONNECTION_SECONDS = 300.0
 """For how long a connection is not looked up again; after that, new triggers see its changes."""
+
+RENEWAL_SECONDS = 5.0
+"""A connection whose sign-in fails is looked up again at once, unless that has just been done."""
+
+SIGN_IN_ERRORS = (FabricAuthError, FabricConnectionError, FabricUnauthorizedError)
 
 PAUSES = (2.0, 10.0, 30.0)
 """Seconds between tries of a look-up while Airflow is in trouble."""
@@ -50,6 +61,10 @@ class _Connection:
     @property
     def failed(self) -> bool:
         return self.hook.done() and (self.hook.cancelled() or self.hook.exception() is not None)
+
+    def of(self, hook: FabricHook) -> bool:
+        """Whether this look-up brought a hook."""
+        return self.hook.done() and not self.failed and self.hook.result() is hook
 
 
 @dataclass
@@ -134,8 +149,25 @@ async def wait_with(hook: FabricHook, watch: Watch) -> JobInstance:
 
 
 async def wait(fabric_conn_id: str, watch: Watch) -> JobInstance:
-    """Wait until a run is over, with the shared hook of a connection."""
-    return await wait_with(await shared_hook(fabric_conn_id), watch)
+    """Wait until a run is over, with the shared hook of a connection; with its new fields, if the old ones fail."""
+    hook = await shared_hook(fabric_conn_id)
+    try:
+        return await wait_with(hook, watch)
+    except FabricJobMayBeRunning as error:
+        renewed = await _renewed(fabric_conn_id, hook) if isinstance(error.__cause__, SIGN_IN_ERRORS) else hook
+        if renewed is hook:
+            raise
+    watch.look_at(clock())
+    return await wait_with(renewed, watch)
+
+
+async def _renewed(fabric_conn_id: str, hook: FabricHook) -> FabricHook:
+    """Return the hook of a connection whose fields may have changed since it was looked up, such as a new secret."""
+    loop, connections = asyncio.get_running_loop(), _shared().connections
+    known = connections.get(fabric_conn_id)
+    if known is not None and known.of(hook) and loop.time() - known.at > RENEWAL_SECONDS:
+        known.at = loop.time() - CONNECTION_SECONDS - 1.0
+    return await shared_hook(fabric_conn_id)
 
 
 async def arun(fabric_conn_id: str, flow: Flow[T]) -> T:

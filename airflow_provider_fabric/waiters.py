@@ -85,7 +85,7 @@ class WatchedItem:
 
         The first look is always a List: for the price of a Get it tells how long the item's runs usually take.
         """
-        ready = [w for w in self.waiting if w.watch.first_look <= now]
+        ready = [w for w in self.waiting if w.watch.first_look <= now and (not w.singly or w.due <= now)]
         if self.listable and not any(w.singly for w in ready):
             runs = len({w.run for w in ready})
             if self.usual is None or (runs > 1 and runs >= self.pages):

@@ -85,6 +85,8 @@ class Watcher:
         self._queue: list[tuple[float, int, WatchedItem]] = []
         self._tie = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
+        self._turn: float | None = None
+        """When the call may be made that is reserved for the next look."""
         self._looks: set[asyncio.Task[None]] = set()
 
     async def wait(self, watch: Watch) -> JobInstance:
@@ -139,13 +141,21 @@ class Watcher:
             due, _, item = self._queue[0]
             if due == item.queued_for and item.waiting:
                 now = self._clock()
-                pause = max(due - now, self.budget.delay(now))
+                pause = due - now
+                if pause <= TICK:
+                    pause = self._turn_in(now)
                 if pause > TICK:
                     self._timer = _later(pause, self._pump)
                     return
                 self._start(item, max(due, now))
             else:  # out of date
                 heapq.heappop(self._queue)
+
+    def _turn_in(self, now: float) -> float:
+        """Return in how many seconds the next look may be made, in line with whoever else draws on the budget."""
+        if self._turn is None:
+            self._turn = now + self.budget.take(now)
+        return max(self._turn - now, self.budget.pause(now))
 
     def _start(self, item: WatchedItem, now: float) -> None:
         heapq.heappop(self._queue)
@@ -155,7 +165,7 @@ class Watcher:
             self._enqueue(item, due)
             return
         item.under_way = True
-        self.budget.spend(now)
+        self._turn = None
         look = Context().run(asyncio.get_running_loop().create_task, self._look(item, *item.choose(now)))
         self._looks.add(look)
         look.add_done_callback(lambda _: self._looked(item, look))

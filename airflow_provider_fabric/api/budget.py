@@ -61,7 +61,11 @@ class CallBudget:
     def delay(self, now: float) -> float:
         """Return seconds until the next call may be made."""
         self._fill(now)
-        return max(0.0, (1.0 - self._calls) / self.rate, self._paused_until - now)
+        return max((1.0 - self._calls) / self.rate, self.pause(now))
+
+    def pause(self, now: float) -> float:
+        """Return seconds until a pause that the service asked for is over."""
+        return max(0.0, self._paused_until - now)
 
     def spend(self, now: float, calls: int = 1) -> None:
         """Take note of calls that are being made."""

@@ -33,7 +33,7 @@ def failure_of(error: BaseException, host: str, *, proxied: bool = False, field:
     via = " through the proxy of the field 'proxies'" if proxied else ""
     return (
         _certificate(chain, host, via)
-        or _proxy(names, host)
+        or _proxy(chain, names, host)
         or _name(chain, host, field, proxied)
         or _connection(chain, names, host, via)
     )
@@ -54,8 +54,17 @@ def _certificate(chain: list[BaseException], host: str, via: str) -> TransportFa
     return None
 
 
-def _proxy(names: set[str], host: str) -> TransportFailure | None:
+def _proxy(chain: list[BaseException], names: set[str], host: str) -> TransportFailure | None:
+    """Tell a proxy that opened no connection from one whose connection broke later: urllib3 calls both ProxyError."""
     if "ProxyError" not in names:
+        return None
+    refused = any(
+        isinstance(link, ConnectionRefusedError | socket.gaierror)
+        or str(link).startswith("Tunnel connection failed")
+        or (type(link).__name__ == "ProxyError" and type(link).__module__.startswith(("httpx", "httpcore")))
+        for link in chain
+    )
+    if not refused and not names & _UNSENT:
         return None
     reason = f"the proxy did not open a connection to {host}. Check the extra field 'proxies', or HTTPS_PROXY."
     return TransportFailure(reason, unsent=True)

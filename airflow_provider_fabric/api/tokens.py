@@ -97,11 +97,20 @@ class SharedTokens:
         if isinstance(answer, str):
             return answer
         if mine:
-            threading.Thread(target=self._run, args=(service, answer), name="fabric-sign-in", daemon=True).start()
+            self._run_apart(service, answer)
         try:
             return await asyncio.wrap_future(answer)
         except FabricError as error:
             raise copy.copy(error) from None
+
+    def _run_apart(self, service: Service, answer: Future[str]) -> None:
+        """Fetch in a thread of its own."""
+        thread = threading.Thread(target=self._run, args=(service, answer), name="fabric-sign-in", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # no more threads: whoever waits is told, and the next one tries again
+            no_thread = FabricAuthError(f"No thread could be started to sign in: {error}.", is_retriable=True)
+            self._failed(self._slots[service], answer, no_thread)
 
     def _claim(self, service: Service, refused: str | None) -> tuple[str | Future[str], bool]:
         """Return a token that is there, or the fetch to wait for and whether the caller is to run it."""

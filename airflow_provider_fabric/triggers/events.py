@@ -16,6 +16,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Hashable, Iterable
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 
 STATE_KEY = "fabric_seen_runs"
 TROUBLE_PAUSE = 60.0
+RECALL_PAUSES = (1.0, 5.0, 15.0, 30.0)
 """Seconds between looks at least while something is wrong that looking again is unlikely to mend."""
 JITTER = 0.05
 
@@ -147,7 +149,8 @@ class FabricJobEventTrigger(BaseEventTrigger):
             except Exception as error:  # noqa: BLE001 - a watcher that dies is not started again by every Airflow
                 log.warning("Could not look at the runs of item %r, will look again: %r", kwargs["item"], error)
                 pause = _patience(error, interval)
-                ids = ids if pause == interval else None
+                if not isinstance(error, FabricError) or is_permanent(error):
+                    ids = None  # it may have been made anew under the same name
             else:
                 yield Listed(*ids, host, found, ahead)
             await asyncio.sleep(pause * (1.0 + random.uniform(0, JITTER)))  # noqa: S311 - it only spreads looks
@@ -171,16 +174,19 @@ class FabricJobEventTrigger(BaseEventTrigger):
         return {**instance.result(listed.workspace_id), "run_url": url}
 
     async def _recall(self) -> Any:
-        """Return what was written for one of the assets that this trigger serves."""
-        for store in self._stores():
+        """Return what was written for one of the assets that this trigger serves.
+
+        Until it can be read nothing is told and nothing written: a fresh start would lose what ended meanwhile.
+        """
+        for pause in chain(RECALL_PAUSES, repeat(TROUBLE_PAUSE)):
             try:
-                state = await store.aget(self._state_key)
-            except Exception as error:  # noqa: BLE001 - without its memory the trigger still serves
-                log.warning("Could not read which runs were told already: %r", error)
+                states = [await store.aget(self._state_key) for store in self._stores()]
+            except Exception as error:  # noqa: BLE001 - of the database, or of Airflow's API
+                log.warning("Could not read which runs were told already, will try again: %r", error)
+                await asyncio.sleep(pause)
             else:
-                if state is not None:
-                    return state
-        return None
+                return next((state for state in states if state is not None), None)
+        raise AssertionError("unreachable: it is tried for ever")
 
     async def _remember(self, seen: SeenRuns) -> frozenset[str] | None:
         """Write what was told; return it, or nothing if that failed."""

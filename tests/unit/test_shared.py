@@ -15,10 +15,10 @@ from airflow_provider_fabric.api.jobs import get_item_job_instance
 from airflow_provider_fabric.api.models import JobRef
 from airflow_provider_fabric.api.settings import FabricSettings
 from airflow_provider_fabric.api.waiting import Watch
-from airflow_provider_fabric.exceptions import FabricConnectionError, FabricJobMayBeRunning
+from airflow_provider_fabric.exceptions import FabricAuthError, FabricConnectionError, FabricJobMayBeRunning
 from airflow_provider_fabric.hooks import fabric
 from airflow_provider_fabric.triggers.job import FabricJobInstanceTrigger
-from tests.unit.virtual_time import WORKSPACE, FakeFabric, clock, guid, refused, run_virtually
+from tests.unit.virtual_time import EPOCH, WORKSPACE, FakeFabric, clock, guid, refused, run_virtually
 
 SETTINGS = FabricSettings("fabric_default", tenant_id=guid(1), client_id=guid(2), secret="secret")
 
@@ -174,6 +174,47 @@ def test_new_triggers_see_a_changed_connection_and_an_unchanged_one_keeps_its_cl
         assert await shared.shared_hook("fabric_default") is hook
         await asyncio.sleep(shared.CONNECTION_SECONDS + 1)
         assert await shared.shared_hook("fabric_default") is not hook
+
+    run_virtually(main())
+
+
+def test_waits_go_on_with_a_new_secret_when_the_old_one_is_refused(airflow: Airflow, monkeypatch: Any) -> None:
+    real = FakeHook.arun
+
+    async def arun(self: FakeHook, flow: Flow[Any]) -> Any:
+        assert self.settings is not None
+        if self.settings.secret == "secret" and clock() > EPOCH + 1000:
+            raise FabricAuthError("The secret has expired.", error_code="AADSTS7000222")
+        return await real(self, flow)
+
+    monkeypatch.setattr(FakeHook, "arun", arun)
+
+    async def main() -> None:
+        for run in range(20):
+            airflow.fabric.start(run % 3, run, 2000)
+        waits = asyncio.gather(*(shared.wait("fabric_default", watch(run, run % 3)) for run in range(20)))
+        await asyncio.sleep(900)
+        airflow.connections["fabric_default"] = replace(SETTINGS, secret="new")
+        assert {instance.status.value for instance in await waits} == {"Completed"}
+        assert airflow.look_ups == 2
+
+    run_virtually(main())
+
+
+def test_a_secret_that_is_refused_and_not_replaced_ends_the_waits(airflow: Airflow, monkeypatch: Any) -> None:
+    async def arun(self: FakeHook, flow: Flow[Any]) -> Any:
+        flow.close()
+        raise FabricAuthError("The secret has expired.", error_code="AADSTS7000222")
+
+    monkeypatch.setattr(FakeHook, "arun", arun)
+
+    async def main() -> None:
+        await shared.shared_hook("fabric_default")
+        await asyncio.sleep(60)
+        waits = (shared.wait("fabric_default", watch(run, run)) for run in range(20))
+        ended = await asyncio.gather(*waits, return_exceptions=True)
+        assert {type(error) for error in ended} == {FabricJobMayBeRunning}
+        assert airflow.look_ups == 2
 
     run_virtually(main())
 

@@ -67,6 +67,42 @@ def test_a_run_is_awaited() -> None:
     run_virtually(main())
 
 
+def test_a_run_that_is_not_visible_yet_does_not_take_its_siblings_looks() -> None:
+    async def main() -> None:
+        bench = Bench()
+        bench.fabric.start(1, 1, 900, visible_after=200.0)
+        bench.fabric.start(1, 2, 900)
+        waits = [asyncio.create_task(bench.watcher.wait(bench.watch(1, run, interval=10))) for run in (1, 2)]
+        await asyncio.sleep(150)
+        looks = Counter(what for _, what in bench.fabric.calls)
+        assert looks[f"GET {guid(1)}"] <= 20
+        assert looks[f"GET {guid(2)}"] + bench.fabric.lists >= 12
+        await asyncio.gather(*waits)
+
+    run_virtually(main())
+
+
+def test_looks_get_their_turn_beside_others_who_use_up_the_budget() -> None:
+    """Sensors and event triggers reserve calls ahead: more of them than fit must not shut the watcher out."""
+
+    async def main() -> None:
+        bench = Bench(per_minute=180)
+
+        async def sensor() -> None:
+            while True:
+                await asyncio.sleep(bench.watcher.budget.take(clock()))
+                await asyncio.sleep(60)
+
+        sensors = [asyncio.create_task(sensor()) for _ in range(400)]
+        await bench.run(1, 1, 3000)
+        assert bench.fabric.gets >= 15
+        assert max(bench.lags) < 300
+        for each in sensors:
+            each.cancel()
+
+    run_virtually(main())
+
+
 def test_one_list_serves_all_runs_of_an_item() -> None:
     async def main() -> None:
         bench = Bench()

@@ -13,6 +13,7 @@ import pytest
 from airflow_provider_fabric import shared
 from airflow_provider_fabric.emulator import FabricEmulator
 from airflow_provider_fabric.exceptions import FabricInputError
+from airflow_provider_fabric.hooks.fabric import FabricHook
 from airflow_provider_fabric.triggers import events
 from airflow_provider_fabric.triggers.events import BaseEventTrigger, BaseTrigger, FabricJobEventTrigger
 from tests.contract.operators.items import add_item
@@ -177,10 +178,41 @@ def test_two_watchers_of_an_asset_do_not_share_their_memory(tenant: FabricEmulat
     assert len(store.values) == 2
 
 
-def test_a_store_that_does_not_answer_stops_nothing(tenant: FabricEmulator, item: str):
+def test_a_store_that_stops_to_answer_stops_nothing(tenant: FabricEmulator, item: str):
     store = AssetStore()
+
+    def start() -> None:
+        store.broken = True
+        tenant.control.start_job(item)
+
+    assert len(watch(tenant, trigger(store), start, expected=1)) == 1
+
+
+def test_nothing_is_lost_while_a_store_does_not_answer(
+    tenant: FabricEmulator, item: str, monkeypatch: pytest.MonkeyPatch
+):
+    """What was told already is read before anything is told or written."""
+    monkeypatch.setattr(events, "RECALL_PAUSES", (0.2,) * 10)
+    store = AssetStore()
+    watch(tenant, trigger(store))
+    ended(tenant, missed := tenant.control.start_job(item))
     store.broken = True
-    assert len(watch(tenant, trigger(store), lambda: tenant.control.start_job(item), expected=1)) == 1
+    threading.Timer(0.7, setattr, (store, "broken", False)).start()
+    assert [event["job_instance_id"] for event in watch(tenant, trigger(store), expected=1)] == [missed]
+
+
+def test_an_item_that_was_made_anew_is_found_by_its_name(
+    tenant: FabricEmulator, item: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(events, "TROUBLE_PAUSE", 0.05)  # less than the interval, as by default
+    started: list[str] = []
+
+    def make_anew() -> None:
+        FabricHook().delete_item(tenant.workspace_id, item)
+        started.append(tenant.control.start_job(add_item(tenant, "CopyJob", "Nightly copy")))
+
+    told = watch(tenant, trigger(), make_anew, expected=1)
+    assert [event["job_instance_id"] for event in told] == started
 
 
 def test_trouble_is_waited_out(tenant: FabricEmulator, item: str):

@@ -183,5 +183,19 @@ def test_an_unforeseen_exception_reaches_the_caller_and_the_next_one_tries_again
     assert fetches.tokens.token() == "fabric-2"
 
 
+async def test_a_thread_that_cannot_start_hangs_nobody(monkeypatch: pytest.MonkeyPatch):
+    fetches = Fetches()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        with pytest.raises(FabricAuthError, match="No thread could be started"):
+            await asyncio.wait_for(fetches.tokens.atoken(), 5)
+    fetches.now += 60
+    assert await asyncio.wait_for(fetches.tokens.atoken(), 5) == "fabric-1"
+
+
+def no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
 def test_a_token_is_not_in_its_repr():
     assert "secret" not in repr(AccessToken.living("secret", 0, 10))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from http.client import RemoteDisconnected
 
 import httpx
 import pytest
@@ -109,6 +110,7 @@ def wrapped(outer: BaseException, inner: BaseException) -> BaseException:
 
 UNTRUSTED = ssl.SSLCertVerificationError(1, "certificate verify failed")
 NO_NAME = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+TUNNEL = OSError("Tunnel connection failed: 407 Proxy Authentication Required")
 LATER = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
 
@@ -124,7 +126,10 @@ class TestFailures:
             (wrapped(httpx.ConnectError("x"), LATER), True, False, "at the moment"),
             (wrapped(httpx.ConnectError("x"), ConnectionRefusedError(111, "x")), True, False, "refused"),
             (wrapped(requests.ConnectionError("x"), ConnectionRefusedError(111, "x")), True, False, "refused"),
-            (requests.exceptions.ProxyError("user:password@proxy"), True, False, "proxy"),
+            (wrapped(requests.exceptions.ProxyError("user:password@proxy"), TUNNEL), True, False, "proxy"),
+            (wrapped(requests.exceptions.ProxyError("x"), ConnectionRefusedError(111, "x")), True, False, "proxy"),
+            (wrapped(requests.exceptions.ProxyError("x"), RemoteDisconnected("closed")), False, False, "broke"),
+            (requests.exceptions.ProxyError("x"), False, False, "broke"),
             (httpx.ProxyError("407"), True, False, "proxy"),
             (requests.exceptions.ConnectTimeout("x"), True, False, "in time"),
             (httpx.ConnectTimeout("x"), True, False, "in time"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -80,20 +81,20 @@ class FabricRunSensor(BaseSensorOperator):
         """Seconds between looks."""
         return max(1.0, float(self.poke_interval))
 
+    @abstractmethod
     def trigger(self, context: Context, next_look: float) -> Any:
         """Return what waits in the triggerer.
 
         :param next_look: epoch seconds before which it does not look.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def announce(self, context: Context) -> None:
         """Say, once, what is waited for: publish its page."""
-        raise NotImplementedError
 
+    @abstractmethod
     def look(self, context: Context) -> Any:
         """Look once; what a sensor's ``poke`` returns."""
-        raise NotImplementedError
 
     def execute(self, context: Context) -> Any:
         """Wait, here or in the triggerer: only for what one look does not settle."""

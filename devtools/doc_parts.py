@@ -22,7 +22,7 @@ from pathlib import Path
 from airflow_provider_fabric import exceptions, remedies
 from airflow_provider_fabric.connection_form import fields_table
 from airflow_provider_fabric.emulator.__main__ import build_parser
-from airflow_provider_fabric.emulator.config import Config
+from airflow_provider_fabric.emulator.state.config import Config
 from airflow_provider_fabric.hooks.fabric import FabricHook
 from devtools import features
 from devtools.public_api import public_names

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_fabric.emulator.control import ControlError, EmulatorControl
+    from airflow_provider_fabric.emulator.control.client import ControlError, EmulatorControl
     from airflow_provider_fabric.emulator.server import FabricEmulator
 
 __all__ = ["ControlError", "EmulatorControl", "FabricEmulator"]
@@ -22,7 +22,7 @@ def __getattr__(name: str) -> Any:
 
         return FabricEmulator
     if name in ("ControlError", "EmulatorControl"):
-        from airflow_provider_fabric.emulator import control
+        from airflow_provider_fabric.emulator.control import client
 
-        return getattr(control, name)
+        return getattr(client, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,18 +10,18 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from airflow_provider_fabric.emulator.connections import Connections
-from airflow_provider_fabric.emulator.control_routes import PREFIX, control_routes
+from airflow_provider_fabric.emulator.control.routes import PREFIX, control_routes
 from airflow_provider_fabric.emulator.errors import ServiceError, new_request_id
-from airflow_provider_fabric.emulator.faults import Fault
+from airflow_provider_fabric.emulator.fabric.power_bi import power_bi_error
+from airflow_provider_fabric.emulator.http.connections import Connections
+from airflow_provider_fabric.emulator.http.request import Call, error_answer
+from airflow_provider_fabric.emulator.http.routing import Router
 from airflow_provider_fabric.emulator.portal.pages import BUCKET as PORTAL
 from airflow_provider_fabric.emulator.portal.pages import portal_routes
-from airflow_provider_fabric.emulator.powerbi import power_bi_error
 from airflow_provider_fabric.emulator.routes import all_routes
-from airflow_provider_fabric.emulator.routing import Router
-from airflow_provider_fabric.emulator.tokens import bearer_token
-from airflow_provider_fabric.emulator.wire import Call, error_answer
-from airflow_provider_fabric.emulator.world import World
+from airflow_provider_fabric.emulator.state.faults import Fault
+from airflow_provider_fabric.emulator.state.tokens import bearer_token
+from airflow_provider_fabric.emulator.state.world import World
 
 Sleep = Callable[[float], Awaitable[None]]
 MAX_BODY = 32 * 1024 * 1024

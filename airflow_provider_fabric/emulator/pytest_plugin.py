@@ -23,7 +23,7 @@ QUICK: dict[str, Any] = {"retry_after_seconds": 0, "job_seconds": 0, "lro_second
 def fabric_emulator_settings() -> dict[str, Any]:
     """Settings of the emulator; define a fixture of this name to have others.
 
-    See :class:`~airflow_provider_fabric.emulator.config.Config`.
+    See :class:`~airflow_provider_fabric.emulator.state.config.Config`.
     """
     return {**QUICK, "quotas": {"job_scheduler": None, "platform": None, "operations": None}}
 

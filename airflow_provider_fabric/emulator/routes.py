@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from airflow_provider_fabric.emulator import (
+from airflow_provider_fabric.emulator.entra import device_code, discovery, managed_identity, token_endpoint
+from airflow_provider_fabric.emulator.fabric import (
     activities,
     copy_jobs,
     dataflows,
-    device_code,
-    discovery,
-    entra,
-    item_routes,
-    job_routes,
-    managed_identity,
+    items,
+    jobs,
     operations,
-    powerbi,
+    power_bi,
     schedules,
     user_functions,
-    workspace_routes,
+    workspaces,
 )
-from airflow_provider_fabric.emulator.item_types import COLLECTIONS, ITEM_TYPES
-from airflow_provider_fabric.emulator.routing import Handler, Route
-from airflow_provider_fabric.emulator.tokens import FABRIC, POWER_BI
+from airflow_provider_fabric.emulator.http.routing import Handler, Route
+from airflow_provider_fabric.emulator.state.item_types import COLLECTIONS, ITEM_TYPES
+from airflow_provider_fabric.emulator.state.tokens import FABRIC, POWER_BI
 
 WORKSPACE = "/v1/workspaces/{workspaceId}"
 
@@ -50,7 +47,7 @@ def _sign_in() -> Iterator[Route]:
         ("GET", "/{tenantId}/v2.0/.well-known/openid-configuration", discovery.openid_configuration),
         ("GET", "/{tenantId}/discovery/v2.0/keys", discovery.signing_keys),
         ("GET", "/common/discovery/instance", discovery.instance_discovery),
-        ("POST", "/{tenantId}/oauth2/v2.0/token", entra.token),
+        ("POST", "/{tenantId}/oauth2/v2.0/token", token_endpoint.token),
         ("POST", "/{tenantId}/oauth2/v2.0/devicecode", device_code.device_code),
         ("GET", "/metadata/identity/oauth2/token", managed_identity.instance_metadata),
         ("GET", "/msi/token", managed_identity.app_service),
@@ -59,18 +56,18 @@ def _sign_in() -> Iterator[Route]:
 
 
 def _platform() -> Iterator[Route]:
-    yield fabric("GET", "/v1/workspaces", workspace_routes.list_workspaces)
-    yield fabric("POST", "/v1/workspaces", workspace_routes.create_workspace)
-    yield fabric("GET", WORKSPACE, workspace_routes.get_workspace)
-    yield fabric("PATCH", WORKSPACE, workspace_routes.update_workspace)
-    yield fabric("DELETE", WORKSPACE, workspace_routes.delete_workspace)
-    yield fabric("GET", "/v1/capacities", workspace_routes.list_capacities)
+    yield fabric("GET", "/v1/workspaces", workspaces.list_workspaces)
+    yield fabric("POST", "/v1/workspaces", workspaces.create_workspace)
+    yield fabric("GET", WORKSPACE, workspaces.get_workspace)
+    yield fabric("PATCH", WORKSPACE, workspaces.update_workspace)
+    yield fabric("DELETE", WORKSPACE, workspaces.delete_workspace)
+    yield fabric("GET", "/v1/capacities", workspaces.list_capacities)
     folders = f"{WORKSPACE}/folders"
-    yield fabric("GET", folders, workspace_routes.list_folders)
-    yield fabric("POST", folders, workspace_routes.create_folder)
-    yield fabric("GET", folders + "/{folderId}", workspace_routes.get_folder)
-    yield fabric("PATCH", folders + "/{folderId}", workspace_routes.update_folder)
-    yield fabric("DELETE", folders + "/{folderId}", workspace_routes.delete_folder)
+    yield fabric("GET", folders, workspaces.list_folders)
+    yield fabric("POST", folders, workspaces.create_folder)
+    yield fabric("GET", folders + "/{folderId}", workspaces.get_folder)
+    yield fabric("PATCH", folders + "/{folderId}", workspaces.update_folder)
+    yield fabric("DELETE", folders + "/{folderId}", workspaces.delete_folder)
     operation = "/v1/operations/{operationId}"
     yield fabric("GET", operation, operations.get_operation, "operations")
     yield fabric("GET", f"{operation}/result", operations.get_operation_result, "operations")
@@ -81,13 +78,13 @@ def _items(collection: str, item_type: str | None) -> Iterator[Route]:
     many = f"{WORKSPACE}/{collection}"
     one = many + "/{itemId}"
     for method, template, handler in (
-        ("GET", many, item_routes.list_items),
-        ("POST", many, item_routes.create_item),
-        ("GET", one, item_routes.get_item),
-        ("PATCH", one, item_routes.update_item),
-        ("DELETE", one, item_routes.delete_item),
-        ("POST", f"{one}/getDefinition", item_routes.get_definition),
-        ("POST", f"{one}/updateDefinition", item_routes.update_definition),
+        ("GET", many, items.list_items),
+        ("POST", many, items.create_item),
+        ("GET", one, items.get_item),
+        ("PATCH", one, items.update_item),
+        ("DELETE", one, items.delete_item),
+        ("POST", f"{one}/getDefinition", items.get_definition),
+        ("POST", f"{one}/updateDefinition", items.update_definition),
     ):
         yield fabric(method, template, handler, item_type=item_type)
     if item_type is None or ITEM_TYPES[item_type].jobs:
@@ -99,11 +96,11 @@ def _jobs(root: str, item_type: str | None) -> Iterator[Route]:
     instances, typed = f"{root}/instances", root + "/{jobType}/instances"
     schedule = root + "/{jobType}/schedules"
     table = [
-        ("POST", typed, job_routes.run_by_path),
-        ("POST", instances, job_routes.run_by_query),
-        ("GET", instances, job_routes.list_instances),
-        ("GET", instances + "/{jobInstanceId}", job_routes.get_instance),
-        ("POST", instances + "/{jobInstanceId}/cancel", job_routes.cancel_instance),
+        ("POST", typed, jobs.run_by_path),
+        ("POST", instances, jobs.run_by_query),
+        ("GET", instances, jobs.list_instances),
+        ("GET", instances + "/{jobInstanceId}", jobs.get_instance),
+        ("POST", instances + "/{jobInstanceId}/cancel", jobs.cancel_instance),
         ("GET", schedule, schedules.list_schedules),
         ("POST", schedule, schedules.create_schedule),
         ("GET", schedule + "/{scheduleId}", schedules.get_schedule),
@@ -112,16 +109,16 @@ def _jobs(root: str, item_type: str | None) -> Iterator[Route]:
     ]
     if item_type is not None:  # only typed collections name the job type when they read (data pipeline file)
         table += [
-            ("GET", typed, job_routes.list_instances),
-            ("GET", typed + "/{jobInstanceId}", job_routes.get_instance),
+            ("GET", typed, jobs.list_instances),
+            ("GET", typed + "/{jobInstanceId}", jobs.get_instance),
         ]
     for method, template, handler in table:
         yield fabric(method, template, handler, "job_scheduler", item_type)
 
 
 def _special() -> Iterator[Route]:
-    yield fabric("POST", f"{WORKSPACE}/items" + "/{itemId}/move", item_routes.move_item)
-    yield fabric("GET", f"{WORKSPACE}/items" + "/{itemId}/connections", item_routes.list_connections)
+    yield fabric("POST", f"{WORKSPACE}/items" + "/{itemId}/move", items.move_item)
+    yield fabric("GET", f"{WORKSPACE}/items" + "/{itemId}/connections", items.list_connections)
     runs = f"{WORKSPACE}/datapipelines/pipelineruns"
     yield fabric("POST", runs + "/{jobInstanceId}/queryactivityruns", activities.query_activity_runs)
     reset = f"{WORKSPACE}/copyJobs" + "/{itemId}/resetCopyJob"
@@ -135,9 +132,9 @@ def _special() -> Iterator[Route]:
 def _power_bi() -> Iterator[Route]:
     refreshes = "/v1.0/myorg/groups/{workspaceId}/datasets/{itemId}/refreshes"
     for method, template, handler in (
-        ("POST", refreshes, powerbi.start_refresh),
-        ("GET", refreshes, powerbi.list_refreshes),
-        ("GET", refreshes + "/{refreshId}", powerbi.get_refresh),
-        ("DELETE", refreshes + "/{refreshId}", powerbi.cancel_refresh),
+        ("POST", refreshes, power_bi.start_refresh),
+        ("GET", refreshes, power_bi.list_refreshes),
+        ("GET", refreshes + "/{refreshId}", power_bi.get_refresh),
+        ("DELETE", refreshes + "/{refreshId}", power_bi.cancel_refresh),
     ):
         yield Route(method, template, handler, "powerbi", (POWER_BI,))

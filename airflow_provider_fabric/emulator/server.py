@@ -17,11 +17,11 @@ from typing import Any
 import uvicorn
 
 from airflow_provider_fabric.emulator.app import EmulatorApp
-from airflow_provider_fabric.emulator.certificates import DataDirectory
-from airflow_provider_fabric.emulator.config import Config
-from airflow_provider_fabric.emulator.connections import Connections, protocol_class
-from airflow_provider_fabric.emulator.control import EmulatorControl
-from airflow_provider_fabric.emulator.world import World
+from airflow_provider_fabric.emulator.control.client import EmulatorControl
+from airflow_provider_fabric.emulator.http.certificates import DataDirectory
+from airflow_provider_fabric.emulator.http.connections import Connections, protocol_class
+from airflow_provider_fabric.emulator.state.config import Config
+from airflow_provider_fabric.emulator.state.world import World
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 START_SECONDS = 20.0
@@ -54,7 +54,7 @@ class FabricEmulator:
     :param data_dir: where certificates and identities are kept; ``None`` is a directory that goes with the emulator.
     :param control: whether the control endpoints and the portal answer; ``None`` is only on loopback addresses.
     :param clock: epoch seconds.
-    :param config: settings of :class:`~airflow_provider_fabric.emulator.config.Config`.
+    :param config: settings of :class:`~airflow_provider_fabric.emulator.state.config.Config`.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.emulator import FabricEmulator
-from airflow_provider_fabric.emulator.control import EmulatorControl
+from airflow_provider_fabric.emulator.control.client import EmulatorControl
 from devtools.airflow_stack import AirflowStack
 from devtools.metadata_db import TaskInstance
 from tests.chaos.gate import Gate

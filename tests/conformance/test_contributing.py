@@ -15,7 +15,7 @@ FILES = (
     "airflow_provider_fabric/emulator/routes.py",
     "devtools/rest_operations.py",
     "airflow_provider_fabric/operators/dbt.py",
-    "airflow_provider_fabric/emulator/copy_jobs.py",
+    "airflow_provider_fabric/emulator/fabric/copy_jobs.py",
 )
 
 

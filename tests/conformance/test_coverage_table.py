@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from airflow_provider_fabric.emulator.http.routing import Router
 from airflow_provider_fabric.emulator.routes import all_routes
-from airflow_provider_fabric.emulator.routing import Router
 from airflow_provider_fabric.hooks.fabric import FabricHook
 from devtools.rest_coverage import DOCUMENT, document, routes_of
 from devtools.rest_operations import SeedOperation, seed_operations

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_fabric.emulator import FabricEmulator
 from airflow_provider_fabric.emulator.routes import all_routes
-from airflow_provider_fabric.emulator.tokens import FABRIC
+from airflow_provider_fabric.emulator.state.tokens import FABRIC
 from devtools.rest_coverage import routes_of
 from devtools.rest_operations import seed_operations
 from tests.conformance.comparison import problems

@@ -159,7 +159,7 @@ def test_the_reader_of_imports_sees_them_all() -> None:
         ("triggers/job.py", "operators.job"),
         ("operators/job.py", "sensors.job"),
         ("watcher.py", "shared"),
-        ("emulator/jobs.py", "exceptions"),
+        ("emulator/state/jobs.py", "exceptions"),
         ("hooks/fabric.py", "emulator"),
     ],
 )

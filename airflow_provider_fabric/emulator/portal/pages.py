@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from airflow_provider_fabric.emulator.errors import not_found
+from airflow_provider_fabric.emulator.http.request import Call, json_answer
+from airflow_provider_fabric.emulator.http.routing import Route
 from airflow_provider_fabric.emulator.portal.state import Run, find_run, item_state, overview, run_state
-from airflow_provider_fabric.emulator.routing import Route
-from airflow_provider_fabric.emulator.wire import Call, json_answer
 
 if TYPE_CHECKING:
-    from airflow_provider_fabric.emulator.items import Item
-    from airflow_provider_fabric.emulator.world import World
+    from airflow_provider_fabric.emulator.state.items import Item
+    from airflow_provider_fabric.emulator.state.world import World
 
 BUCKET = "portal"
 FOLDER = Path(__file__).parent

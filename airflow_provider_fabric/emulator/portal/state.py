@@ -11,15 +11,15 @@ from collections import deque
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.emulator.activities import activity_runs
-from airflow_provider_fabric.emulator.identities import Identity
-from airflow_provider_fabric.emulator.jobs import JobInstance
-from airflow_provider_fabric.emulator.powerbi import Refresh
+from airflow_provider_fabric.emulator.fabric.activities import activity_runs
+from airflow_provider_fabric.emulator.fabric.power_bi import Refresh
+from airflow_provider_fabric.emulator.state.identities import Identity
+from airflow_provider_fabric.emulator.state.jobs import JobInstance
 
 if TYPE_CHECKING:
-    from airflow_provider_fabric.emulator.items import Item
-    from airflow_provider_fabric.emulator.workspaces import Workspace
-    from airflow_provider_fabric.emulator.world import World
+    from airflow_provider_fabric.emulator.state.items import Item
+    from airflow_provider_fabric.emulator.state.workspaces import Workspace
+    from airflow_provider_fabric.emulator.state.world import World
 
 RUNS_SHOWN = 100
 ITEMS_SHOWN = 200

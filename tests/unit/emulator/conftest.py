@@ -15,9 +15,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from airflow_provider_fabric.emulator.app import EmulatorApp
-from airflow_provider_fabric.emulator.config import Config
-from airflow_provider_fabric.emulator.tokens import FABRIC
-from airflow_provider_fabric.emulator.world import World
+from airflow_provider_fabric.emulator.state.config import Config
+from airflow_provider_fabric.emulator.state.tokens import FABRIC
+from airflow_provider_fabric.emulator.state.world import World
 
 START = 1_750_000_000.0
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from airflow_provider_fabric.emulator.tokens import FABRIC, POWER_BI, Tokens
+from airflow_provider_fabric.emulator.state.tokens import FABRIC, POWER_BI, Tokens
 
 from .conftest import Service, error_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_fabric.emulator.tokens import POWER_BI
+from airflow_provider_fabric.emulator.state.tokens import POWER_BI
 
 from .conftest import Service
 

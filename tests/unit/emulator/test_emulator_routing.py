@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from starlette.responses import Response
 
+from airflow_provider_fabric.emulator.http.routing import Route, Router
 from airflow_provider_fabric.emulator.routes import all_routes
-from airflow_provider_fabric.emulator.routing import Route, Router
 
 from .conftest import Service, error_of
 

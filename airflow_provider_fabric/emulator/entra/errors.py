@@ -1,0 +1,47 @@
+"""Entra's error envelope: ``error``, ``error_description`` that begins with an AADSTS code, trace ids.
+
+Codes: Learn, *reference-error-codes*. Which HTTP status goes with which OAuth error is RFC 6749, section 5.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from starlette.responses import Response
+
+from airflow_provider_fabric.emulator.errors import new_request_id
+from airflow_provider_fabric.emulator.http.request import json_answer
+
+
+@dataclass
+class EntraError(Exception):
+    """A refusal of the sign-in service.
+
+    :param error: OAuth error word.
+    :param code: number of the AADSTS code.
+    """
+
+    error: str
+    code: int
+    message: str
+    status: int = 400
+    suberror: str | None = None
+
+    def answer(self, now: float) -> Response:
+        """Return the refusal as a response."""
+        trace, correlation = new_request_id(), new_request_id()
+        moment = datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
+        body: dict[str, object] = {
+            "error": self.error,
+            "error_description": f"AADSTS{self.code}: {self.message} Trace ID: {trace} "
+            f"Correlation ID: {correlation} Timestamp: {moment}",
+            "error_codes": [self.code],
+            "timestamp": moment,
+            "trace_id": trace,
+            "correlation_id": correlation,
+            "error_uri": f"https://login.microsoftonline.com/error?code={self.code}",
+        }
+        if self.suberror:
+            body["suberror"] = self.suberror
+        return json_answer(body, self.status)

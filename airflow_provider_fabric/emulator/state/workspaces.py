@@ -1,0 +1,183 @@
+"""Workspaces and their folders: state, and who may see them."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_fabric.emulator.errors import ServiceError, invalid_input, not_found
+
+if TYPE_CHECKING:
+    from airflow_provider_fabric.emulator.http.request import Call
+    from airflow_provider_fabric.emulator.state.identities import Identity
+
+CAPACITY_ID = "00000000-0000-4000-8000-000000000001"
+MAX_NAME_LENGTH = 256
+
+
+@dataclass
+class Folder:
+    """A folder of a workspace."""
+
+    id: str
+    number: int
+    workspace_id: str
+    display_name: str
+    parent_id: str | None
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the OpenAPI ``Folder``."""
+        body = {"id": self.id, "displayName": self.display_name, "workspaceId": self.workspace_id}
+        if self.parent_id:
+            body["parentFolderId"] = self.parent_id
+        return body
+
+
+@dataclass
+class Workspace:
+    """A workspace with its folders; items live in their own store."""
+
+    id: str
+    number: int
+    display_name: str
+    description: str
+    folders: dict[str, Folder] = field(default_factory=dict)
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the OpenAPI ``Workspace``."""
+        return {
+            "id": self.id,
+            "displayName": self.display_name,
+            "description": self.description,
+            "type": "Workspace",
+            "capacityId": CAPACITY_ID,
+            "capacityRegion": "East US",
+        }
+
+    def folder(self, folder_id: str) -> Folder:
+        """Return a folder.
+
+        :raises ServiceError: 404 ``FolderNotFound``.
+        """
+        found = self.folders.get(folder_id)
+        if found is None:
+            raise not_found("FolderNotFound", "folder", folder_id)
+        return found
+
+    def folders_below(self, folder_id: str | None, *, recursive: bool) -> set[str | None]:
+        """Return ``folder_id`` and, when ``recursive``, every folder under it."""
+        found: set[str | None] = {folder_id}
+        if recursive:
+            for folder in self.folders.values():  # parents were created before their children
+                if folder.parent_id in found:
+                    found.add(folder.id)
+        return found
+
+
+class WorkspaceStore:
+    """All workspaces of the tenant."""
+
+    def __init__(self) -> None:
+        self._all: dict[str, Workspace] = {}
+        self._numbers = 0
+
+    def create(self, display_name: str, description: str = "", workspace_id: str | None = None) -> Workspace:
+        """Add a workspace.
+
+        :raises ServiceError: 409 when the name is taken.
+        """
+        if any(entry.display_name == display_name for entry in self._all.values()):
+            raise ServiceError(409, "WorkspaceNameAlreadyExists", f"A workspace named '{display_name}' exists")
+        if workspace_id in self._all:
+            raise ServiceError(409, "WorkspaceAlreadyExists", f"A workspace with id '{workspace_id}' exists")
+        self._numbers += 1
+        created = Workspace(workspace_id or new_id(), self._numbers, display_name, description)
+        self._all[created.id] = created
+        return created
+
+    def all(self, identity: Identity) -> list[Workspace]:
+        """Return what ``identity`` may see."""
+        return [entry for entry in self._all.values() if identity.may_see(entry.id)]
+
+    def get(self, workspace_id: str) -> Workspace | None:
+        """Return a workspace without asking who wants it."""
+        return self._all.get(workspace_id)
+
+    def visible(self, call: Call) -> Workspace:
+        """Return the workspace that a request addresses.
+
+        :raises ServiceError: 400 for an id that is no GUID, 404 ``WorkspaceNotFound``, 403 when hidden from the caller.
+        """
+        workspace_id = call.params["workspaceId"]
+        found = self._all.get(workspace_id) or self._all.get(read_guid(workspace_id, "workspaceId"))
+        if found is None:
+            raise not_found("WorkspaceNotFound", "workspace", workspace_id)
+        if not call.caller.may_see(found.id):
+            raise ServiceError(
+                403,
+                "InsufficientPrivileges",
+                "The caller does not have sufficient permissions to access the workspace",
+            )
+        return found
+
+    def remove(self, workspace_id: str) -> None:
+        """Forget a workspace."""
+        del self._all[workspace_id]
+
+    def add_folder(self, workspace: Workspace, display_name: str, parent_id: str | None) -> Folder:
+        """Add a folder.
+
+        :raises ServiceError: 404 for an unknown parent, 409 for a name taken under it.
+        """
+        if parent_id is not None:
+            workspace.folder(parent_id)
+        siblings = (entry for entry in workspace.folders.values() if entry.parent_id == parent_id)
+        if any(entry.display_name == display_name for entry in siblings):
+            raise ServiceError(409, "FolderDisplayNameAlreadyInUse", "Folder display name is already used")
+        self._numbers += 1
+        created = Folder(new_id(), self._numbers, workspace.id, display_name, parent_id)
+        workspace.folders[created.id] = created
+        return created
+
+
+def new_id() -> str:
+    """Return a fresh GUID."""
+    return str(uuid.uuid4())
+
+
+def read_guid(text: Any, name: str) -> str:
+    """Return ``text`` in the canonical form of a GUID.
+
+    :raises ServiceError: 400 for anything else.
+    """
+    try:
+        if not isinstance(text, str) or len(text) != 36:
+            raise ValueError(text)
+        return str(uuid.UUID(text))
+    except ValueError as problem:
+        raise invalid_input(f"The value '{text}' of {name} is not a GUID") from problem
+
+
+def read_name(value: Any, code: str = "InvalidInput") -> str:
+    """Check a display name.
+
+    :raises ServiceError: 400 when blank, too long or not a string.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise invalid_input("displayName must not be blank", code=code)
+    if len(value) > MAX_NAME_LENGTH:
+        raise invalid_input(f"displayName is longer than {MAX_NAME_LENGTH} characters", code=code)
+    return value
+
+
+def read_description(value: Any) -> str:
+    """Check a description; ``null`` is the empty one.
+
+    :raises ServiceError: 400 when it is not a string or longer than 256 characters, the documented limit.
+    """
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > MAX_NAME_LENGTH:
+        raise invalid_input(f"description must be a string of at most {MAX_NAME_LENGTH} characters")
+    return value

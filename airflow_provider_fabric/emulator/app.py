@@ -14,13 +14,13 @@ from airflow_provider_fabric.emulator.control.routes import PREFIX, control_rout
 from airflow_provider_fabric.emulator.errors import ServiceError, new_request_id
 from airflow_provider_fabric.emulator.fabric.power_bi import power_bi_error
 from airflow_provider_fabric.emulator.http.connections import Connections
-from airflow_provider_fabric.emulator.http.request import Call, error_answer
-from airflow_provider_fabric.emulator.http.routing import Router
+from airflow_provider_fabric.emulator.http.recording import record
+from airflow_provider_fabric.emulator.http.request import ApiRequest
+from airflow_provider_fabric.emulator.http.responses import error_response, fault_response
+from airflow_provider_fabric.emulator.http.routing import Route, Router
 from airflow_provider_fabric.emulator.portal.pages import BUCKET as PORTAL
 from airflow_provider_fabric.emulator.portal.pages import portal_routes
 from airflow_provider_fabric.emulator.routes import all_routes
-from airflow_provider_fabric.emulator.state.faults import Fault
-from airflow_provider_fabric.emulator.state.tokens import bearer_token
 from airflow_provider_fabric.emulator.state.world import World
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -53,26 +53,24 @@ class EmulatorApp:
         """Serve one request."""
         if scope["type"] != "http":
             return
-        call = await self._read(scope, receive)
-        if call.path.startswith(PREFIX) or (call.route is not None and call.route.bucket == PORTAL):
-            await self._serve_control(call)(scope, receive, send)
+        request, route = await self._read(scope, receive)
+        if request.path.startswith(PREFIX) or (route is not None and route.bucket == PORTAL):
+            await self._control_response(request, route)(scope, receive, send)
             return
         self.connections.use(scope.get("client"))
-        response = await self._serve(call)
-        bucket = call.route.bucket if call.route else "unknown"
+        response = await self._serve(request, route)
+        record(self.world.log, request, route, response)
         if response is None:
-            self.world.log.add(call, bucket, None, None)
             await self._drop(scope, receive)
             return
-        self.world.log.add(call, bucket, response.status_code, response.headers.get("retry-after"))
         response.headers.setdefault("Date", formatdate(self.world.clock(), usegmt=True))
         await response(scope, receive, send)
 
-    async def _read(self, scope: Scope, receive: Receive) -> Call:
+    async def _read(self, scope: Scope, receive: Receive) -> tuple[ApiRequest, Route | None]:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         host = headers.get(b"host", b"localhost").decode("latin-1")
         client = scope.get("client")
-        call = Call(
+        request = ApiRequest(
             method=scope["method"],
             path=scope["path"],
             query_string=scope["query_string"].decode("latin-1"),
@@ -82,74 +80,67 @@ class EmulatorApp:
             client_port=client[1] if client else None,
         )
         if b"content-length" in headers or b"transfer-encoding" in headers:
-            call.body = await _read_body(receive)
-        match = self._router.match(call.method, (scope.get("raw_path") or call.path.encode()).decode("latin-1"))
-        call.route, call.params = match.route, match.params
-        return call
+            request.body = await _read_body(receive)
+        match = self._router.match(request.method, (scope.get("raw_path") or request.path.encode()).decode("latin-1"))
+        request.params = match.params
+        request.item_type = match.route.item_type if match.route else None
+        return request, match.route
 
-    async def _serve(self, call: Call) -> Response | None:
-        """Return the answer, ``None`` to cut the connection."""
-        if call.route is not None and call.route.bucket == "token" and self.world.config.token_delay_seconds:
+    async def _serve(self, request: ApiRequest, route: Route | None) -> Response | None:
+        """Return the response, ``None`` to cut the connection."""
+        for_token = route is not None and route.bucket == "token"
+        if for_token and self.world.config.token_delay_seconds:
             await self._sleep(self.world.config.token_delay_seconds)
-        fault = self.world.faults.take(call.method, call.path)
+        fault = self.world.faults.take(request.method, request.path)
         if fault is None:
-            return self._answer(call)
-        answer = self._answer(call) if fault.phase == "after" else None
+            return self._response(request, route)
+        processed = self._response(request, route) if fault.phase == "after" else None
         if fault.delay_seconds:
             await self._sleep(fault.delay_seconds)
         if fault.action == "delay":
-            return answer or self._answer(call)
-        return self._faulty_answer(call, fault)
+            return processed or self._response(request, route)
+        return None if fault.action == "drop" else fault_response(fault, for_token=for_token)
 
-    @staticmethod
-    def _faulty_answer(call: Call, fault: Fault) -> Response | None:
-        if fault.action == "drop":
-            return None
-        for_token = call.route is not None and call.route.bucket == "token"
-        return fault.answer(for_token=for_token)
-
-    def _answer(self, call: Call) -> Response:
+    def _response(self, request: ApiRequest, route: Route | None) -> Response:
         """Check who calls and how often, and let the handler answer."""
         try:
-            self._check_caller(call)
-            if call.route is None:
-                raise self._no_route(call)
-            response = call.route.handler(self.world, call)
+            if route is None:
+                raise self._no_route(request)
+            self._check_caller(request, route)
+            response = route.handler(self.world, request)
         except ServiceError as error:
-            if call.route is not None and call.route.bucket == "powerbi":
-                return power_bi_error(error)
-            return error_answer(error)
+            return power_bi_error(error) if route is not None and route.bucket == "powerbi" else error_response(error)
         if "requestid" not in response.headers:
             response.headers["requestid"] = new_request_id()
         return response
 
-    def _check_caller(self, call: Call) -> None:
-        route = call.route
-        if route is None or not route.audiences:
+    def _check_caller(self, request: ApiRequest, route: Route) -> None:
+        if not route.audiences:
             return
-        token = bearer_token(call.header("authorization"))
-        call.identity = self.world.tokens.check(token, route.audiences, self.world.identities, call.now)
-        call.authorized = True
-        self.world.quota.take(self.world.config, route.bucket, call.identity.client_id, call.now)
+        token = request.bearer_token()
+        caller = self.world.tokens.check(token, route.audiences, self.world.identities, request.now)
+        request.identity, request.authorized = caller, True
+        self.world.quota.take(self.world.config, route.bucket, caller.client_id, request.now)
 
-    def _no_route(self, call: Call) -> ServiceError:
-        allowed = self._router.match(call.method, call.path).allowed
+    def _no_route(self, request: ApiRequest) -> ServiceError:
+        allowed = self._router.match(request.method, request.path).allowed
         if allowed:
             headers = {"Allow": ", ".join(allowed)}
-            return ServiceError(405, "MethodNotAllowed", f"{call.path} does not take {call.method}", headers=headers)
-        return ServiceError(404, "EndpointNotFound", f"The endpoint {call.method} {call.path} does not exist")
+            text = f"{request.path} does not take {request.method}"
+            return ServiceError(405, "MethodNotAllowed", text, headers=headers)
+        return ServiceError(404, "EndpointNotFound", f"The endpoint {request.method} {request.path} does not exist")
 
-    def _serve_control(self, call: Call) -> Response:
-        if not self._control:
-            call.route = None
+    def _control_response(self, request: ApiRequest, route: Route | None) -> Response:
+        """Return the response of a control endpoint or of the portal; both are missing unless control is on."""
         try:
-            if call.route is None:
-                raise self._no_route(call)
-            return call.route.handler(self.world, call)
+            if route is None or not self._control:
+                raise self._no_route(request)
+            return route.handler(self.world, request)
         except ServiceError as error:
-            return error_answer(error)
+            return error_response(error)
         except (TypeError, ValueError, AttributeError, KeyError) as problem:
-            return error_answer(ServiceError(400, "InvalidInput", f"The control call cannot be read: {problem!r}"))
+            text = f"The control call cannot be read: {problem!r}"
+            return error_response(ServiceError(400, "InvalidInput", text))
 
     async def _drop(self, scope: Scope, receive: Receive) -> None:
         if not self.connections.cut(scope.get("client")):

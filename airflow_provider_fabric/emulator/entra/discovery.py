@@ -6,32 +6,30 @@ Sources: OpenID Connect Discovery 1.0; msal's ``authority.py``. All links name t
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import jwt
 from starlette.responses import Response
 
 from airflow_provider_fabric.emulator.entra.errors import EntraError
-from airflow_provider_fabric.emulator.entra.token_endpoint import check_tenant
-from airflow_provider_fabric.emulator.http.request import Call, json_answer
+from airflow_provider_fabric.emulator.entra.tenants import check_tenant
+from airflow_provider_fabric.emulator.http.request import ApiRequest
+from airflow_provider_fabric.emulator.http.responses import json_response
 from airflow_provider_fabric.emulator.state.tokens import KEY_ID
-
-if TYPE_CHECKING:
-    from airflow_provider_fabric.emulator.state.world import World
+from airflow_provider_fabric.emulator.state.world import World
 
 
-def openid_configuration(world: World, call: Call) -> Response:
+def openid_configuration(world: World, request: ApiRequest) -> Response:
     """``GET /{tenant}/v2.0/.well-known/openid-configuration``."""
-    tenant = call.params["tenantId"]
+    tenant = request.params["tenantId"]
     try:
         check_tenant(world, tenant, app_only=False)
     except EntraError as error:
-        return error.answer(call.now)
-    root = f"{call.base_url}/{tenant}"
-    return json_answer(
+        return error.to_response(request.now)
+    root = f"{request.base_url}/{tenant}"
+    return json_response(
         {
-            "issuer": f"{call.base_url}/{world.tokens.tenant_id}/v2.0",
+            "issuer": f"{request.base_url}/{world.tokens.tenant_id}/v2.0",
             "authorization_endpoint": f"{root}/oauth2/v2.0/authorize",
             "token_endpoint": f"{root}/oauth2/v2.0/token",
             "device_authorization_endpoint": f"{root}/oauth2/v2.0/devicecode",
@@ -48,15 +46,15 @@ def openid_configuration(world: World, call: Call) -> Response:
     )
 
 
-def instance_discovery(world: World, call: Call) -> Response:
+def instance_discovery(world: World, request: ApiRequest) -> Response:
     """``GET /common/discovery/instance``."""
-    asked = urlsplit(call.query.get("authorization_endpoint", ""))
+    asked = urlsplit(request.query.get("authorization_endpoint", ""))
     tenant = asked.path.strip("/").split("/")[0] or "common"
-    host = urlsplit(call.base_url).netloc
-    return json_answer(
+    host = urlsplit(request.base_url).netloc
+    return json_response(
         {
-            "tenant_discovery_endpoint": f"{call.base_url}/{tenant}/v2.0/.well-known/openid-configuration",
-            "api-version": call.query.get("api-version", "1.1"),
+            "tenant_discovery_endpoint": f"{request.base_url}/{tenant}/v2.0/.well-known/openid-configuration",
+            "api-version": request.query.get("api-version", "1.1"),
             "metadata": [
                 {"preferred_network": host, "preferred_cache": host, "aliases": sorted({host, asked.netloc or host})}
             ],
@@ -64,7 +62,7 @@ def instance_discovery(world: World, call: Call) -> Response:
     )
 
 
-def signing_keys(world: World, call: Call) -> Response:
+def signing_keys(world: World, request: ApiRequest) -> Response:
     """``GET /{tenant}/discovery/v2.0/keys``."""
     key = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(world.tokens.key.public_key()))
-    return json_answer({"keys": [{**key, "kid": KEY_ID, "x5t": KEY_ID, "use": "sig", "alg": "RS256"}]})
+    return json_response({"keys": [{**key, "kid": KEY_ID, "x5t": KEY_ID, "use": "sig", "alg": "RS256"}]})

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from starlette.responses import Response
 
 from airflow_provider_fabric.emulator.errors import new_request_id
-from airflow_provider_fabric.emulator.http.request import json_answer
+from airflow_provider_fabric.emulator.http.responses import json_response
 
 
 @dataclass
@@ -28,20 +28,20 @@ class EntraError(Exception):
     status: int = 400
     suberror: str | None = None
 
-    def answer(self, now: float) -> Response:
+    def to_response(self, now: float) -> Response:
         """Return the refusal as a response."""
         trace, correlation = new_request_id(), new_request_id()
-        moment = datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
+        timestamp = datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
         body: dict[str, object] = {
             "error": self.error,
             "error_description": f"AADSTS{self.code}: {self.message} Trace ID: {trace} "
-            f"Correlation ID: {correlation} Timestamp: {moment}",
+            f"Correlation ID: {correlation} Timestamp: {timestamp}",
             "error_codes": [self.code],
-            "timestamp": moment,
+            "timestamp": timestamp,
             "trace_id": trace,
             "correlation_id": correlation,
             "error_uri": f"https://login.microsoftonline.com/error?code={self.code}",
         }
         if self.suberror:
             body["suberror"] = self.suberror
-        return json_answer(body, self.status)
+        return json_response(body, self.status)

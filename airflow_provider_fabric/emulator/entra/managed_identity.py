@@ -6,63 +6,60 @@ Sources: Learn, *how-to-use-vm-token* (``GET /metadata/identity/oauth2/token`` w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from starlette.responses import Response
 
 from airflow_provider_fabric.emulator.entra.errors import EntraError
-from airflow_provider_fabric.emulator.entra.token_endpoint import known_resource
-from airflow_provider_fabric.emulator.http.request import Call, json_answer
+from airflow_provider_fabric.emulator.entra.tenants import known_resource
+from airflow_provider_fabric.emulator.http.request import ApiRequest
+from airflow_provider_fabric.emulator.http.responses import json_response
 from airflow_provider_fabric.emulator.state.identities import Identity
-
-if TYPE_CHECKING:
-    from airflow_provider_fabric.emulator.state.world import World
+from airflow_provider_fabric.emulator.state.world import World
 
 
-def instance_metadata(world: World, call: Call) -> Response:
+def instance_metadata(world: World, request: ApiRequest) -> Response:
     """``GET /metadata/identity/oauth2/token``."""
-    if (call.header("metadata") or "").lower() != "true":
+    if (request.header("metadata") or "").lower() != "true":
         return _refusal("invalid_request", "Required metadata header not specified")
-    return _answer(world, call)
+    return _answer(world, request)
 
 
-def app_service(world: World, call: Call) -> Response:
+def app_service(world: World, request: ApiRequest) -> Response:
     """``GET /msi/token``."""
-    if not call.header("x-identity-header"):
+    if not request.header("x-identity-header"):
         return _refusal("invalid_request", "Required X-IDENTITY-HEADER header not specified", 401)
-    return _answer(world, call)
+    return _answer(world, request)
 
 
-def _answer(world: World, call: Call) -> Response:
-    if not call.query.get("api-version"):
+def _answer(world: World, request: ApiRequest) -> Response:
+    if not request.query.get("api-version"):
         return _refusal("invalid_request", "Required query variable 'api-version' is missing")
-    if not call.query.get("resource"):
+    if not request.query.get("resource"):
         return _refusal("invalid_request", "Required query variable 'resource' is missing")
-    identity = _identity(world, call)
+    identity = _identity(world, request)
     if identity is None:
         return _refusal("invalid_request", "Identity not found")
     try:
-        audience = known_resource(call.query["resource"])
+        audience = known_resource(request.query["resource"])
     except EntraError as error:
         return _refusal("invalid_resource", f"AADSTS{error.code}: {error.message}")
-    call.identity = identity
+    request.identity = identity
     lifetime = world.config.token_lifetime_seconds
-    return json_answer(
+    return json_response(
         {
-            "access_token": world.tokens.issue(identity, audience, call.now, lifetime),
+            "access_token": world.tokens.issue(identity, audience, request.now, lifetime),
             "client_id": identity.client_id,
             "expires_in": str(int(lifetime)),
-            "expires_on": str(int(call.now + lifetime)),
-            "not_before": str(int(call.now)),
-            "resource": call.query["resource"],
+            "expires_on": str(int(request.now + lifetime)),
+            "not_before": str(int(request.now)),
+            "resource": request.query["resource"],
             "token_type": "Bearer",
         }
     )
 
 
-def _identity(world: World, call: Call) -> Identity | None:
+def _identity(world: World, request: ApiRequest) -> Identity | None:
     """Return the user-assigned identity that is asked for, or the system-assigned one."""
-    client_id = call.query.get("client_id")
+    client_id = request.query.get("client_id")
     if client_id is None:
         return world.identities.first("managed_identity")
     found = world.identities.get(client_id)
@@ -70,4 +67,4 @@ def _identity(world: World, call: Call) -> Identity | None:
 
 
 def _refusal(error: str, message: str, status: int = 400) -> Response:
-    return json_answer({"error": error, "error_description": message}, status)
+    return json_response({"error": error, "error_description": message}, status)

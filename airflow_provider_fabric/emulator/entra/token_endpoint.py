@@ -8,23 +8,19 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
 from airflow_provider_fabric.emulator.entra.assertions import ASSERTION_TYPE, check_client_assertion
+from airflow_provider_fabric.emulator.entra.device_code import redeem
 from airflow_provider_fabric.emulator.entra.errors import EntraError
-from airflow_provider_fabric.emulator.http.request import Call, json_answer
+from airflow_provider_fabric.emulator.entra.tenants import DOMAIN, SHARED_TENANTS, check_tenant, read_audience
+from airflow_provider_fabric.emulator.http.request import ApiRequest
+from airflow_provider_fabric.emulator.http.responses import json_response
 from airflow_provider_fabric.emulator.state.identities import Identity
-from airflow_provider_fabric.emulator.state.tokens import AUDIENCES
+from airflow_provider_fabric.emulator.state.world import World
 
-if TYPE_CHECKING:
-    from airflow_provider_fabric.emulator.state.world import World
-
-OIDC_SCOPES = frozenset({"openid", "profile", "offline_access", "email"})
 NO_CACHE = {"Cache-Control": "no-store, no-cache", "Pragma": "no-cache"}
-DOMAIN = "emulator.onmicrosoft.com"
-SHARED_TENANTS = frozenset({"common", "organizations"})
 
 
 @dataclass(frozen=True)
@@ -42,35 +38,35 @@ class Grant:
     with_refresh: bool = False
 
 
-def token(world: World, call: Call) -> Response:
+def token(world: World, request: ApiRequest) -> Response:
     """``POST /{tenant}/oauth2/v2.0/token``."""
     try:
-        check_tenant(world, call.params["tenantId"], app_only=False)
-        form = call.form()
-        grant = _grant(world, call, form)
+        check_tenant(world, request.params["tenantId"], app_only=False)
+        form = request.form()
+        grant = _grant(world, request, form)
     except EntraError as error:
-        return error.answer(call.now)
-    call.identity = grant.identity
-    return _granted(world, call, grant)
+        return error.to_response(request.now)
+    request.identity = grant.identity
+    return _granted(world, request, grant)
 
 
-def _grant(world: World, call: Call, form: dict[str, str]) -> Grant:
+def _grant(world: World, request: ApiRequest, form: dict[str, str]) -> Grant:
     kind = form.get("grant_type")
     if kind == "client_credentials":
-        return _client_credentials(world, call, form)
+        return _client_credentials(world, request, form)
     if kind == "refresh_token":
-        return _refresh_token(world, call, form)
+        return _refresh_token(world, request, form)
     if kind in ("urn:ietf:params:oauth:grant-type:device_code", "device_code"):
-        return _device_code(world, call, form)
+        return _device_code(world, request, form)
     if not kind:
         raise EntraError("invalid_request", 900144, "The request body must contain the parameter 'grant_type'.")
     raise EntraError("unsupported_grant_type", 70003, f"The app requested an unsupported grant type '{kind}'.")
 
 
-def _client_credentials(world: World, call: Call, form: dict[str, str]) -> Grant:
-    check_tenant(world, call.params["tenantId"], app_only=True)
+def _client_credentials(world: World, request: ApiRequest, form: dict[str, str]) -> Grant:
+    check_tenant(world, request.params["tenantId"], app_only=True)
     identity = _application(world, form)
-    _authenticate(identity, form, call)
+    _authenticate(identity, form, request)
     scope = form.get("scope", "")
     if not scope.endswith("/.default"):
         raise EntraError(
@@ -96,13 +92,13 @@ def _application(world: World, form: dict[str, str]) -> Identity:
     return identity
 
 
-def _authenticate(identity: Identity, form: dict[str, str], call: Call) -> None:
+def _authenticate(identity: Identity, form: dict[str, str], request: ApiRequest) -> None:
     """Check the secret or the assertion of an application.
 
     :raises EntraError: as Entra would.
     """
     if form.get("client_assertion_type") == ASSERTION_TYPE:
-        check_client_assertion(identity, form.get("client_assertion", ""), call.now)
+        check_client_assertion(identity, form.get("client_assertion", ""), request.now)
         return
     secret = form.get("client_secret")
     if not secret:
@@ -122,7 +118,7 @@ def _authenticate(identity: Identity, form: dict[str, str], call: Call) -> None:
         )
 
 
-def _refresh_token(world: World, call: Call, form: dict[str, str]) -> Grant:
+def _refresh_token(world: World, request: ApiRequest, form: dict[str, str]) -> Grant:
     text = form.get("refresh_token", "")
     known = world.tokens.find_refresh(text)
     if known is None:
@@ -130,13 +126,13 @@ def _refresh_token(world: World, call: Call, form: dict[str, str]) -> Grant:
     if form.get("client_id") != known.client_id:
         raise EntraError("invalid_grant", 700005, "Provided refresh token was issued to a different client id.")
     if world.identities.get(known.client_id) is not None and form.get("client_secret"):
-        _authenticate(_application(world, form), form, call)
-    requested = call.params["tenantId"]
+        _authenticate(_application(world, form), form, request)
+    requested = request.params["tenantId"]
     if requested not in SHARED_TENANTS and requested not in (known.tenant_id, DOMAIN):
         raise EntraError("invalid_grant", 700229, "Refresh token was issued for another tenant.")
     if known.tenant_id != world.tokens.tenant_id:
         raise EntraError("invalid_grant", 50020, "User account does not exist in this tenant.")
-    if call.now >= known.expires_at:
+    if request.now >= known.expires_at:
         raise EntraError(
             "invalid_grant", 700082, "The refresh token has expired due to inactivity.", suberror="token_expired"
         )
@@ -147,81 +143,26 @@ def _refresh_token(world: World, call: Call, form: dict[str, str]) -> Grant:
     return grant
 
 
-def _device_code(world: World, call: Call, form: dict[str, str]) -> Grant:
+def _device_code(world: World, request: ApiRequest, form: dict[str, str]) -> Grant:
     client_id = form.get("client_id", "")
     code = form.get("device_code") or form.get("code") or ""
-    pending = world.device_codes.redeem(code, client_id, call.now)
+    pending = redeem(world, code, client_id, request.now)
     return Grant(pending.identity, client_id, read_audience(pending.scope), pending.scope, with_refresh=True)
 
 
-def check_tenant(world: World, tenant: str, *, app_only: bool) -> None:
-    """Refuse tenants that are not ours.
-
-    :raises EntraError: ``AADSTS90002``; ``AADSTS50059`` for a shared tenant name where one tenant must be named.
-    """
-    if tenant in (world.tokens.tenant_id, DOMAIN):
-        return
-    if tenant not in SHARED_TENANTS:
-        raise EntraError(
-            "invalid_request",
-            90002,
-            f"Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the "
-            "correct cloud.",
-        )
-    if app_only:
-        raise EntraError("invalid_request", 50059, "No tenant-identifying information found in the request.")
-
-
-def read_audience(scope: str) -> str:
-    """Return the resource that scopes ask for.
-
-    :raises EntraError: ``AADSTS70011`` for no resource or several, ``AADSTS500011`` for an unknown one.
-    """
-    resources = set()
-    for word in scope.split():
-        if word in OIDC_SCOPES:
-            continue
-        resource, slash, _ = word.rpartition("/")
-        if not slash or "://" not in resource:
-            raise EntraError(
-                "invalid_scope",
-                70011,
-                f"The provided value for the input parameter 'scope' is not valid. The scope {scope} is not valid.",
-            )
-        resources.add(resource.rstrip("/"))
-    if len(resources) != 1:
-        raise EntraError("invalid_scope", 70011, f"The scope '{scope}' must name exactly one resource.")
-    return known_resource(resources.pop())
-
-
-def known_resource(resource: str) -> str:
-    """Return ``resource`` if tokens exist for it.
-
-    :raises EntraError: ``AADSTS500011``.
-    """
-    resource = resource.rstrip("/")
-    if resource not in AUDIENCES:
-        raise EntraError(
-            "invalid_resource",
-            500011,
-            f"The resource principal named {resource} was not found in the tenant named {DOMAIN}.",
-        )
-    return resource
-
-
-def _granted(world: World, call: Call, grant: Grant) -> Response:
+def _granted(world: World, request: ApiRequest, grant: Grant) -> Response:
     lifetime = world.config.token_lifetime_seconds
     body: dict[str, object] = {
         "token_type": "Bearer",
         "expires_in": int(lifetime),
         "ext_expires_in": int(lifetime),
-        "access_token": world.tokens.issue(grant.identity, grant.audience, call.now, lifetime, grant.client_id),
+        "access_token": world.tokens.issue(grant.identity, grant.audience, request.now, lifetime, grant.client_id),
     }
     if grant.with_refresh:
-        issuer = f"{call.base_url}/{world.tokens.tenant_id}/v2.0"
+        issuer = f"{request.base_url}/{world.tokens.tenant_id}/v2.0"
         body["scope"] = grant.scopes
         body["refresh_token"] = world.tokens.issue_refresh(
-            grant.identity, grant.client_id, world.tokens.tenant_id, call.now
+            grant.identity, grant.client_id, world.tokens.tenant_id, request.now
         )
-        body["id_token"] = world.tokens.id_token(grant.identity, grant.client_id, issuer, call.now)
-    return json_answer(body, headers=dict(NO_CACHE))
+        body["id_token"] = world.tokens.id_token(grant.identity, grant.client_id, issuer, request.now)
+    return json_response(body, headers=dict(NO_CACHE))

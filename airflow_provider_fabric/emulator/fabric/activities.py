@@ -1,43 +1,37 @@
-"""Activity runs of a pipeline run, made up from the pipeline's own definition.
+"""The query for the activity runs of a pipeline run.
 
-Endpoint and shape: data-pipeline seed of 2024-10, *Query activity runs*. The activities run one after another over the
-run's duration; those inside ``ForEach``, ``IfCondition``, ``Switch`` and ``Until`` show up flat, as they do in Fabric.
-A failed run ends with its last activity failed for the run's own reason.
+https://learn.microsoft.com/fabric/data-factory/pipeline-rest-api-capabilities#query-activity-runs
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.responses import Response
 
 from airflow_provider_fabric.emulator.errors import invalid_input, not_found
-from airflow_provider_fabric.emulator.http.request import Call, json_answer
-from airflow_provider_fabric.emulator.state.jobs import JobInstance, service_time
-from airflow_provider_fabric.emulator.state.workspaces import new_id, read_guid
-
-if TYPE_CHECKING:
-    from airflow_provider_fabric.emulator.state.world import World
-
-Activity = dict[str, Any]
-NO_ERROR = {"errorCode": "", "message": "", "failureType": "", "details": ""}
+from airflow_provider_fabric.emulator.fabric.addressing import workspace_of
+from airflow_provider_fabric.emulator.http.request import ApiRequest
+from airflow_provider_fabric.emulator.http.responses import json_response
+from airflow_provider_fabric.emulator.state.activities import activity_runs
+from airflow_provider_fabric.emulator.state.ids import read_guid
+from airflow_provider_fabric.emulator.state.world import World
 
 
-def query_activity_runs(world: World, call: Call) -> Response:
+def query_activity_runs(world: World, request: ApiRequest) -> Response:
     """``POST …/datapipelines/pipelineruns/{jobInstanceId}/queryactivityruns``."""
-    workspace = world.workspaces.visible(call)
-    job_id = read_guid(call.params["jobInstanceId"], "jobInstanceId")
+    workspace = workspace_of(world, request)
+    job_id = read_guid(request.params["jobInstanceId"], "jobInstanceId")
     job = world.jobs.get(job_id)
     if job is None or job.workspace_id != workspace.id or job.item_type != "DataPipeline":
         raise not_found("PipelineRunNotFound", "pipeline run", job_id)
-    call.job_instance_id = job.id
-    after, before, descending = _read_query(call.json_object())
-    runs = [run for run in activity_runs(world, job, call.now) if after <= run["_end"] and run["_start"] <= before]
+    request.job_instance_id = job.id
+    after, before, descending = _read_query(request.json_object())
+    runs = [run for run in activity_runs(world, job, request.now) if after <= run["_end"] and run["_start"] <= before]
     runs.sort(key=lambda run: run["_start"], reverse=descending)
     values = [{key: value for key, value in run.items() if not key.startswith("_")} for run in runs]
-    return json_answer(values if world.config.activity_runs_shape == "list" else {"value": values})
+    return json_response(values if world.config.activity_runs_shape == "list" else {"value": values})
 
 
 def _read_query(body: dict[str, Any]) -> tuple[float, float, bool]:
@@ -45,7 +39,7 @@ def _read_query(body: dict[str, Any]) -> tuple[float, float, bool]:
 
     :raises ServiceError: 400 for missing or malformed times and filters.
     """
-    after, before = (_read_instant(body, key) for key in ("lastUpdatedAfter", "lastUpdatedBefore"))
+    after, before = (_read_time(body, key) for key in ("lastUpdatedAfter", "lastUpdatedBefore"))
     if not isinstance(body.get("filters", []), list):
         raise invalid_input("filters must be a list")
     order = body.get("orderBy", [])
@@ -54,112 +48,13 @@ def _read_query(body: dict[str, Any]) -> tuple[float, float, bool]:
     return after, before, bool(order) and order[0].get("order") == "DESC"
 
 
-def _read_instant(body: dict[str, Any], key: str) -> float:
+def _read_time(body: dict[str, Any], key: str) -> float:
     text = body.get(key)
     try:
         head, dot, fraction = str(text).removesuffix("Z").partition(".")
-        moment = datetime.fromisoformat(head)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=timezone.utc)
-        return moment.timestamp() + (float(f"0.{fraction.partition('+')[0]}") if dot else 0.0)
+        read = datetime.fromisoformat(head)
+        if read.tzinfo is None:
+            read = read.replace(tzinfo=timezone.utc)
+        return read.timestamp() + (float(f"0.{fraction.partition('+')[0]}") if dot else 0.0)
     except ValueError as problem:
         raise invalid_input(f"{key} must be a date and time") from problem
-
-
-def activity_runs(world: World, job: JobInstance, now: float) -> list[Activity]:
-    """Return the activity runs of a pipeline run; ``_start`` and ``_end`` are their moments as epoch seconds."""
-    if job.is_over(now) and now - job.ends_at > world.config.scaled(world.config.activity_retention_seconds):
-        return []
-    if job.rule is not None and job.rule.activities is not None:
-        return [_given(job, activity, now) for activity in job.rule.activities]
-    planned = list(_flat(_declared(job)))
-    end = job.ends_at if job.is_over(now) else max(now, job.ends_at)
-    share = (end - job.started_at) / max(1, len(planned))
-    starts = [job.started_at + index * share for index in range(len(planned))]
-    return [
-        _run(job, activity, start, start + share, now, is_last=index == len(planned) - 1)
-        for index, (activity, start) in enumerate(zip(planned, starts, strict=True))
-        if start <= now
-    ]
-
-
-def _declared(job: JobInstance) -> list[Activity]:
-    for part in job.parts:
-        if part.path == "pipeline-content.json":
-            activities = (part.json().get("properties") or {}).get("activities")
-            return [entry for entry in activities or [] if isinstance(entry, dict)]
-    return []
-
-
-def _flat(activities: list[Activity]) -> Iterator[Activity]:
-    for activity in activities:
-        yield activity
-        inner = activity.get("typeProperties") or {}
-        for key in ("activities", "ifTrueActivities", "ifFalseActivities", "defaultActivities"):
-            yield from _flat([entry for entry in inner.get(key) or [] if isinstance(entry, dict)])
-        for case in inner.get("cases") or []:
-            yield from _flat(case.get("activities") or [])
-
-
-def _run(job: JobInstance, activity: Activity, start: float, end: float, now: float, *, is_last: bool) -> Activity:
-    name = str(activity.get("name") or "Activity")
-    status, error = _status(job, end, now, is_last=is_last)
-    return _shape(job, name, str(activity.get("type") or "Unknown"), status, start, end, now) | {
-        "input": dict(activity.get("typeProperties") or {}),
-        "error": {**NO_ERROR, "target": name, **error},
-    }
-
-
-def _status(job: JobInstance, end: float, now: float, *, is_last: bool) -> tuple[str, dict[str, Any]]:
-    """Return the status of an activity, and what to show as its error."""
-    outcome = job.status(now)
-    if job.is_over(now) and is_last and outcome == "Failed":
-        return "Failed", _error(job.failure_reason)
-    if job.is_over(now) and is_last and outcome == "Cancelled":
-        return "Cancelled", {}
-    return ("Succeeded", {}) if job.is_over(now) or end <= now else ("InProgress", {})
-
-
-def _error(reason: Any) -> dict[str, Any]:
-    if isinstance(reason, dict):
-        code, message = str(reason.get("errorCode", "")), str(reason.get("message", ""))
-    else:
-        code, message = "", "" if reason is None else str(reason)
-    return {"errorCode": code, "message": message, "failureType": "UserError"}
-
-
-def _given(job: JobInstance, activity: Activity, now: float) -> Activity:
-    """Complete an activity run that a rule spells out."""
-    name = str(activity.get("activityName") or "Activity")
-    status = str(activity.get("status") or "Succeeded")
-    kind = str(activity.get("activityType") or "Unknown")
-    shaped = _shape(job, name, kind, status, job.started_at, min(now, job.ends_at), now)
-    return shaped | {"error": {**NO_ERROR, "target": name}} | activity
-
-
-def _shape(job: JobInstance, name: str, kind: str, status: str, start: float, end: float, now: float) -> Activity:
-    running = status in ("InProgress", "Queued")
-    run_id = new_id()
-    return {
-        "pipelineName": job.item_id,
-        "pipelineRunId": job.id,
-        "activityName": name,
-        "activityType": kind,
-        "activityRunId": run_id,
-        "linkedServiceName": "",
-        "status": status,
-        "activityRunStart": f"{service_time(start)}Z",
-        "activityRunEnd": None if running else f"{service_time(end)}Z",
-        "durationInMs": int(1000 * ((now if running else end) - start)),
-        "input": {},
-        "output": {},
-        "retryAttempt": None,
-        "iterationHash": "",
-        "userProperties": {},
-        "recoveryStatus": "None",
-        "integrationRuntimeNames": None,
-        "executionDetails": None,
-        "id": f"/PROVIDERS/MICROSOFT.TRIDENT/WORKSPACES/{job.workspace_id}/pipelineruns/{job.id}/activityruns/{run_id}",
-        "_start": start,
-        "_end": now if running else end,
-    }

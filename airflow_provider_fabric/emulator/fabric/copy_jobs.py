@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from starlette.responses import Response
 
 from airflow_provider_fabric.emulator.errors import invalid_input
-from airflow_provider_fabric.emulator.http.request import Call, empty_answer
-from airflow_provider_fabric.emulator.state.workspaces import read_guid
+from airflow_provider_fabric.emulator.fabric.addressing import item_of
+from airflow_provider_fabric.emulator.http.request import ApiRequest
+from airflow_provider_fabric.emulator.http.responses import empty_response
+from airflow_provider_fabric.emulator.state.ids import read_guid
+from airflow_provider_fabric.emulator.state.world import World
 
-if TYPE_CHECKING:
-    from airflow_provider_fabric.emulator.state.world import World
 
-
-def reset_copy_job(world: World, call: Call) -> Response:
+def reset_copy_job(world: World, request: ApiRequest) -> Response:
     """``POST …/copyJobs/{copyJobId}/resetCopyJob``."""
-    world.items.addressed(call, world.workspaces.visible(call).id)
-    body = call.json_object()
+    item_of(world, request)
+    body = request.json_object()
     everything, entities = body.get("resetAllCopyJobEntities", False), body.get("copyJobEntitiesToReset")
     if not isinstance(everything, bool):
         raise invalid_input("resetAllCopyJobEntities must be true or false")
@@ -28,4 +26,4 @@ def reset_copy_job(world: World, call: Call) -> Response:
             read_guid(entry.get("copyJobEntityId"), "copyJobEntityId")
     if not everything and not entities:
         raise invalid_input("Name the entities to reset, or reset them all")
-    return empty_answer()
+    return empty_response()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.responses import Response
 
 from airflow_provider_fabric.emulator.errors import ServiceError, invalid_input
-from airflow_provider_fabric.emulator.fabric.operations import accepted
-from airflow_provider_fabric.emulator.http.pages import paged
-from airflow_provider_fabric.emulator.http.request import Call, empty_answer, json_answer
+from airflow_provider_fabric.emulator.fabric.addressing import item_of, workspace_of
+from airflow_provider_fabric.emulator.fabric.operations import accepted_response
+from airflow_provider_fabric.emulator.http.pages import paged_response
+from airflow_provider_fabric.emulator.http.request import ApiRequest
+from airflow_provider_fabric.emulator.http.responses import empty_response, json_response
 from airflow_provider_fabric.emulator.state.definitions import (
     PLATFORM_PART,
     Parts,
@@ -18,58 +20,57 @@ from airflow_provider_fabric.emulator.state.definitions import (
     platform_part,
     read_definition,
 )
+from airflow_provider_fabric.emulator.state.ids import read_guid
 from airflow_provider_fabric.emulator.state.item_types import ITEM_TYPES, ItemType, find_item_type
 from airflow_provider_fabric.emulator.state.items import Item
-from airflow_provider_fabric.emulator.state.jobs import service_time
-from airflow_provider_fabric.emulator.state.workspaces import read_description, read_guid, read_name
-
-if TYPE_CHECKING:
-    from airflow_provider_fabric.emulator.state.workspaces import Workspace
-    from airflow_provider_fabric.emulator.state.world import World
+from airflow_provider_fabric.emulator.state.names import read_description, read_name
+from airflow_provider_fabric.emulator.state.times import service_time
+from airflow_provider_fabric.emulator.state.workspaces import Workspace
+from airflow_provider_fabric.emulator.state.world import World
 
 
-def list_items(world: World, call: Call) -> Response:
+def list_items(world: World, request: ApiRequest) -> Response:
     """``GET …/items?type=&rootFolderId=&recursive=`` and ``GET …/{collection}``."""
-    workspace = world.workspaces.visible(call)
-    wanted = call.item_type
-    if wanted is None and "type" in call.query:
-        wanted = _item_type(call.query["type"]).name
-    folders = _folders(workspace, call)
+    workspace = workspace_of(world, request)
+    wanted = request.item_type
+    if wanted is None and "type" in request.query:
+        wanted = _item_type(request.query["type"]).name
+    folders = _folders(workspace, request)
     items = (
         item
         for item in world.items.of_workspace(workspace.id)
         if wanted in (None, item.type) and (folders is None or item.folder_id in folders)
     )
-    return paged(call, items, world.config.page_size, Item.to_wire)
+    return paged_response(request, items, world.config.page_size, Item.to_wire)
 
 
-def _folders(workspace: Workspace, call: Call) -> set[str | None] | None:
+def _folders(workspace: Workspace, request: ApiRequest) -> set[str | None] | None:
     """Return the folders whose items are asked for, ``None`` for all."""
-    root = call.query.get("rootFolderId")
+    root = request.query.get("rootFolderId")
     if root is not None:
         workspace.folder(root)
-    recursive = call.query.get("recursive", "true").lower() != "false"
+    recursive = request.query.get("recursive", "true").lower() != "false"
     return None if root is None and recursive else workspace.folders_below(root, recursive=recursive)
 
 
-def create_item(world: World, call: Call) -> Response:
+def create_item(world: World, request: ApiRequest) -> Response:
     """``POST …/items`` and ``POST …/{collection}``: 201 with the item, or 202 with an operation."""
-    workspace = world.workspaces.visible(call)
-    body = call.json_object()
-    item_type = ITEM_TYPES[call.item_type] if call.item_type else _item_type(body.get("type"))
+    workspace = workspace_of(world, request)
+    body = request.json_object()
+    item_type = ITEM_TYPES[request.item_type] if request.item_type else _item_type(body.get("type"))
     if not item_type.creatable:
         raise ServiceError(400, "UnsupportedItemType", f"Items of type {item_type.name} cannot be created")
     name, description = read_name(body.get("displayName")), read_description(body.get("description"))
     folder_id = _folder_id(workspace, body.get("folderId"))
     parts = _initial_parts(item_type, body)
-    world.items.check_name(world.config, call.now, workspace.id, item_type.name, folder_id, name)
+    world.items.check_name(world.config, request.now, workspace.id, item_type.name, folder_id, name)
     item = world.items.create(
         workspace.id, item_type.name, name, description=description, folder_id=folder_id, parts=parts
     )
-    _stamp(item, call)
+    _stamp(item, request)
     if world.config.is_long_running("create_item"):
-        return accepted(world, call, item.to_wire())
-    return json_answer(item.to_wire(), 201)
+        return accepted_response(world, request, item.to_wire())
+    return json_response(item.to_wire(), 201)
 
 
 def _folder_id(workspace: Workspace, folder_id: Any) -> str | None:
@@ -89,103 +90,99 @@ def _initial_parts(item_type: ItemType, body: dict[str, Any]) -> Parts | None:
     return read_definition(item_type, definition)
 
 
-def get_item(world: World, call: Call) -> Response:
+def get_item(world: World, request: ApiRequest) -> Response:
     """``GET …/items/{itemId}``."""
-    return json_answer(_item(world, call).to_wire())
+    return json_response(item_of(world, request).to_wire())
 
 
-def update_item(world: World, call: Call) -> Response:
+def update_item(world: World, request: ApiRequest) -> Response:
     """``PATCH …/items/{itemId}``: name and description."""
-    item = _item(world, call)
-    body = call.json_object()
+    item = item_of(world, request)
+    body = request.json_object()
     if body.get("displayName") is None and body.get("description") is None:
         raise invalid_input("Nothing to update: give displayName or description", code="InvalidRequest")
     description = read_description(body.get("description"))
     if body.get("displayName") is not None:
-        _rename(world, call, item, read_name(body["displayName"]))
+        _rename(world, request, item, read_name(body["displayName"]))
     if body.get("description") is not None:
         item.description = description
-    return json_answer(item.to_wire())
+    return json_response(item.to_wire())
 
 
-def _rename(world: World, call: Call, item: Item, name: str) -> None:
+def _rename(world: World, request: ApiRequest, item: Item, name: str) -> None:
     if name.casefold() != item.display_name.casefold():
-        world.items.check_name(world.config, call.now, item.workspace_id, item.type, item.folder_id, name)
+        world.items.check_name(world.config, request.now, item.workspace_id, item.type, item.folder_id, name)
     world.items.rename(item, name)
 
 
-def list_connections(world: World, call: Call) -> Response:
+def list_connections(world: World, request: ApiRequest) -> Response:
     """``GET …/items/{itemId}/connections``: items here are connected to nothing."""
-    _item(world, call)
-    return json_answer({"value": []})
+    item_of(world, request)
+    return json_response({"value": []})
 
 
-def move_item(world: World, call: Call) -> Response:
+def move_item(world: World, request: ApiRequest) -> Response:
     """``POST …/items/{itemId}/move``: into a folder, or to the top when none is named."""
-    workspace = world.workspaces.visible(call)
-    item = world.items.addressed(call, workspace.id)
-    folder_id = _folder_id(workspace, call.json_object(optional=True).get("targetFolderId"))
+    item = item_of(world, request)
+    workspace = workspace_of(world, request)
+    folder_id = _folder_id(workspace, request.json_object(optional=True).get("targetFolderId"))
     if folder_id != item.folder_id:
-        world.items.check_name(world.config, call.now, workspace.id, item.type, folder_id, item.display_name)
+        world.items.check_name(world.config, request.now, workspace.id, item.type, folder_id, item.display_name)
     world.items.move(item, folder_id)
-    return json_answer({"value": [item.to_wire()]})
+    return json_response({"value": [item.to_wire()]})
 
 
-def delete_item(world: World, call: Call) -> Response:
+def delete_item(world: World, request: ApiRequest) -> Response:
     """``DELETE …/items/{itemId}``; the name may stay taken for a while."""
-    item = _item(world, call)
+    item = item_of(world, request)
     hold = world.config.name_reservation_seconds
-    world.items.remove(item, call.now + world.config.scaled(hold) if hold else None)
-    return empty_answer()
+    world.items.remove(item, request.now + world.config.scaled(hold) if hold else None)
+    return empty_response()
 
 
-def get_definition(world: World, call: Call) -> Response:
+def get_definition(world: World, request: ApiRequest) -> Response:
     """``POST …/items/{itemId}/getDefinition``: 200 with the definition, or 202 with an operation."""
-    item = _item(world, call)
+    item = item_of(world, request)
     _check_definable(ITEM_TYPES[item.type])
     body = {"definition": {"parts": [part.to_wire() for part in _stored_parts(world, item)]}}
     if world.config.is_long_running("get_definition"):
-        return accepted(world, call, body)
-    return json_answer(body)
+        return accepted_response(world, request, body)
+    return json_response(body)
 
 
 def _stored_parts(world: World, item: Item) -> Parts:
     """Return the definition as the service gives it back; it always writes ``.platform`` itself."""
     parts = tuple(part for part in item.parts if part.path != PLATFORM_PART)
     if world.config.service_additions:
-        moment = service_time(item.modified_at)[:-4] + "Z"
-        parts = tuple(as_stored(part, item.modified_by, moment) for part in parts)
+        modified_at = service_time(item.modified_at)[:-4] + "Z"
+        parts = tuple(as_stored(part, item.modified_by, modified_at) for part in parts)
     return (*parts, platform_part(item.type, item.display_name, item.description, item.logical_id))
 
 
-def update_definition(world: World, call: Call) -> Response:
+def update_definition(world: World, request: ApiRequest) -> Response:
     """``POST …/items/{itemId}/updateDefinition``: replaces the definition as a whole."""
-    item = _item(world, call)
+    item = item_of(world, request)
     item_type = ITEM_TYPES[item.type]
     _check_definable(item_type)
-    parts = read_definition(item_type, call.json_object().get("definition"))
-    if call.query.get("updateMetadata", "false").lower() == "true":
-        _update_metadata(world, call, item, platform_metadata(parts))
+    parts = read_definition(item_type, request.json_object().get("definition"))
+    if request.query.get("updateMetadata", "false").lower() == "true":
+        _update_metadata(world, request, item, platform_metadata(parts))
     item.parts = parts
     item.revision += 1
-    _stamp(item, call)
+    _stamp(item, request)
     if world.config.is_long_running("update_definition"):
-        return accepted(world, call)
-    return json_answer(item.to_wire()) if item_type.update_shows_item else empty_answer()
+        return accepted_response(world, request)
+    return json_response(item.to_wire()) if item_type.update_shows_item else empty_response()
 
 
-def _update_metadata(world: World, call: Call, item: Item, metadata: dict[str, Any]) -> None:
+def _update_metadata(world: World, request: ApiRequest, item: Item, metadata: dict[str, Any]) -> None:
     """Take name and description over from ``.platform``."""
     if metadata.get("type") not in (None, item.type):
         raise invalid_input(f"The .platform part is of type {metadata['type']}, the item is a {item.type}")
     if metadata.get("displayName") is not None:
-        _rename(world, call, item, read_name(metadata["displayName"]))
+        _rename(world, request, item, read_name(metadata["displayName"]))
     if metadata.get("description") is not None:
         item.description = read_description(metadata["description"])
-
-
-def _item(world: World, call: Call) -> Item:
-    return world.items.addressed(call, world.workspaces.visible(call).id)
 
 
 def _item_type(word: Any) -> ItemType:
@@ -202,5 +199,5 @@ def _check_definable(item_type: ItemType) -> None:
         )
 
 
-def _stamp(item: Item, call: Call) -> None:
-    item.modified_at, item.modified_by = call.now, call.caller.object_id
+def _stamp(item: Item, request: ApiRequest) -> None:
+    item.modified_at, item.modified_by = request.now, request.caller.object_id

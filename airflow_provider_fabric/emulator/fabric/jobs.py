@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.responses import Response
 
 from airflow_provider_fabric.emulator.errors import ServiceError, invalid_input, new_request_id, not_found
+from airflow_provider_fabric.emulator.fabric.addressing import item_of
 from airflow_provider_fabric.emulator.fabric.execution_data import check_run_body
-from airflow_provider_fabric.emulator.http.pages import paged
-from airflow_provider_fabric.emulator.http.request import Call, empty_answer, json_answer
-from airflow_provider_fabric.emulator.state.items import Item
+from airflow_provider_fabric.emulator.http.pages import paged_response
+from airflow_provider_fabric.emulator.http.request import ApiRequest
+from airflow_provider_fabric.emulator.http.responses import empty_response, json_response
+from airflow_provider_fabric.emulator.state.ids import read_guid
+from airflow_provider_fabric.emulator.state.job_rules import JobRule
 from airflow_provider_fabric.emulator.state.job_runs import check_may_run, invalid_job_type, read_job_type, start_run
-from airflow_provider_fabric.emulator.state.jobs import JobInstance, service_time
-from airflow_provider_fabric.emulator.state.workspaces import read_guid
-
-if TYPE_CHECKING:
-    from airflow_provider_fabric.emulator.state.job_rules import JobRule
-    from airflow_provider_fabric.emulator.state.world import World
+from airflow_provider_fabric.emulator.state.jobs import JobInstance
+from airflow_provider_fabric.emulator.state.times import service_time
+from airflow_provider_fabric.emulator.state.world import World
 
 
-def run_by_path(world: World, call: Call) -> Response:
+def run_by_path(world: World, request: ApiRequest) -> Response:
     """``POST …/jobs/{jobType}/instances``."""
-    return _run(world, call, call.params["jobType"], by_path=True)
+    return _run(world, request, request.params["jobType"], by_path=True)
 
 
-def run_by_query(world: World, call: Call) -> Response:
+def run_by_query(world: World, request: ApiRequest) -> Response:
     """``POST …/jobs/instances?jobType=``: the older form, and the only one of the seeds."""
-    word = call.query.get("jobType")
+    word = request.query.get("jobType")
     if not word:
         raise invalid_input("The query parameter jobType is required")
-    return _run(world, call, word, by_path=False)
+    return _run(world, request, word, by_path=False)
 
 
-def _run(world: World, call: Call, word: str, *, by_path: bool) -> Response:
-    item = _item(world, call)
+def _run(world: World, request: ApiRequest, word: str, *, by_path: bool) -> Response:
+    item = item_of(world, request)
     job_type = read_job_type(item, word)
     rule = world.job_rules.find(item.id, item.type, (word, job_type))
     if rule is not None:
@@ -44,71 +44,73 @@ def _run(world: World, call: Call, word: str, *, by_path: bool) -> Response:
         if refusal is not None:
             rule.uses += 1
             raise refusal
-    data = check_run_body(item.type, job_type, call.json_object(optional=True))
-    check_may_run(world, item, call.caller, call.now)
-    job = start_run(world, item, job_type, rule, data, submitter=call.caller.client_id, now=call.now)
-    call.job_instance_id = job.id
-    return _accepted(world, call, job)
+    data = check_run_body(item.type, job_type, request.json_object(optional=True))
+    check_may_run(world, item, request.caller, request.now)
+    job = start_run(world, item, job_type, rule, data, submitter=request.caller.client_id, now=request.now)
+    request.job_instance_id = job.id
+    return _accepted(world, request, job)
 
 
-def _accepted(world: World, call: Call, job: JobInstance) -> Response:
+def _accepted(world: World, request: ApiRequest, job: JobInstance) -> Response:
     """Answer 202 with the instance's address; the body of the 2025 seed only if a rule asks for it."""
     rule = job.rule
     headers = {"Retry-After": str(_retry_after(world, rule))}
     if rule is None or not rule.omit_location:
-        headers["Location"] = instance_url(call, job)
+        headers["Location"] = instance_url(request, job)
     if rule is not None and rule.job_id_header:
         headers["x-ms-job-id"] = job.id
     if rule is None or not rule.body:
-        return empty_answer(202, headers)
-    body = job.to_wire(call.now) | {"jobInstanceId": job.id, "invokeType": "OnDemand", "status": "Accepted"}
-    return json_answer([body | {"startTimeUtc": f"{service_time(job.started_at)[:19]}Z"}], 202, headers)
+        return empty_response(202, headers)
+    body = job.to_wire(request.now) | {"jobInstanceId": job.id, "invokeType": "OnDemand", "status": "Accepted"}
+    return json_response([body | {"startTimeUtc": f"{service_time(job.started_at)[:19]}Z"}], 202, headers)
 
 
 def _retry_after(world: World, rule: JobRule | None) -> int:
     return world.config.retry_after(None if rule is None else rule.retry_after)
 
 
-def instance_url(call: Call, job: JobInstance) -> str:
+def instance_url(request: ApiRequest, job: JobInstance) -> str:
     """Return the address of an instance, always in its ``/items`` form as in the specs' examples."""
-    return call.url(f"/v1/workspaces/{job.workspace_id}/items/{job.item_id}/jobs/instances/{job.id}")
+    return request.url(f"/v1/workspaces/{job.workspace_id}/items/{job.item_id}/jobs/instances/{job.id}")
 
 
-def get_instance(world: World, call: Call) -> Response:
+def get_instance(world: World, request: ApiRequest) -> Response:
     """``GET …/jobs/instances/{jobInstanceId}``."""
-    job = _instance(world, call, check_visible=False)
-    if call.now < job.visible_at:
-        return json_answer(_invisible(job, call))
+    job = _instance(world, request, check_visible=False)
+    if request.now < job.visible_at:
+        return json_response(_invisible(job, request))
     headers = None
-    if job.rule is not None and job.rule.retry_after is not None and not job.is_over(call.now):
+    if job.rule is not None and job.rule.retry_after is not None and not job.is_over(request.now):
         headers = {"Retry-After": str(_retry_after(world, job.rule))}
-    return json_answer(job.to_wire(call.now), headers=headers)
+    return json_response(job.to_wire(request.now), headers=headers)
 
 
-def _invisible(job: JobInstance, call: Call) -> dict[str, Any]:
+def _invisible(job: JobInstance, request: ApiRequest) -> dict[str, Any]:
     """Return what reads show of an instance that runs but cannot be seen yet (reported for Microsoft's plugin)."""
     word = job.rule.invisible_as if job.rule is not None else "404"
     if word == "404":
         raise not_found("ItemNotFound", "job instance", job.id)
     reason = {"errorCode": word, "message": "The job instance cannot be read", "requestId": new_request_id()}
-    return job.to_wire(call.now) | {"status": "Failed", "failureReason": reason}
+    return job.to_wire(request.now) | {"status": "Failed", "failureReason": reason}
 
 
-def list_instances(world: World, call: Call) -> Response:
+def list_instances(world: World, request: ApiRequest) -> Response:
     """``GET …/jobs/instances``: all active and the most recently completed ones, newest first."""
-    item = _item(world, call)
-    jobs = world.jobs.listed(item.id, call.now)
-    if "jobType" in call.params:
-        wanted = read_job_type(item, call.params["jobType"])
+    item = item_of(world, request)
+    jobs = world.jobs.listed(item.id, request.now)
+    if "jobType" in request.params:
+        wanted = read_job_type(item, request.params["jobType"])
         jobs = [job for job in jobs if job.job_type == wanted]
-    return paged(call, jobs, world.config.page_size, lambda job: job.to_wire(call.now), newest_first=True)
+    return paged_response(
+        request, jobs, world.config.page_size, lambda job: job.to_wire(request.now), newest_first=True
+    )
 
 
-def cancel_instance(world: World, call: Call) -> Response:
+def cancel_instance(world: World, request: ApiRequest) -> Response:
     """``POST …/jobs/instances/{jobInstanceId}/cancel``: accepted at once, done a little later."""
     world.jobs.cancel_requests += 1
-    job = _instance(world, call, check_visible=True)
-    if job.is_over(call.now):
+    job = _instance(world, request, check_visible=True)
+    if job.is_over(request.now):
         raise ServiceError(
             400,
             "JobAlreadyCompleted",
@@ -118,24 +120,20 @@ def cancel_instance(world: World, call: Call) -> Response:
     takes = world.config.cancel_seconds
     if job.rule is not None and job.rule.cancel_seconds is not None:
         takes = job.rule.cancel_seconds
-    job.cancel(call.now, world.config.scaled(takes))
-    headers = {"Location": instance_url(call, job), "Retry-After": str(_retry_after(world, job.rule))}
-    return empty_answer(202, headers)
+    job.cancel(request.now, world.config.scaled(takes))
+    headers = {"Location": instance_url(request, job), "Retry-After": str(_retry_after(world, job.rule))}
+    return empty_response(202, headers)
 
 
-def _item(world: World, call: Call) -> Item:
-    return world.items.addressed(call, world.workspaces.visible(call).id)
-
-
-def _instance(world: World, call: Call, *, check_visible: bool) -> JobInstance:
+def _instance(world: World, request: ApiRequest, *, check_visible: bool) -> JobInstance:
     """Return the instance that a request addresses.
 
     :raises ServiceError: 404 ``ItemNotFound`` when it is not an instance of the item; the specs name no other code.
     """
-    item = _item(world, call)
-    job_id = call.params["jobInstanceId"]
+    item = item_of(world, request)
+    job_id = request.params["jobInstanceId"]
     job = world.jobs.get(job_id) or world.jobs.get(read_guid(job_id, "jobInstanceId"))
-    if job is None or job.item_id != item.id or (check_visible and call.now < job.visible_at):
+    if job is None or job.item_id != item.id or (check_visible and request.now < job.visible_at):
         raise not_found("ItemNotFound", "job instance", job_id)
-    call.job_instance_id = job.id
+    request.job_instance_id = job.id
     return job

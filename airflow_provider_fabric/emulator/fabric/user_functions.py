@@ -6,22 +6,22 @@ arguments, unless a job rule for the type ``UserDataFunction`` (job type: the fu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.responses import Response
 
-from airflow_provider_fabric.emulator.http.request import Call, json_answer
-from airflow_provider_fabric.emulator.state.workspaces import new_id
+from airflow_provider_fabric.emulator.fabric.addressing import item_of
+from airflow_provider_fabric.emulator.http.request import ApiRequest
+from airflow_provider_fabric.emulator.http.responses import json_response
+from airflow_provider_fabric.emulator.state.ids import new_id
+from airflow_provider_fabric.emulator.state.world import World
 
-if TYPE_CHECKING:
-    from airflow_provider_fabric.emulator.state.world import World
 
-
-def invoke_function(world: World, call: Call) -> Response:
+def invoke_function(world: World, request: ApiRequest) -> Response:
     """``POST …/userDataFunctions/{itemId}/functions/{functionName}/invoke``."""
-    item = world.items.addressed(call, world.workspaces.visible(call).id)
-    arguments = call.json_object(optional=True)
-    name = call.params["functionName"]
+    item = item_of(world, request)
+    arguments = request.json_object(optional=True)
+    name = request.params["functionName"]
     body: dict[str, Any] = {
         "functionName": name,
         "invocationId": new_id(),
@@ -31,17 +31,17 @@ def invoke_function(world: World, call: Call) -> Response:
     }
     rule = world.job_rules.find(item.id, item.type, (name,))
     if rule is None:
-        return json_answer(body)
+        return json_response(body)
     rule.uses += 1
     refusal = rule.refusal(world.config)
     if refusal is not None:
         raise refusal
     if rule.outcome in (None, "Completed"):
-        return json_answer(body)
+        return json_response(body)
     reason = rule.failure_reason if isinstance(rule.failure_reason, dict) else {}
     error = {
         "name": str(reason.get("errorCode", "UserThrownError")),
         "message": str(reason.get("message", rule.failure_reason or "The function failed")),
         "properties": {},
     }
-    return json_answer(body | {"status": "Failed", "output": None, "errors": [error]})
+    return json_response(body | {"status": "Failed", "output": None, "errors": [error]})

@@ -14,7 +14,8 @@ from typing import Any, Protocol, TypeVar
 from starlette.responses import Response
 
 from airflow_provider_fabric.emulator.errors import invalid_input
-from airflow_provider_fabric.emulator.http.request import Call, json_answer
+from airflow_provider_fabric.emulator.http.request import ApiRequest
+from airflow_provider_fabric.emulator.http.responses import json_response
 
 
 class Numbered(Protocol):
@@ -28,12 +29,12 @@ class Numbered(Protocol):
 T = TypeVar("T", bound=Numbered)
 
 
-def read_cursor(call: Call) -> int | None:
+def read_cursor(request: ApiRequest) -> int | None:
     """Return the number that the request's ``continuationToken`` holds.
 
     :raises ServiceError: 400 for a token that we did not write.
     """
-    token = call.query.get("continuationToken")
+    token = request.query.get("continuationToken")
     if token is None:
         return None
     try:
@@ -60,7 +61,7 @@ def cut(entries: Iterable[T], size: int, after: int | None, *, newest_first: boo
     return page, False
 
 
-def page_answer(call: Call, values: Sequence[Any], last_number: int | None) -> Response:
+def page_response(request: ApiRequest, values: Sequence[Any], last_number: int | None) -> Response:
     """Answer with a page.
 
     :param last_number: number of the last entry when more follow, ``None`` on the last page.
@@ -69,11 +70,13 @@ def page_answer(call: Call, values: Sequence[Any], last_number: int | None) -> R
     if last_number is not None:
         token = base64.urlsafe_b64encode(f"after,{last_number}".encode()).decode()
         body["continuationToken"] = token
-        body["continuationUri"] = call.url(call.path, {**call.query, "continuationToken": token})
-    return json_answer(body)
+        body["continuationUri"] = request.url(request.path, {**request.query, "continuationToken": token})
+    return json_response(body)
 
 
-def paged(call: Call, entries: Iterable[T], size: int, to_wire: Any, *, newest_first: bool = False) -> Response:
+def paged_response(
+    request: ApiRequest, entries: Iterable[T], size: int, to_wire: Any, *, newest_first: bool = False
+) -> Response:
     """Answer with the page of ``entries`` that the request asks for."""
-    page, more = cut(entries, size, read_cursor(call), newest_first=newest_first)
-    return page_answer(call, [to_wire(entry) for entry in page], page[-1].number if more else None)
+    page, more = cut(entries, size, read_cursor(request), newest_first=newest_first)
+    return page_response(request, [to_wire(entry) for entry in page], page[-1].number if more else None)

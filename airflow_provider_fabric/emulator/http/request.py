@@ -1,36 +1,32 @@
-"""One request as handlers see it, and the few shapes of answers they give.
+"""One request to the emulator, as handlers see it.
 
-Handlers are plain functions ``(world, call) -> Response``: everything is in memory, so nothing has to be awaited
-inside them. Empty answers carry a ``Content-Type`` that is not JSON, because Microsoft's deployment client parses any
-JSON-typed body and breaks on an answer without the header.
+Handlers are plain functions ``(world, request) -> Response``: everything is in memory, so nothing has to be awaited
+inside them.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
-from starlette.responses import Response
-
-from airflow_provider_fabric.emulator.errors import ServiceError, invalid_input, new_request_id
-
-if TYPE_CHECKING:
-    from airflow_provider_fabric.emulator.http.routing import Route
-    from airflow_provider_fabric.emulator.state.identities import Identity
-
-JSON_TYPE = "application/json; charset=utf-8"
-EMPTY_TYPE = "text/plain; charset=utf-8"
+from airflow_provider_fabric.emulator.errors import ServiceError, invalid_input
+from airflow_provider_fabric.emulator.state.identities import Identity
+from airflow_provider_fabric.emulator.state.tokens import unauthorized
 
 
 @dataclass
-class Call:
+class ApiRequest:
     """A request, read once.
 
-    :param base_url: scheme and host as the caller addressed us, so that links stay valid under every host name.
+    :param base_url: scheme and host as the caller wrote them, so that links stay valid under every host name.
     :param now: epoch seconds of the request; handlers never read the clock again.
-    :param job_instance_id: the instance this call started or addressed, for the request log.
+    :param params: the values of the parameters in the path.
+    :param item_type: the item type that a typed collection path stands for.
+    :param identity: who calls, once that is known.
+    :param authorized: whether a bearer token was accepted.
+    :param job_instance_id: the instance that this request started or named, for the request log.
     """
 
     method: str
@@ -42,7 +38,7 @@ class Call:
     body: bytes = b""
     client_port: int | None = None
     params: dict[str, str] = field(default_factory=dict)
-    route: Route | None = None
+    item_type: str | None = None
     identity: Identity | None = None
     authorized: bool = False
     job_instance_id: str | None = None
@@ -56,11 +52,6 @@ class Call:
         return self._query
 
     @property
-    def item_type(self) -> str | None:
-        """The item type that a typed collection path stands for."""
-        return self.route.item_type if self.route else None
-
-    @property
     def caller(self) -> Identity:
         """Who calls. Only routes that need a bearer token may ask."""
         if self.identity is None:
@@ -71,6 +62,18 @@ class Call:
         """Return a header by its lower-case name."""
         value = self.headers.get(name.encode("ascii"))
         return None if value is None else value.decode("latin-1")
+
+    def bearer_token(self) -> str:
+        """Return the access token of the header ``Authorization``.
+
+        The scheme ``Bearer`` is required, although the oldest pages on Learn print the header without it.
+
+        :raises ServiceError: 401 ``Unauthorized`` when there is no bearer token.
+        """
+        scheme, _, token = (self.header("authorization") or "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise unauthorized("Unauthorized", "The request needs an Authorization header with a bearer token")
+        return token.strip()
 
     def json(self) -> Any:
         """Parse the body.
@@ -99,22 +102,3 @@ class Call:
         """Return an absolute link to this emulator."""
         link = self.base_url + quote(path, safe="/$")
         return f"{link}?{urlencode(query)}" if query else link
-
-
-def json_answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Answer with a JSON body."""
-    return Response(json.dumps(body), status, headers, JSON_TYPE)
-
-
-def empty_answer(status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Answer without a body."""
-    return Response(b"", status, headers, EMPTY_TYPE)
-
-
-def error_answer(error: ServiceError) -> Response:
-    """Answer with the service's error envelope."""
-    request_id = new_request_id()
-    headers = {"x-ms-public-api-error-code": error.code, "requestid": request_id, **error.headers}
-    if error.retry_after is not None:
-        headers["Retry-After"] = str(error.retry_after)
-    return json_answer(error.envelope(request_id), error.status, headers)

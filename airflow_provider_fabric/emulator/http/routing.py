@@ -1,7 +1,7 @@
-"""From a method and a path to a route, in time that does not grow with the number of routes.
+"""The router: finds the route of a method and a path, in time that does not grow with the number of routes.
 
 Routes form a tree over path segments. A literal segment wins over a parameter, and literals ignore case, as the
-service's do (its articles write both ``dataPipelines`` and ``datapipelines``). Segments are split before they are
+service's do (its pages on Learn write both ``dataPipelines`` and ``datapipelines``). Segments are split before they are
 percent-decoded, so an encoded slash stays inside its parameter.
 """
 
@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-if TYPE_CHECKING:
-    from starlette.responses import Response
+from starlette.responses import Response
 
-    from airflow_provider_fabric.emulator.http.request import Call
-    from airflow_provider_fabric.emulator.state.world import World
+from airflow_provider_fabric.emulator.http.request import ApiRequest
+from airflow_provider_fabric.emulator.state.world import World
 
-Handler = Callable[["World", "Call"], "Response"]
+Handler = Callable[[World, ApiRequest], Response]
 
 
 @dataclass(frozen=True)

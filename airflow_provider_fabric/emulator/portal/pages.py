@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
 from airflow_provider_fabric.emulator.errors import not_found
-from airflow_provider_fabric.emulator.http.request import Call, json_answer
+from airflow_provider_fabric.emulator.http.request import ApiRequest
+from airflow_provider_fabric.emulator.http.responses import json_response
 from airflow_provider_fabric.emulator.http.routing import Route
 from airflow_provider_fabric.emulator.portal.state import Run, find_run, item_state, overview, run_state
-
-if TYPE_CHECKING:
-    from airflow_provider_fabric.emulator.state.items import Item
-    from airflow_provider_fabric.emulator.state.world import World
+from airflow_provider_fabric.emulator.state.items import Item
+from airflow_provider_fabric.emulator.state.world import World
 
 BUCKET = "portal"
 FOLDER = Path(__file__).parent
@@ -54,19 +52,19 @@ def portal_routes() -> Iterator[Route]:
         yield Route("GET", template, handler, BUCKET)
 
 
-def _overview_page(world: World, call: Call) -> Response:
+def _overview_page(world: World, request: ApiRequest) -> Response:
     return _page(known=True)
 
 
-def _item_page(world: World, call: Call) -> Response:
+def _item_page(world: World, request: ApiRequest) -> Response:
     """Answer for an item, or with ``?jobInstanceId=`` for one of its runs."""
-    job_id = call.query.get("jobInstanceId")
-    found = _find_item(world, call) if job_id is None else _find(world, call, job_id)
+    job_id = request.query.get("jobInstanceId")
+    found = _find_item(world, request) if job_id is None else _find(world, request, job_id)
     return _page(known=found is not None)
 
 
-def _run_page(world: World, call: Call) -> Response:
-    return _page(known=_find(world, call, call.params["jobInstanceId"]) is not None)
+def _run_page(world: World, request: ApiRequest) -> Response:
+    return _page(known=_find(world, request, request.params["jobInstanceId"]) is not None)
 
 
 def _page(*, known: bool) -> Response:
@@ -74,39 +72,39 @@ def _page(*, known: bool) -> Response:
     return Response(_content("portal.html"), 200 if known else 404, HEADERS, "text/html; charset=utf-8")
 
 
-def _file(world: World, call: Call) -> Response:
-    name = call.params["file"]
+def _file(world: World, request: ApiRequest) -> Response:
+    name = request.params["file"]
     if name not in FILES:
         raise not_found("EndpointNotFound", "file", name)
     return Response(_content(name), 200, HEADERS, FILES[name])
 
 
-def _overview_state(world: World, call: Call) -> Response:
-    return json_answer(overview(world, call.now), headers=HEADERS)
+def _overview_state(world: World, request: ApiRequest) -> Response:
+    return json_response(overview(world, request.now), headers=HEADERS)
 
 
-def _item_state(world: World, call: Call) -> Response:
-    item = _find_item(world, call)
+def _item_state(world: World, request: ApiRequest) -> Response:
+    item = _find_item(world, request)
     if item is None:
-        raise not_found("ItemNotFound", "item", call.params["itemId"])
-    return json_answer(item_state(world, item, call.now), headers=HEADERS)
+        raise not_found("ItemNotFound", "item", request.params["itemId"])
+    return json_response(item_state(world, item, request.now), headers=HEADERS)
 
 
-def _run_state(world: World, call: Call) -> Response:
-    job_id = call.params["jobInstanceId"]
-    run = _find(world, call, job_id)
+def _run_state(world: World, request: ApiRequest) -> Response:
+    job_id = request.params["jobInstanceId"]
+    run = _find(world, request, job_id)
     if run is None:
         raise not_found("ItemNotFound", "run", job_id)
-    return json_answer(run_state(world, run, call.now), headers=HEADERS)
+    return json_response(run_state(world, run, request.now), headers=HEADERS)
 
 
-def _find(world: World, call: Call, job_id: str) -> Run | None:
-    return find_run(world, call.params["workspaceId"], call.params["itemId"], job_id)
+def _find(world: World, request: ApiRequest, job_id: str) -> Run | None:
+    return find_run(world, request.params["workspaceId"], request.params["itemId"], job_id)
 
 
-def _find_item(world: World, call: Call) -> Item | None:
-    item = world.items.get(call.params["itemId"])
-    return item if item is not None and item.workspace_id == call.params["workspaceId"] else None
+def _find_item(world: World, request: ApiRequest) -> Item | None:
+    item = world.items.get(request.params["itemId"])
+    return item if item is not None and item.workspace_id == request.params["workspaceId"] else None
 
 
 @cache

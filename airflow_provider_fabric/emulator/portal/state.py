@@ -1,6 +1,6 @@
 """What the portal shows, as plain data: read from the world, bounded in size, with nothing secret in it.
 
-Moments are epoch seconds. Of definitions there are the names of the parts only, of activities neither inputs nor
+Times are epoch seconds. Of definitions there are the names of the parts only, of activities neither inputs nor
 outputs, of identities their id or user name.
 """
 
@@ -9,17 +9,15 @@ from __future__ import annotations
 import json
 from collections import deque
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_fabric.emulator.fabric.activities import activity_runs
-from airflow_provider_fabric.emulator.fabric.power_bi import Refresh
+from airflow_provider_fabric.emulator.state.activities import activity_runs
 from airflow_provider_fabric.emulator.state.identities import Identity
+from airflow_provider_fabric.emulator.state.items import Item
 from airflow_provider_fabric.emulator.state.jobs import JobInstance
-
-if TYPE_CHECKING:
-    from airflow_provider_fabric.emulator.state.items import Item
-    from airflow_provider_fabric.emulator.state.workspaces import Workspace
-    from airflow_provider_fabric.emulator.state.world import World
+from airflow_provider_fabric.emulator.state.refreshes import Refresh
+from airflow_provider_fabric.emulator.state.workspaces import Workspace
+from airflow_provider_fabric.emulator.state.world import World
 
 RUNS_SHOWN = 100
 ITEMS_SHOWN = 200
@@ -111,7 +109,7 @@ def _refreshes(world: World, item: Item) -> list[Run]:
     """Return the refreshes of a semantic model, which are no job instances; none for other items."""
     if item.type != "SemanticModel":
         return []
-    return [(item, refresh) for refresh in world.refreshes.of_item(item.id).values()]
+    return [(item, refresh) for refresh in world.refreshes.of_item(item.id)]
 
 
 def _newest_first(world: World, runs: list[Run], now: float) -> list[dict[str, Any]]:
@@ -138,7 +136,7 @@ def _run(world: World, run: Run, now: float) -> dict[str, Any]:
             "invokeType": job.invoke_type,
             "by": _who(world, job.submitter),
             "status": job.status(now),
-            "steps": [[moment, status] for moment, status in job.timeline if moment <= now],
+            "steps": [[since, status] for since, status in job.timeline if since <= now],
         }
     assert item is not None  # noqa: S101 - refreshes are found through their item
     status = job.outcome if over else "InProgress"

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
-import json
 import re
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from starlette.responses import Response
-
-from airflow_provider_fabric.emulator.errors import CODE_BY_STATUS, ServiceError, invalid_input
-from airflow_provider_fabric.emulator.http.request import JSON_TYPE, error_answer, json_answer
+from airflow_provider_fabric.emulator.errors import invalid_input
 
 ACTIONS = ("status", "drop", "delay", "garbage")
-GARBAGE = "<html><head><title>502 Bad Gateway</title></head><body>upstream</body></html>"
 
 
 @dataclass
@@ -83,28 +78,6 @@ class Fault:
             return False
         self.hits += 1
         return True
-
-    def answer(self, *, for_token: bool) -> Response:
-        """Build the answer that replaces the real one."""
-        if self.action == "garbage":
-            text = self.body if isinstance(self.body, str) else GARBAGE
-            answer = Response(text, self.status if self.status != 503 else 200, None, "text/html")
-        elif self.body is not None:
-            text = self.body if isinstance(self.body, str) else json.dumps(self.body)
-            answer = Response(text, self.status, None, JSON_TYPE)
-        elif for_token:
-            answer = json_answer(
-                {"error": self.error_code or "temporarily_unavailable", "error_description": "An injected fault"},
-                self.status,
-            )
-        else:
-            code = self.error_code or CODE_BY_STATUS.get(self.status, "UnknownError")
-            answer = error_answer(ServiceError(self.status, code, "An injected fault", is_retriable=self.is_retriable))
-        if self.retry_after is not None:
-            answer.headers["Retry-After"] = str(self.retry_after)
-        for name, value in (self.headers or {}).items():
-            answer.headers[name] = str(value)
-        return answer
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fault with its counts."""

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from airflow_provider_fabric.emulator.errors import invalid_input
-from airflow_provider_fabric.emulator.state.workspaces import new_id
+from airflow_provider_fabric.emulator.state.ids import new_id
 
 KINDS = ("app", "user", "managed_identity")
 

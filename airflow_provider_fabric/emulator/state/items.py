@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_fabric.emulator.errors import ServiceError, not_found
 from airflow_provider_fabric.emulator.state.config import Config
 from airflow_provider_fabric.emulator.state.definitions import Parts, default_parts
-from airflow_provider_fabric.emulator.state.workspaces import new_id, read_guid
-
-if TYPE_CHECKING:
-    from airflow_provider_fabric.emulator.http.request import Call
-    from airflow_provider_fabric.emulator.state.jobs import JobInstance
+from airflow_provider_fabric.emulator.state.ids import new_id, read_guid
+from airflow_provider_fabric.emulator.state.jobs import JobInstance
 
 NameKey = tuple[str, str, "str | None", str]
 
@@ -100,14 +97,14 @@ class ItemStore:
         """Return an item by id alone."""
         return self._all.get(item_id)
 
-    def addressed(self, call: Call, workspace_id: str) -> Item:
-        """Return the item that a request addresses, of the type its collection stands for.
+    def find(self, workspace_id: str, item_id: str, item_type: str | None = None) -> Item:
+        """Return the item with an id, if it is in the workspace.
 
+        :param item_type: the only type it may have; ``None`` is any.
         :raises ServiceError: 400 for an id that is no GUID, 404 ``ItemNotFound``.
         """
-        item_id = call.params["itemId"]
         found = self._all.get(item_id) or self._all.get(read_guid(item_id, "itemId"))
-        right_type = found is not None and call.item_type in (None, found.type)
+        right_type = found is not None and item_type in (None, found.type)
         if found is None or found.workspace_id != workspace_id or not right_type:
             raise not_found("ItemNotFound", "item", item_id)
         return found
@@ -158,7 +155,7 @@ class ItemStore:
         self._names[_name_key(item)] = item.id
 
     def remove(self, item: Item, reserved_until: float | None) -> None:
-        """Delete an item; its name stays reserved until the given moment."""
+        """Delete an item; its name stays reserved until the given time (epoch seconds)."""
         del self._all[item.id]
         del self._by_workspace[item.workspace_id][item.id]
         self._release_name(item)

@@ -11,7 +11,9 @@ from typing import Any
 
 from airflow_provider_fabric.emulator.errors import ServiceError, invalid_input
 from airflow_provider_fabric.emulator.state.config import Config
-from airflow_provider_fabric.emulator.state.jobs import Timeline
+
+Timeline = tuple[tuple[float, str], ...]
+"""The statuses of a run in order, each with the epoch seconds from which it holds."""
 
 DEFAULT_STATUSES: tuple[tuple[float, str], ...] = ((0.0, "NotStarted"), (0.2, "InProgress"))
 

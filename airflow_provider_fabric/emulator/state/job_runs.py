@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow_provider_fabric.emulator.errors import ServiceError
-from airflow_provider_fabric.emulator.fabric.dataflows import (
+from airflow_provider_fabric.emulator.state.identities import Identity
+from airflow_provider_fabric.emulator.state.ids import new_id
+from airflow_provider_fabric.emulator.state.item_types import ITEM_TYPES
+from airflow_provider_fabric.emulator.state.items import Item
+from airflow_provider_fabric.emulator.state.job_rules import JobRule, plan
+from airflow_provider_fabric.emulator.state.jobs import JobInstance
+from airflow_provider_fabric.emulator.state.publishing import (
     NEVER_PUBLISHED,
     PUBLISH_JOBS,
     published_revision,
     publishes,
 )
-from airflow_provider_fabric.emulator.state.item_types import ITEM_TYPES
-from airflow_provider_fabric.emulator.state.items import Item
-from airflow_provider_fabric.emulator.state.job_rules import JobRule, plan
-from airflow_provider_fabric.emulator.state.jobs import JobInstance
-from airflow_provider_fabric.emulator.state.workspaces import new_id
-
-if TYPE_CHECKING:
-    from airflow_provider_fabric.emulator.state.identities import Identity
-    from airflow_provider_fabric.emulator.state.world import World
+from airflow_provider_fabric.emulator.state.world import World
 
 
 def read_job_type(item: Item, word: str) -> str:
@@ -39,9 +37,9 @@ def invalid_job_type(item: Item, word: str) -> ServiceError:
 
 
 def check_may_run(world: World, item: Item, caller: Identity, now: float) -> None:
-    """Refuse callers and moments the service refuses.
+    """Refuse a run that the service would refuse: by who calls, or because too many runs are active.
 
-    Users only for dataflow jobs: the identity tables of the dataflow file (2026-08).
+    Users only for dataflow jobs: the identity tables of the OpenAPI dataflow file (2026-08).
 
     :raises ServiceError: 403 ``PrincipalTypeNotSupported``, 429 ``TooManyRequestsForJobs``.
     """

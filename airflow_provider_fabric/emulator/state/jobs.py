@@ -1,39 +1,29 @@
-"""Job instances: a life cycle that is computed from the clock whenever somebody looks, and the store of them all.
+"""Job instances: their life cycle, which every read computes from the clock, and the store of them all.
 
 Nothing runs in the background. A start writes down when the instance will change and how it will end; a
 cancellation or a forced state writes down another end. So ten thousand live jobs cost only their memory.
 
 Statuses: ``NotStarted InProgress Completed Failed Cancelled Deduped``, more may come (OpenAPI ``ItemJobInstance``).
-Times: seven fractional digits, UTC, no offset (its examples).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from airflow_provider_fabric.emulator.state.definitions import Parts
-    from airflow_provider_fabric.emulator.state.job_rules import JobRule
+from airflow_provider_fabric.emulator.state.definitions import Parts
+from airflow_provider_fabric.emulator.state.job_rules import JobRule, Timeline
+from airflow_provider_fabric.emulator.state.times import service_time
 
 TERMINAL = frozenset({"Completed", "Failed", "Cancelled", "Deduped"})
-Timeline = tuple[tuple[float, str], ...]
-
-
-def service_time(moment: float) -> str:
-    """Write an epoch time as the job scheduler does."""
-    seconds, ticks = divmod(round(moment * 1e7), 10**7)
-    text = datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
-    return f"{text}.{ticks:07d}"
 
 
 @dataclass(slots=True)
 class JobInstance:
     """One run of an item.
 
-    :param timeline: moments (epoch seconds) and the status from then on, in order; the last one is the outcome.
+    :param timeline: its statuses, each with the time from which it holds; the last one is the outcome.
     :param visible_at: until then reads do not find it.
     :param dated_at: until then it shows no start.
     :param parts: the item's definition at the start, for activity runs.
@@ -69,8 +59,8 @@ class JobInstance:
 
     def status(self, now: float) -> str:
         """Return the status at ``now``."""
-        for moment, status in reversed(self.timeline):
-            if now >= moment:
+        for since, status in reversed(self.timeline):
+            if now >= since:
                 return status
         return self.timeline[0][1]
 

@@ -1,28 +1,27 @@
-"""What was asked and answered: a bounded log and running totals.
+"""The log of requests and how they were answered: bounded, with totals over all of them.
 
-Control calls are not in it. Bodies of token calls are never kept, since they hold secrets.
+Control calls are not in it.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter, deque
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from airflow_provider_fabric.emulator.http.request import Call
-
 MAX_ENTRIES = 200_000
-MAX_BODY = 64 * 1024
 
 
 @dataclass(slots=True)
 class Entry:
-    """One request. ``status`` is ``None`` when the connection was cut instead of answered."""
+    """One request.
 
-    n: int
+    :param status: of the response; ``None`` when the connection was cut instead.
+    :param n: its number, which the log gives.
+    """
+
     time: float
     method: str
     path: str
@@ -37,6 +36,7 @@ class Entry:
     user_agent: str | None
     body: bytes
     job_instance_id: str | None
+    n: int = 0
 
     def to_wire(self) -> dict[str, Any]:
         """Return the entry as the control endpoint prints it."""
@@ -54,32 +54,13 @@ class RequestLog:
         self.calls: Counter[str] = Counter()
         self.routes: dict[str, Counter[str]] = {}
 
-    def add(self, call: Call, bucket: str, status: int | None, retry_after: str | None) -> None:
-        """Write a request down."""
-        route = call.route.name if call.route else None
-        self.calls[bucket] += 1
-        self.routes.setdefault(route or "unknown", Counter())[str(status or "dropped")] += 1
-        keep_body = bucket != "token" and len(call.body) <= MAX_BODY
-        self._entries.append(
-            Entry(
-                n=self._next,
-                time=call.now,
-                method=sys.intern(call.method),
-                path=call.path,
-                query=call.query_string if bucket != "token" else "",
-                route=route,
-                status=status,
-                bucket=bucket,
-                identity=call.identity.client_id if call.identity else None,
-                authorized=call.authorized,
-                retry_after=retry_after,
-                connection=call.client_port,
-                user_agent=sys.intern(call.header("user-agent") or ""),
-                body=call.body if keep_body else b"",
-                job_instance_id=call.job_instance_id,
-            )
-        )
+    def add(self, entry: Entry) -> None:
+        """Keep a request, give it its number, and count it."""
+        entry.n = self._next
         self._next += 1
+        self.calls[entry.bucket] += 1
+        self.routes.setdefault(entry.route or "unknown", Counter())[str(entry.status or "dropped")] += 1
+        self._entries.append(entry)
 
     def since(self, number: int, limit: int | None = None) -> tuple[list[Entry], int]:
         """Return the entries from ``number`` on, and the number to ask for next time."""

@@ -111,9 +111,9 @@ class Tokens:
         """
         token = self._access.get(text) or self._read_foreign(text, identities)
         if token.audience not in audiences:
-            raise _unauthorized("InvalidToken", "The audience of the access token is not valid for this service")
+            raise unauthorized("InvalidToken", "The audience of the access token is not valid for this service")
         if now >= token.expires_at or token.generation < self._generation:
-            raise _unauthorized("TokenExpired", "Access token has expired, resubmit with a new access token")
+            raise unauthorized("TokenExpired", "Access token has expired, resubmit with a new access token")
         return token.identity
 
     def _read_foreign(self, text: str, identities: Identities) -> AccessToken:
@@ -127,9 +127,9 @@ class Tokens:
             identity = identities.get(claims["appid"])
             expires_at = float(claims["exp"])
         except (jwt.PyJWTError, KeyError, ValueError, TypeError) as problem:
-            raise _unauthorized("InvalidToken", "The access token is not valid") from problem
+            raise unauthorized("InvalidToken", "The access token is not valid") from problem
         if identity is None:
-            raise _unauthorized("InvalidToken", "The access token belongs to nobody known here")
+            raise unauthorized("InvalidToken", "The access token belongs to nobody known here")
         return AccessToken(identity, str(claims.get("aud")), expires_at, 0)
 
     def revoke_all(self) -> None:
@@ -175,22 +175,10 @@ class Tokens:
         return jwt.encode(claims, self.key, algorithm="RS256", headers={"kid": KEY_ID})
 
 
-def _unauthorized(code: str, message: str) -> ServiceError:
+def unauthorized(code: str, message: str) -> ServiceError:
+    """Return the error 401, with the challenge that names the sign-in service."""
     headers = {"WWW-Authenticate": 'Bearer realm="", authorization_uri="https://login.microsoftonline.com/"'}
     return ServiceError(401, code, message, is_retriable=False, headers=headers)
-
-
-def bearer_token(authorization: str | None) -> str:
-    """Return the token of an ``Authorization`` header.
-
-    The 2024 seeds print the header without the word ``Bearer``; the copy-job seed of 2025 corrects them.
-
-    :raises ServiceError: 401 ``Unauthorized`` when there is no bearer token.
-    """
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise _unauthorized("Unauthorized", "The request needs an Authorization header with a bearer token")
-    return token.strip()
 
 
 def new_secret() -> str:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow_provider_fabric.emulator.errors import ServiceError, invalid_input, not_found
-
-if TYPE_CHECKING:
-    from airflow_provider_fabric.emulator.http.request import Call
-    from airflow_provider_fabric.emulator.state.identities import Identity
+from airflow_provider_fabric.emulator.errors import ServiceError, not_found
+from airflow_provider_fabric.emulator.state.identities import Identity
+from airflow_provider_fabric.emulator.state.ids import new_id, read_guid
 
 CAPACITY_ID = "00000000-0000-4000-8000-000000000001"
-MAX_NAME_LENGTH = 256
 
 
 @dataclass
@@ -104,16 +100,15 @@ class WorkspaceStore:
         """Return a workspace without asking who wants it."""
         return self._all.get(workspace_id)
 
-    def visible(self, call: Call) -> Workspace:
-        """Return the workspace that a request addresses.
+    def visible_to(self, identity: Identity, workspace_id: str) -> Workspace:
+        """Return the workspace with an id, if ``identity`` may see it.
 
         :raises ServiceError: 400 for an id that is no GUID, 404 ``WorkspaceNotFound``, 403 when hidden from the caller.
         """
-        workspace_id = call.params["workspaceId"]
         found = self._all.get(workspace_id) or self._all.get(read_guid(workspace_id, "workspaceId"))
         if found is None:
             raise not_found("WorkspaceNotFound", "workspace", workspace_id)
-        if not call.caller.may_see(found.id):
+        if not identity.may_see(found.id):
             raise ServiceError(
                 403,
                 "InsufficientPrivileges",
@@ -139,45 +134,3 @@ class WorkspaceStore:
         created = Folder(new_id(), self._numbers, workspace.id, display_name, parent_id)
         workspace.folders[created.id] = created
         return created
-
-
-def new_id() -> str:
-    """Return a fresh GUID."""
-    return str(uuid.uuid4())
-
-
-def read_guid(text: Any, name: str) -> str:
-    """Return ``text`` in the canonical form of a GUID.
-
-    :raises ServiceError: 400 for anything else.
-    """
-    try:
-        if not isinstance(text, str) or len(text) != 36:
-            raise ValueError(text)
-        return str(uuid.UUID(text))
-    except ValueError as problem:
-        raise invalid_input(f"The value '{text}' of {name} is not a GUID") from problem
-
-
-def read_name(value: Any, code: str = "InvalidInput") -> str:
-    """Check a display name.
-
-    :raises ServiceError: 400 when blank, too long or not a string.
-    """
-    if not isinstance(value, str) or not value.strip():
-        raise invalid_input("displayName must not be blank", code=code)
-    if len(value) > MAX_NAME_LENGTH:
-        raise invalid_input(f"displayName is longer than {MAX_NAME_LENGTH} characters", code=code)
-    return value
-
-
-def read_description(value: Any) -> str:
-    """Check a description; ``null`` is the empty one.
-
-    :raises ServiceError: 400 when it is not a string or longer than 256 characters, the documented limit.
-    """
-    if value is None:
-        return ""
-    if not isinstance(value, str) or len(value) > MAX_NAME_LENGTH:
-        raise invalid_input(f"description must be a string of at most {MAX_NAME_LENGTH} characters")
-    return value

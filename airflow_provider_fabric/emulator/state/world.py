@@ -1,4 +1,4 @@
-"""Everything an emulator knows, in one place, and how it begins anew."""
+"""The whole state of one emulator in one place, and its reset."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from airflow_provider_fabric.emulator.entra.device_code import DeviceCodes
-from airflow_provider_fabric.emulator.fabric.operations import OperationStore
-from airflow_provider_fabric.emulator.fabric.power_bi import RefreshStore
-from airflow_provider_fabric.emulator.fabric.schedules import ScheduleStore
 from airflow_provider_fabric.emulator.state.config import Config
+from airflow_provider_fabric.emulator.state.device_codes import DeviceCodes
 from airflow_provider_fabric.emulator.state.faults import Faults
 from airflow_provider_fabric.emulator.state.identities import Identities, Identity
+from airflow_provider_fabric.emulator.state.ids import new_id
 from airflow_provider_fabric.emulator.state.items import ItemStore
 from airflow_provider_fabric.emulator.state.job_rules import JobRules
 from airflow_provider_fabric.emulator.state.jobs import JobStore
+from airflow_provider_fabric.emulator.state.operations import OperationStore
 from airflow_provider_fabric.emulator.state.quota import Quota
+from airflow_provider_fabric.emulator.state.refreshes import RefreshStore
 from airflow_provider_fabric.emulator.state.request_log import RequestLog
+from airflow_provider_fabric.emulator.state.schedules import ScheduleStore
 from airflow_provider_fabric.emulator.state.tokens import Tokens, new_secret
-from airflow_provider_fabric.emulator.state.workspaces import WorkspaceStore, new_id
+from airflow_provider_fabric.emulator.state.workspaces import WorkspaceStore
 
 WORKSPACE_NAME = "Emulator workspace"
 

@@ -1,0 +1,73 @@
+"""Seeding: workspaces, items and identities that a test puts into the emulator without the calls of the service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_fabric.emulator.errors import ServiceError, invalid_input
+from airflow_provider_fabric.emulator.state.definitions import read_definition
+from airflow_provider_fabric.emulator.state.identities import read_identity
+from airflow_provider_fabric.emulator.state.item_types import find_item_type
+from airflow_provider_fabric.emulator.state.items import Item
+from airflow_provider_fabric.emulator.state.names import read_name
+from airflow_provider_fabric.emulator.state.world import World
+
+
+def seed_workspace(world: World, body: dict[str, Any]) -> dict[str, Any]:
+    """Add a workspace with items, or items to one that is there."""
+    found = world.workspaces.get(str(body.get("id", "")))
+    if found is None:
+        name = read_name(body.get("displayName"))
+        found = world.workspaces.create(name, str(body.get("description", "")), body.get("id"))
+    items = [_seed_item(world, found.id, entry) for entry in body.get("items") or []]
+    return {"id": found.id, "displayName": found.display_name, "items": items}
+
+
+def _seed_item(world: World, workspace_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    item_type = find_item_type(body.get("type"))
+    if item_type is None:
+        raise ServiceError(400, "InvalidItemType", f"Item type '{body.get('type')}' is invalid")
+    parts = None if body.get("definition") is None else read_definition(item_type, body["definition"])
+    item = world.items.create(
+        workspace_id,
+        item_type.name,
+        read_name(body.get("displayName")),
+        description=str(body.get("description", "")),
+        folder_id=body.get("folderId"),
+        parts=parts,
+        item_id=body.get("id"),
+    )
+    _publish(item, bool(body.get("published", True)))
+    return item.to_wire()
+
+
+def _publish(item: Item, published: bool) -> None:
+    """Let a seeded dataflow be ready to run, unless the seed says otherwise."""
+    item.published_revision = item.revision if published else 0
+
+
+def seed_copies(world: World, body: dict[str, Any]) -> dict[str, Any]:
+    """Add many alike items, named ``<type> 0001`` and so on."""
+    workspace_id = str(body.get("workspace_id") or world.tenant.workspace_id)
+    found = world.workspaces.get(workspace_id)
+    count = body.get("count")
+    if found is None or not isinstance(count, int) or not 1 <= count <= 20_000:
+        raise invalid_input("copies needs a known workspace_id and a count from 1 to 20000")
+    prefix = str(body.get("prefix") or body.get("type"))
+    template = {key: value for key, value in body.items() if key in ("type", "definition", "description", "published")}
+    items = [
+        _seed_item(world, workspace_id, {**template, "displayName": f"{prefix} {number:04d}"})
+        for number in range(1, count + 1)
+    ]
+    return {"id": workspace_id, "displayName": found.display_name, "items": items}
+
+
+def seed_identity(world: World, body: dict[str, Any]) -> dict[str, Any]:
+    """Add somebody who can sign in."""
+    identity = world.identities.add(read_identity(body))
+    return {
+        "client_id": identity.client_id,
+        "object_id": identity.object_id,
+        "kind": identity.kind,
+        "user_principal_name": identity.user_principal_name,
+    }

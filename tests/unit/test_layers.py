@@ -36,6 +36,23 @@ LEVELS = (
 OUTSIDE = {"emulator"}
 """Client and emulator must not share a typo."""
 
+#: The same for the folders and modules inside a package, by its name.
+INNER_LEVELS: dict[str, tuple[set[str], ...]] = {
+    "emulator": (
+        {"errors"},
+        {"state"},
+        {"http"},
+        {"entra", "fabric"},
+        {"control", "portal"},
+        {"routes"},
+        {"app"},
+        {"server"},
+        {"__init__", "__main__", "pytest_plugin"},
+    ),
+}
+#: Packages whose modules make no circle even for the imports that only type checkers follow.
+NO_CIRCLES_FOR_TYPES = {"emulator"}
+
 SOCKETS = {"requests", "httpx", "urllib3", "aiohttp", "http", "urllib.request"}
 #: Modules that may name a library.
 ALLOWED = {
@@ -126,6 +143,44 @@ def complaints(imports: list[Import]) -> list[str]:
     return wrong
 
 
+def inner_unit_of(name: str) -> tuple[str, str]:
+    """Return the package right below ours and the module or folder inside it, for a path or a dotted name."""
+    is_path = name.endswith(".py")
+    parts = name.removesuffix(".py").split("/") if is_path else name.split(".")[1:]
+    return (*parts, "__init__", "__init__")[:2]
+
+
+def inner_level_of(package: str, unit: str) -> int:
+    for level, units in enumerate(INNER_LEVELS[package]):
+        if unit in units:
+            return level
+    raise AssertionError(f"{package}/{unit} has no level yet: say in test_layers.py where it stands")
+
+
+def inner_complaints(package: str, imports: list[Import]) -> list[str]:
+    """Return the imports inside a package that point back or sideways, those for types included."""
+    wrong = []
+    for found in imports:
+        (home, importer), (target, imported) = inner_unit_of(found.path), inner_unit_of(found.module)
+        is_inside = home == target == package and importer != imported
+        if is_inside and inner_level_of(package, importer) <= inner_level_of(package, imported):
+            wrong.append(str(found))
+    return wrong
+
+
+def circle_in(imports: list[Import]) -> str:
+    """Return modules that import each other in a circle, as text; none is the empty one."""
+    graph: dict[str, set[str]] = {}
+    for found in imports:
+        importer = f"{PACKAGE}/{found.path}".removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        graph.setdefault(importer, set()).add(found.module)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return " imports ".join(error.args[1][::-1])
+    return ""
+
+
 def test_the_reader_of_imports_sees_them_all() -> None:
     """Otherwise every test below could only pass."""
     source = (
@@ -171,16 +226,52 @@ def test_imports_point_one_way() -> None:
     assert complaints(OURS) == []
 
 
+@pytest.mark.parametrize(
+    ("path", "module"),
+    [
+        ("emulator/errors.py", "emulator.state.ids"),
+        ("emulator/state/items.py", "emulator.http.request"),
+        ("emulator/http/pages.py", "emulator.fabric.items"),
+        ("emulator/fabric/items.py", "emulator.entra.errors"),
+        ("emulator/entra/errors.py", "emulator.control.routes"),
+        ("emulator/portal/pages.py", "emulator.control.routes"),
+        ("emulator/server.py", "emulator"),
+    ],
+)
+def test_an_import_inside_a_package_that_points_back_is_complained_of(path: str, module: str) -> None:
+    assert inner_complaints(path.split("/")[0], [Import(path, f"{PACKAGE}.{module}", types_only=True)])
+
+
+@pytest.mark.parametrize("package", INNER_LEVELS)
+def test_imports_inside_a_package_point_one_way(package: str) -> None:
+    assert inner_complaints(package, OURS) == []
+    units = {inner_unit_of(found.path)[1] for found in IMPORTS if found.path.startswith(f"{package}/")}
+    assert units <= set().union(*INNER_LEVELS[package])
+
+
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    graph: dict[str, set[str]] = {}
-    for found in OURS:
-        if not found.types_only:
-            importer = f"{PACKAGE}/{found.path}".removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-            graph.setdefault(importer, set()).add(found.module)
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        pytest.fail(" imports ".join(error.args[1][::-1]))
+    assert circle_in([found for found in OURS if not found.types_only]) == ""
+
+
+@pytest.mark.parametrize("package", sorted(NO_CIRCLES_FOR_TYPES))
+def test_no_modules_of_a_package_know_each_other_in_a_circle(package: str) -> None:
+    """Imports for type checkers count too."""
+    inside = [found for found in OURS if {inner_unit_of(found.path)[0], inner_unit_of(found.module)[0]} == {package}]
+    assert len(inside) > 20
+    assert circle_in(inside) == ""
+
+
+def test_a_circle_is_found() -> None:
+    there, back = Import("a.py", f"{PACKAGE}.b"), Import("b.py", f"{PACKAGE}.a", types_only=True)
+    assert circle_in([there, back])
+    assert circle_in([there]) == ""
+
+
+def test_the_state_of_the_emulator_knows_no_http() -> None:
+    servers = ("starlette", "uvicorn", "http", "urllib", "requests", "httpx")
+    state = [found for found in IMPORTS if found.path.startswith("emulator/state/")]
+    assert len(state) > 50
+    assert [str(found) for found in state if any(uses(found, library) for library in servers)] == []
 
 
 @pytest.mark.parametrize("library", ALLOWED)

@@ -1,8 +1,9 @@
 """An emulator of Microsoft Fabric's REST API and of Entra's sign-in, for tests and for DAGs on a laptop.
 
-Three doors: :class:`FabricEmulator` as a library, ``fabric-emulator`` as a command, :class:`EmulatorControl` over HTTP.
-It imports nothing else of this package, so that client and emulator cannot share a mistake. The library and the command
-need the extra ``emulator``; the control client needs the standard library only, hence the imports on demand.
+It can be used in three ways: :class:`FabricEmulator` as a library, ``fabric-emulator`` as a command, and
+:class:`EmulatorControl` over HTTP. It imports nothing else of this package, so that client and emulator cannot share a
+mistake. The library and the command need the extra ``emulator``; the control client needs the standard library only,
+hence the imports on demand.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CONNECTION_ID = "fabric_default"
 QUICK: dict[str, Any] = {"retry_after_seconds": 0, "job_seconds": 0, "lro_seconds": 0, "cancel_seconds": 0}
-"""Settings with which nobody waits for anything."""
+"""Settings with which nothing takes any time."""
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +42,7 @@ def _fabric_emulator_of_the_session(fabric_emulator_settings: dict[str, Any]) ->
 def fabric_emulator(_fabric_emulator_of_the_session: FabricEmulator) -> FabricEmulator:
     """A Fabric tenant on this machine, as new: one workspace, ``Emulator workspace``, and no items.
 
-    Put items in and look at what happened with :attr:`FabricEmulator.control`.
+    Put items in and read what happened with :attr:`FabricEmulator.control`.
     """
     emulator = _fabric_emulator_of_the_session
     emulator.control.reset()

@@ -103,13 +103,13 @@ class EmulatorControl:
         """Let every token issued so far answer ``TokenExpired``."""
         self._call("POST", "tokens/revoke", {})
 
-    def issue_token(self, **wish: Any) -> str:
+    def issue_token(self, **options: Any) -> str:
         """Return an access token (``client_id``, ``audience``, ``lifetime_seconds``)."""
-        return str(self._object("POST", "tokens/issue", wish)["access_token"])
+        return str(self._object("POST", "tokens/issue", options)["access_token"])
 
-    def issue_refresh_token(self, **wish: Any) -> str:
+    def issue_refresh_token(self, **options: Any) -> str:
         """Return a refresh token (``client_id``, ``user_id``, ``expired``, ``tenant_id``, ``lifetime_seconds``)."""
-        return str(self._object("POST", "refreshtokens", wish)["refresh_token"])
+        return str(self._object("POST", "refreshtokens", options)["refresh_token"])
 
     def approve_device_code(self, user_code: str | None = None, *, deny: bool = False) -> int:
         """Approve or refuse device codes; return how many were decided."""

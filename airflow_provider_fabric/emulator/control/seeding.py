@@ -1,4 +1,4 @@
-"""Seeding: workspaces, items and identities that a test puts into the emulator without the calls of the service."""
+"""Seeding: workspaces, items and identities that a test puts into the emulator without calls of the Fabric API."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _seed_item(world: World, workspace_id: str, body: dict[str, Any]) -> dict[st
 
 
 def _publish(item: Item, published: bool) -> None:
-    """Let a seeded dataflow be ready to run, unless the seed says otherwise."""
+    """Mark a seeded dataflow as published, unless the body says otherwise."""
     item.published_revision = item.revision if published else 0
 
 
@@ -63,7 +63,7 @@ def seed_copies(world: World, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def seed_identity(world: World, body: dict[str, Any]) -> dict[str, Any]:
-    """Add somebody who can sign in."""
+    """Add an identity that can sign in."""
     identity = world.identities.add(read_identity(body))
     return {
         "client_id": identity.client_id,

@@ -47,7 +47,7 @@ def device_code(world: World, request: ApiRequest) -> Response:
 def redeem(world: World, device_code: str, client_id: str, now: float) -> DeviceCode:
     """Exchange an approved device code for the sign-in it stands for; it works once.
 
-    :raises EntraError: while nobody has decided, and when it was refused or has expired.
+    :raises EntraError: while it is pending, and when it was refused or has expired.
     """
     entry = world.device_codes.find(device_code, client_id)
     if entry is None:

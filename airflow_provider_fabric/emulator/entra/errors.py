@@ -1,6 +1,7 @@
 """Entra's error envelope: ``error``, ``error_description`` that begins with an AADSTS code, trace ids.
 
-Codes: Learn, *reference-error-codes*. Which HTTP status goes with which OAuth error is RFC 6749, section 5.2.
+Codes: https://learn.microsoft.com/entra/identity-platform/reference-error-codes. Which HTTP status goes with which
+OAuth error is RFC 6749, section 5.2.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from airflow_provider_fabric.emulator.http.responses import json_response
 class EntraError(Exception):
     """A refusal of the sign-in service.
 
-    :param error: OAuth error word.
+    :param error: OAuth error code, e.g. ``invalid_client``.
     :param code: number of the AADSTS code.
     """
 

@@ -1,6 +1,6 @@
 """The token endpoint of Microsoft Entra: every grant that this project's connections use.
 
-Answers and error codes follow Entra's protocol pages on Learn (*v2-oauth2-client-creds-grant-flow*,
+Answers and error codes follow https://learn.microsoft.com/entra/identity-platform (*v2-oauth2-client-creds-grant-flow*,
 *v2-oauth2-device-code*, *reference-error-codes*); errors have Entra's envelope, not Fabric's.
 """
 

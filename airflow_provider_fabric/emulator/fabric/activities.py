@@ -35,7 +35,7 @@ def query_activity_runs(world: World, request: ApiRequest) -> Response:
 
 
 def _read_query(body: dict[str, Any]) -> tuple[float, float, bool]:
-    """Return the window and the order that are asked for.
+    """Return the window and the order that the body asks for.
 
     :raises ServiceError: 400 for missing or malformed times and filters.
     """

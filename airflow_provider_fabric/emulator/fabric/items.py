@@ -176,7 +176,7 @@ def update_definition(world: World, request: ApiRequest) -> Response:
 
 
 def _update_metadata(world: World, request: ApiRequest, item: Item, metadata: dict[str, Any]) -> None:
-    """Take name and description over from ``.platform``."""
+    """Take name and description from ``.platform``."""
     if metadata.get("type") not in (None, item.type):
         raise invalid_input(f"The .platform part is of type {metadata['type']}, the item is a {item.type}")
     if metadata.get("displayName") is not None:
@@ -185,10 +185,10 @@ def _update_metadata(world: World, request: ApiRequest, item: Item, metadata: di
         item.description = read_description(metadata["description"])
 
 
-def _item_type(word: Any) -> ItemType:
-    found = find_item_type(word)
+def _item_type(name: Any) -> ItemType:
+    found = find_item_type(name)
     if found is None:
-        raise ServiceError(400, "InvalidItemType", f"Item type '{word}' is invalid")
+        raise ServiceError(400, "InvalidItemType", f"Item type '{name}' is invalid")
     return found
 
 

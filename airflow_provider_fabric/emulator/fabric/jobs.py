@@ -26,20 +26,20 @@ def run_by_path(world: World, request: ApiRequest) -> Response:
 
 
 def run_by_query(world: World, request: ApiRequest) -> Response:
-    """``POST …/jobs/instances?jobType=``: the older form, and the only one of the seeds."""
-    word = request.query.get("jobType")
-    if not word:
+    """``POST …/jobs/instances?jobType=``: the older form, and the only one that the pages of Data Factory print."""
+    requested = request.query.get("jobType")
+    if not requested:
         raise invalid_input("The query parameter jobType is required")
-    return _run(world, request, word, by_path=False)
+    return _run(world, request, requested, by_path=False)
 
 
-def _run(world: World, request: ApiRequest, word: str, *, by_path: bool) -> Response:
+def _run(world: World, request: ApiRequest, requested: str, *, by_path: bool) -> Response:
     item = item_of(world, request)
-    job_type = read_job_type(item, word)
-    rule = world.job_rules.find(item.id, item.type, (word, job_type))
+    job_type = read_job_type(item, requested)
+    rule = world.job_rules.find(item.id, item.type, (requested, job_type))
     if rule is not None:
         if by_path and rule.accept_only_query_form:
-            raise invalid_job_type(item, word)
+            raise invalid_job_type(item, requested)
         refusal = rule.refusal(world.config)
         if refusal is not None:
             rule.uses += 1
@@ -52,7 +52,7 @@ def _run(world: World, request: ApiRequest, word: str, *, by_path: bool) -> Resp
 
 
 def _accepted(world: World, request: ApiRequest, job: JobInstance) -> Response:
-    """Answer 202 with the instance's address; the body of the 2025 seed only if a rule asks for it."""
+    """Answer 202 with the instance's address; with a body only if a job rule asks for the one that Learn prints."""
     rule = job.rule
     headers = {"Retry-After": str(_retry_after(world, rule))}
     if rule is None or not rule.omit_location:
@@ -86,11 +86,11 @@ def get_instance(world: World, request: ApiRequest) -> Response:
 
 
 def _invisible(job: JobInstance, request: ApiRequest) -> dict[str, Any]:
-    """Return what reads show of an instance that runs but cannot be seen yet (reported for Microsoft's plugin)."""
-    word = job.rule.invisible_as if job.rule is not None else "404"
-    if word == "404":
+    """Return what reads show of a new instance that cannot be read yet, as users of Microsoft's plugin reported."""
+    shown = job.rule.invisible_as if job.rule is not None else "404"
+    if shown == "404":
         raise not_found("ItemNotFound", "job instance", job.id)
-    reason = {"errorCode": word, "message": "The job instance cannot be read", "requestId": new_request_id()}
+    reason = {"errorCode": shown, "message": "The job instance cannot be read", "requestId": new_request_id()}
     return job.to_wire(request.now) | {"status": "Failed", "failureReason": reason}
 
 
@@ -126,7 +126,7 @@ def cancel_instance(world: World, request: ApiRequest) -> Response:
 
 
 def _instance(world: World, request: ApiRequest, *, check_visible: bool) -> JobInstance:
-    """Return the instance that a request addresses.
+    """Return the instance that a request names.
 
     :raises ServiceError: 404 ``ItemNotFound`` when it is not an instance of the item; the specs name no other code.
     """

@@ -1,7 +1,8 @@
 """User data functions: called, not scheduled; the answer holds the function's output.
 
-Address and shape: Learn, *Invoke user data functions from an application*. The emulator's functions return their
-arguments, unless a job rule for the type ``UserDataFunction`` (job type: the function's name) makes them fail.
+Address and shape: https://learn.microsoft.com/fabric/data-engineering/user-data-functions/tutorial-invoke-from-python-app.
+The emulator's functions return their arguments, unless a job rule for the type ``UserDataFunction`` (job type: the
+function's name) makes them fail.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """TCP connections: counting those that carry API or token calls, and cutting one on demand.
 
-The server is uvicorn's httptools protocol; it is extended by the two moments we have to see, the beginning and the end
-of a connection. Connections of control clients do not count.
+The server is uvicorn's httptools protocol; it is extended to report when a connection begins and when it
+ends. Connections of control clients do not count.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def portal_routes() -> Iterator[Route]:
     """Return the portal's routes."""
     for template, handler in (
         ("/", _overview_page),
-        ("/groups/{workspaceId}/{word}/{itemId}", _item_page),
+        ("/groups/{workspaceId}/{kind}/{itemId}", _item_page),
         ("/workloads/data-pipeline/monitoring/workspaces/{workspaceId}/pipelines/{itemId}/{jobInstanceId}", _run_page),
         ("/portal/{file}", _file),
         (STATE, _overview_state),

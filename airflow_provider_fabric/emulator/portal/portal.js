@@ -11,7 +11,7 @@ const byId = (id) => document.getElementById(id);
 
 // -- the address ------------------------------------------------------------------------------------------------------
 
-// Both forms of Fabric's own portal: /workloads/…/workspaces/{w}/pipelines/{i}/{r} and /groups/{w}/{word}/{i}?jobInstanceId={r}
+// Both forms of Fabric's own portal: /workloads/…/workspaces/{w}/pipelines/{i}/{r} and /groups/{w}/{kind}/{i}?jobInstanceId={r}
 function readAddress({ pathname, search }) {
   const parts = pathname.split("/").filter(Boolean);
   if (parts[0] === "workloads") return [parts[4], parts[6], parts[7]];
@@ -24,13 +24,13 @@ const itemAddress = (workspaceId, itemId) =>
   `/groups/${encodeURIComponent(workspaceId)}/items/${encodeURIComponent(itemId)}`;
 const runAddress = (run) => `${itemAddress(run.workspaceId, run.itemId)}?jobInstanceId=${encodeURIComponent(run.id)}`;
 
-// -- words ------------------------------------------------------------------------------------------------------------
+// -- texts ------------------------------------------------------------------------------------------------------------
 
 const instant = (seconds) => new Date(seconds * 1000).toISOString();
 const clock = (seconds) => instant(seconds).slice(11, 19);
-const moment = (seconds) => `${instant(seconds).replace("T", " ").slice(0, 23)} UTC`;
+const timestamp = (seconds) => `${instant(seconds).replace("T", " ").slice(0, 23)} UTC`;
 const kind = (status) => KINDS[status] ?? "other";
-const count = (number, word) => `${number} ${word}${number === 1 ? "" : "s"}`;
+const count = (number, noun) => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
 function duration(seconds) {
   if (seconds < 60) return `${Math.max(0, seconds).toFixed(1)} s`;
@@ -73,7 +73,7 @@ function keep(parent, entries, keyOf, create, update) {
 
 // -- tables with a time line ------------------------------------------------------------------------------------------
 
-// A span: {key, status, name, href?, note?, error?, isMoment?, steps: [[moment, status], …], endedAt or null}
+// A span: {key, status, name, href?, note?, error?, isInstant?, steps: [[timestamp, status], …], endedAt or null}
 function showSpans(section, spans, from, to) {
   section.hidden = false;
   if (!section.querySelector("table")) {
@@ -106,8 +106,8 @@ function updateRow(row, span, from, to) {
   put(note, span.note ?? "");
   put(error, span.error ?? "");
   put(started, clock(begin));
-  started.title = moment(begin);
-  put(lasted, span.isMoment ? "" : duration((span.endedAt ?? to) - begin));
+  started.title = timestamp(begin);
+  put(lasted, span.isInstant ? "" : duration((span.endedAt ?? to) - begin));
   updateBar(axis.firstChild, span, from, to);
 }
 
@@ -207,13 +207,13 @@ function showRun(state) {
   showHeading(name, `${run.type} · run ${run.id}`, run.status);
   showCrumbs([name, itemAddress(run.workspaceId, run.itemId)], [`Run ${run.id.slice(0, 8)}`, location.pathname + location.search]);
   showFacts([
-    ["Started", moment(run.startedAt)],
-    ["Ended", run.endedAt === null ? "not yet" : moment(run.endedAt)],
+    ["Started", timestamp(run.startedAt)],
+    ["Ended", run.endedAt === null ? "not yet" : timestamp(run.endedAt)],
     ["Duration", duration(end - run.startedAt)],
     ["Started by", run.by],
     ["Job type", run.jobType],
     ["Invoke type", run.invokeType],
-    ["Cancel requested", run.cancelRequestedAt ? moment(run.cancelRequestedAt) : ""],
+    ["Cancel requested", run.cancelRequestedAt ? timestamp(run.cancelRequestedAt) : ""],
     ["Workspace", run.workspace],
     ["Workspace ID", run.workspaceId],
     ["Item ID", run.itemId],
@@ -224,7 +224,7 @@ function showRun(state) {
   const until = Math.max(end, run.startedAt + 0.001);
   const steps = run.steps.map(([start, status], index) => ({
     key: String(index), status, name: "", steps: [[start, status]], endedAt: run.steps[index + 1]?.[0] ?? run.endedAt,
-    isMoment: start === run.endedAt,
+    isInstant: start === run.endedAt,
   }));
   showSpans(byId("steps"), steps, run.startedAt, until);
   if (run.type === "DataPipeline") showSpans(byId("activities"), state.activities.map(activitySpan), run.startedAt, until);

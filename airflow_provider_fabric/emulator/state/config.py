@@ -1,4 +1,4 @@
-"""What can be turned on the emulator: quotas, waits, ways of answering.
+"""The settings of the emulator: quotas, durations, and which of the documented responses it gives.
 
 One rule for time: every duration here is in *service seconds*, and ``time_scale`` divides it. With a scale of 10 a
 quota minute lasts 6 s, a job of 60 s lasts 6 s and a ``Retry-After`` of 60 says 6. ``Retry-After`` is rounded up to
@@ -16,7 +16,7 @@ from typing import Any
 from airflow_provider_fabric.emulator.errors import invalid_input
 
 BUCKETS = ("job_scheduler", "platform", "operations")
-"""The quota buckets of the service: 200 calls a minute and identity for the first two (Learn, *throttling*)."""
+"""The quota buckets of the service, by https://learn.microsoft.com/rest/api/fabric/articles/throttling."""
 
 LONG_RUNNING_CALLS = ("create_item", "get_definition", "update_definition")
 """The calls for which the specs document both a direct answer and 202 with an operation."""
@@ -43,7 +43,7 @@ class Config:
     :param token_delay_seconds: wait before each answer of a token endpoint, unscaled.
     :param rotate_refresh_tokens: whether a refresh token stops working once it was used.
     :param name_reservation_seconds: how long the name of a deleted item stays taken.
-    :param name_reservation_status: status of that answer; both 400 and 409 were seen in the wild.
+    :param name_reservation_status: status of that answer; both 400 and 409 were reported.
     :param name_conflict_status: status of ``ItemDisplayNameAlreadyInUse``.
     :param duplicate_names_allowed: item types whose names need not be unique.
     :param completed_jobs_listed: how many completed instances the list of an item keeps.
@@ -51,7 +51,7 @@ class Config:
     :param dedupe_item_types: items whose second run of the same job type, while one is active, is ``Deduped``.
     :param users_only_dataflow: refuse dataflow jobs of app identities, as the specs of 2026-08 say.
     :param max_active_jobs_per_item: further runs get 429 ``TooManyRequestsForJobs``; ``None`` is no limit.
-    :param activity_runs_shape: ``list`` (2024 seed) or ``page`` (``{value, continuationToken}``).
+    :param activity_runs_shape: ``list`` (as Learn prints it) or ``page`` (``{value, continuationToken}``).
     :param activity_retention_seconds: activity runs older than this are gone.
     :param service_additions: let definitions come back the way the service stores them, not as sent.
     :param seed: seed of the spread of job durations.
@@ -141,8 +141,8 @@ def _is_flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _is_words(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(word, str) for word in value)
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(entry, str) for entry in value)
 
 
 def _is_quotas(value: Any) -> bool:
@@ -165,10 +165,10 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "rotate_refresh_tokens": _is_flag,
     "name_reservation_status": lambda value: value in (400, 409),
     "name_conflict_status": lambda value: value in (400, 409),
-    "duplicate_names_allowed": _is_words,
+    "duplicate_names_allowed": _is_names,
     "completed_jobs_listed": _is_count,
     "dedupe": lambda value: value is None or isinstance(value, bool),
-    "dedupe_item_types": _is_words,
+    "dedupe_item_types": _is_names,
     "users_only_dataflow": _is_flag,
     "max_active_jobs_per_item": lambda value: value is None or _is_count(value),
     "activity_runs_shape": lambda value: value in ("list", "page"),

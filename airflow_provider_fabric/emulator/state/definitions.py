@@ -1,9 +1,10 @@
 """Item definitions: what the service accepts, and the form in which it gives them back.
 
-Parts are ``{path, payload, payloadType}`` with standard base64 (OpenAPI ``ItemDefinitionPart``; the seeds warn not to
-use the URL-safe alphabet). The specs name ``CorruptedPayload`` for what cannot be decoded or lacks its parts. Two
-slips of the documents' own requests are let through: blanks around a payload (dataflow seed, *Update Dataflow with
-definition*) and missing padding (platform file, ``UpdateItemDefinition.json``).
+Parts are ``{path, payload, payloadType}`` with standard base64 (OpenAPI ``ItemDefinitionPart``; Learn warns not to use
+the URL-safe alphabet). The specs name ``CorruptedPayload`` for what cannot be decoded or lacks its parts. Two slips of
+the documents' own requests are accepted: spaces around a payload (*Update Dataflow with definition* of
+https://learn.microsoft.com/fabric/data-factory/dataflow-gen2-public-apis) and missing padding (platform file,
+``UpdateItemDefinition.json``).
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ def _corrupted(message: str) -> ServiceError:
 def platform_metadata(parts: Parts) -> dict[str, Any]:
     """Return ``metadata`` of the ``.platform`` part, ``{}`` when absent.
 
-    The specs' own examples send the words ``dotPlatformBase64String`` as that part, so contents that are not JSON
+    The specs' own examples send the text ``dotPlatformBase64String`` as that part, so contents that are not JSON
     count as no metadata.
     """
     for part in parts:

@@ -1,4 +1,4 @@
-"""Sign-ins by device code that are under way: who began them, and whether somebody approved them."""
+"""The store of pending device-code sign-ins: which application began each, and whether it was approved."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ USER_CODE_LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 
 @dataclass
 class DeviceCode:
-    """One sign-in under way. ``approved`` is ``None`` until somebody decides."""
+    """One pending sign-in. ``approved`` is ``None`` until it is approved or refused."""
 
     device_code: str
     user_code: str
@@ -26,7 +26,7 @@ class DeviceCode:
 
 
 class DeviceCodes:
-    """All sign-ins under way."""
+    """All pending sign-ins."""
 
     def __init__(self) -> None:
         self._all: dict[str, DeviceCode] = {}

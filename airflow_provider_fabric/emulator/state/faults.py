@@ -92,7 +92,7 @@ class Faults:
         self._numbers = 0
 
     def add(self, body: dict[str, Any]) -> Fault:
-        """Take a fault in."""
+        """Add a fault."""
         self._numbers += 1
         fault = Fault.from_wire(body, f"fault-{self._numbers}")
         self._faults.append(fault)

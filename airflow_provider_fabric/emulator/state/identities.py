@@ -25,7 +25,8 @@ class Identity:
     :param workspaces: ids of the workspaces it may see; ``None`` is all.
     :param thumbprints: SHA-1 or SHA-256 fingerprints of registered certificates, lower-case hex.
     :param public_keys: their keys as PEM; with one of them a client assertion's signature is verified.
-    :param federated: allowed ``{issuer, subject, audience}`` of federated assertions; empty allows any that is sound.
+    :param federated: allowed ``{issuer, subject, audience}`` of federated assertions; empty allows any
+        well-formed one.
     """
 
     client_id: str

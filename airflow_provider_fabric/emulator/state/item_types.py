@@ -1,7 +1,8 @@
 """The item types of the service as a table: collection path, definition parts, jobs.
 
 Names are the enumeration ``ItemType`` of Microsoft's OpenAPI file ``common/definitions.json`` (2026-08); collection
-paths, part names and job types are those of the item files next to it and of the four seed articles.
+paths, part names and job types are those of the item files next to it, and of the pages of Data Factory on
+https://learn.microsoft.com/fabric/data-factory.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ class ItemType:
     :param collection: segment of the typed collection, ``None`` when there is only ``/items``.
     :param part_sets: a definition must hold all parts of one of these sets; none means that any parts do.
     :param json_parts: parts that must parse as JSON.
-    :param jobs: job types it runs, by lower-case word of the request; the value is what instances read back.
+    :param jobs: job types it runs, by their lower-case name in the request; the value is what instances read back.
     :param definable: whether the definition calls work on it.
     :param creatable: whether it can be created on its own.
     :param update_shows_item: whether updating the definition answers with the item (lakehouse file) or with nothing.
@@ -32,13 +33,13 @@ class ItemType:
     creatable: bool = True
     update_shows_item: bool = False
 
-    def job_type(self, word: str) -> str | None:
-        """Return the job type that ``word`` stands for, or ``None`` if this item does not run it."""
-        return self.jobs.get(word.lower())
+    def job_type(self, requested: str) -> str | None:
+        """Return the job type that ``requested`` stands for, or ``None`` if this item does not run it."""
+        return self.jobs.get(requested.lower())
 
 
 def _jobs(*names: str, **aliases: str) -> dict[str, str]:
-    """Table of job words; ``DefaultJob`` is what the platform file's own examples send for any item."""
+    """Return a table of job types; ``DefaultJob`` is what the platform file's own examples send for any item."""
     return {"defaultjob": "DefaultJob", **{name.lower(): name for name in names}, **aliases}
 
 
@@ -62,7 +63,7 @@ _WITH_JOBS = (
         "copyJobs",
         part_sets=(("copyjob-content.json",),),
         json_parts=("copyjob-content.json",),
-        # The copy-job seed runs "Execute" and reads "CopyJob" back.
+        # https://learn.microsoft.com/fabric/data-factory/copy-job-rest-api-capabilities runs Execute, reads CopyJob.
         jobs=_jobs("CopyJob", execute="CopyJob"),
     ),
     ItemType("Notebook", "notebooks", jobs=_jobs("RunNotebook", "Execute")),
@@ -141,7 +142,7 @@ ITEM_TYPES: dict[str, ItemType] = {
 """Every item type by its name."""
 
 ALIASES = {"pipeline": "DataPipeline"}
-"""``"type": "pipeline"`` is what the 2024 seed prints; the service's value is ``DataPipeline``."""
+"""https://learn.microsoft.com/fabric/data-factory/pipeline-rest-api-capabilities prints ``"type": "pipeline"``."""
 
 COLLECTIONS: dict[str, str] = {
     entry.collection: entry.name for entry in ITEM_TYPES.values() if entry.collection is not None
@@ -149,6 +150,6 @@ COLLECTIONS: dict[str, str] = {
 """Item type by the segment of its typed collection."""
 
 
-def find_item_type(word: object) -> ItemType | None:
-    """Return the type called ``word``, following the seed's alias."""
-    return ITEM_TYPES.get(ALIASES.get(word, word)) if isinstance(word, str) else None
+def find_item_type(name: object) -> ItemType | None:
+    """Return the type called ``name``, or what the alias stands for."""
+    return ITEM_TYPES.get(ALIASES.get(name, name)) if isinstance(name, str) else None

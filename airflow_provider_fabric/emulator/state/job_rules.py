@@ -1,4 +1,4 @@
-"""Rules for future job instances: how long they run, how they end, how they show.
+"""Rules for future job instances: how long they run, how they end, what reads show of them.
 
 Set by tests over ``POST /_emulator/jobs``; the last one that matches and is not used up wins.
 """
@@ -29,14 +29,15 @@ class JobRule:
     :param failure_reason: object, string or null, shown once the instance is over.
     :param statuses: pairs of a fraction of the duration and the status from then on.
     :param visible_after_seconds: until then reads do not find the instance...
-    :param invisible_as: ...and answer ``404``, or 200 with this word as ``failureReason.errorCode``.
+    :param invisible_as: ...and answer ``404``, or 200 with this value as ``failureReason.errorCode``.
     :param dated_after_seconds: until then ``startTimeUtc`` is null, as the OpenAPI file allows of a run that waits.
     :param retry_after: service seconds for ``Retry-After`` of the 202 and of every read while it is active.
     :param cancel_seconds: how long a cancellation takes.
     :param activities: activity runs to show instead of those of the pipeline's own definition.
     :param refuse: answer the run request with this error and start nothing.
     :param accept_only_query_form: answer the path form with 400 ``InvalidJobType``, as some clusters do.
-    :param body: also send the JSON body that the 2025 dataflow seed prints.
+    :param body: also send a JSON body, as on
+        https://learn.microsoft.com/fabric/data-factory/dataflow-gen2-public-apis.
     :param omit_location: leave ``Location`` out.
     :param job_id_header: send ``x-ms-job-id``.
     :param given: the keys that the request spelled out, so that an explicit null failure reason stays null.
@@ -126,15 +127,15 @@ class JobRules:
         self._rules: list[JobRule] = []
 
     def add(self, body: dict[str, Any]) -> JobRule:
-        """Take a rule in."""
+        """Add a rule."""
         rule = JobRule.from_wire(body, f"rule-{len(self._rules) + 1}")
         self._rules.append(rule)
         return rule
 
-    def find(self, item_id: str, item_type: str, words: tuple[str, ...]) -> JobRule | None:
-        """Return the rule for a run, known under any of ``words`` as its job type, without counting the use."""
+    def find(self, item_id: str, item_type: str, names: tuple[str, ...]) -> JobRule | None:
+        """Return the rule for a run, by any of the ``names`` of its job type, without counting the use."""
         for rule in reversed(self._rules):
-            if any(rule.matches(item_id, item_type, word) for word in words):
+            if any(rule.matches(item_id, item_type, name) for name in names):
                 return rule
         return None
 

@@ -1,4 +1,4 @@
-"""Starting a run: refusals, rules, deduplication, publishing, and the instance that comes of it."""
+"""Starting a run: refusals, rules, deduplication, publishing, and the instance that results."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from airflow_provider_fabric.emulator.state.publishing import (
 from airflow_provider_fabric.emulator.state.world import World
 
 
-def read_job_type(item: Item, word: str) -> str:
-    """Return the job type that a request's word stands for.
+def read_job_type(item: Item, requested: str) -> str:
+    """Return the job type that a request means.
 
     :raises ServiceError: 400 ``InvalidJobType``.
     """
-    job_type = ITEM_TYPES[item.type].job_type(word)
+    job_type = ITEM_TYPES[item.type].job_type(requested)
     if job_type is None:
-        raise invalid_job_type(item, word)
+        raise invalid_job_type(item, requested)
     return job_type
 
 
-def invalid_job_type(item: Item, word: str) -> ServiceError:
+def invalid_job_type(item: Item, requested: str) -> ServiceError:
     """Return the error for a job type that the item does not run."""
-    return ServiceError(400, "InvalidJobType", f"The requested job type '{word}' is invalid for {item.type}")
+    return ServiceError(400, "InvalidJobType", f"The requested job type '{requested}' is invalid for {item.type}")
 
 
 def check_may_run(world: World, item: Item, caller: Identity, now: float) -> None:
@@ -68,7 +68,7 @@ def start_run(
     now: float,
     invoke_type: str = "Manual",
 ) -> JobInstance:
-    """Start a run and write down how it will go."""
+    """Start a run: decide now what its statuses will be, and when."""
     config = world.config
     number = world.jobs.started + 1
     timeline = plan(rule, config, now, "Completed", number)

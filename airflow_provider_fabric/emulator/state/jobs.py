@@ -65,7 +65,7 @@ class JobInstance:
         return self.timeline[0][1]
 
     def is_over(self, now: float) -> bool:
-        """Say whether nothing will change any more. A status nobody knows is not an end."""
+        """Say whether nothing will change any more. An unknown status is not an end."""
         return now >= self.timeline[-1][0] and self.timeline[-1][1] in TERMINAL
 
     def cancel(self, now: float, takes: float) -> None:
@@ -119,7 +119,7 @@ class JobStore:
         self._trim_at: dict[str, int] = {}
 
     def add(self, job: JobInstance, now: float) -> None:
-        """Take a new instance in."""
+        """Add a new instance."""
         self.started += 1
         self._all[job.id] = job
         listed = self._by_item.setdefault(job.item_id, [])
@@ -156,7 +156,7 @@ class JobStore:
         return [job for job in reversed(jobs) if job.id not in dropped]
 
     def _forget_oldest(self, now: float) -> None:
-        """Forget one instance that is over, looking at the oldest few only."""
+        """Forget one instance that is over, among the oldest few only."""
         for _ in range(8):
             job_id, job = next(iter(self._all.items()))
             del self._all[job_id]
@@ -164,7 +164,7 @@ class JobStore:
                 self.cancelled_forgotten += job.status(now) == "Cancelled"
                 self._drop_from_list(job)
                 return
-            self._all[job_id] = job  # still alive: to the end of the line
+            self._all[job_id] = job  # still active: it becomes the youngest
 
     def _drop_from_list(self, job: JobInstance) -> None:
         listed = self._by_item.get(job.item_id, [])

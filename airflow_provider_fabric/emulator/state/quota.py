@@ -1,7 +1,8 @@
 """Call quotas: so many accepted calls per identity and bucket in any minute.
 
-Source: Learn, *throttling* ("Platform APIs 200 calls a minute, Job Scheduler APIs 200 calls a minute", per identity);
-the answer is 429 ``RequestBlocked`` with ``Retry-After``. The window slides; a refused call does not fill it.
+https://learn.microsoft.com/rest/api/fabric/articles/throttling: 200 calls a minute and identity for the platform's
+APIs, and 200 for the job scheduler's. The answer is 429 ``RequestBlocked`` with ``Retry-After``. The window slides; a
+refused call does not fill it.
 """
 
 from __future__ import annotations

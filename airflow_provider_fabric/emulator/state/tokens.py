@@ -1,7 +1,7 @@
 """Access and refresh tokens: issued, read back, revoked.
 
-Access tokens are real JWTs (RS256) with the claims that Entra writes, so that clients can look inside. Tokens of this
-process are found in a table, which makes a check as cheap as a look-up; others (from before a restart with the same
+Access tokens are real JWTs (RS256) with the claims that Entra writes, so that clients can read them. Tokens of this
+process are found in a table, which makes a check cheap; others (from before a restart with the same
 data directory) are verified by their signature.
 """
 
@@ -107,7 +107,7 @@ class Tokens:
         """Return who an access token belongs to.
 
         :raises ServiceError: 401 ``InvalidToken`` for one that is not ours or for another resource, ``TokenExpired``
-            for one that is over or was revoked.
+            for one that has expired or was revoked.
         """
         token = self._access.get(text) or self._read_foreign(text, identities)
         if token.audience not in audiences:
@@ -129,7 +129,7 @@ class Tokens:
         except (jwt.PyJWTError, KeyError, ValueError, TypeError) as problem:
             raise unauthorized("InvalidToken", "The access token is not valid") from problem
         if identity is None:
-            raise unauthorized("InvalidToken", "The access token belongs to nobody known here")
+            raise unauthorized("InvalidToken", "The access token belongs to an unknown identity")
         return AccessToken(identity, str(claims.get("aud")), expires_at, 0)
 
     def revoke_all(self) -> None:

@@ -97,7 +97,7 @@ class WorkspaceStore:
         return [entry for entry in self._all.values() if identity.may_see(entry.id)]
 
     def get(self, workspace_id: str) -> Workspace | None:
-        """Return a workspace without asking who wants it."""
+        """Return a workspace, whoever asks for it."""
         return self._all.get(workspace_id)
 
     def visible_to(self, identity: Identity, workspace_id: str) -> Workspace:

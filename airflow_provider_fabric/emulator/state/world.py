@@ -67,7 +67,7 @@ class World:
         self.reset()
 
     def reset(self) -> None:
-        """Go back to the seeded workspace and identities; tokens that were issued stay good."""
+        """Go back to the seeded workspace and identities; tokens that were issued stay valid."""
         self.config = self.start_config
         self.workspaces = WorkspaceStore()
         self.items = ItemStore()

@@ -32,7 +32,7 @@ test: lint  ## Lint, types, and every test but those that build environments of 
 	$(VENV)/python -m pytest -n $(PROCESSES) -m "not docs and not wheel and not examples"
 
 test-all: environment .venv-docs/installed-for  ## The suites on every Airflow and Python we support (hours); writes docs/compatibility.md
-	$(VENV)/python -m devtools.matrix --write
+	$(VENV)/python -m devtools.release.matrix --write
 	$(VENV)/python -m pytest -m docs
 
 docs: environment .venv-docs/installed-for  ## Build the site, warnings are errors, and follow its pages
@@ -40,11 +40,11 @@ docs: environment .venv-docs/installed-for  ## Build the site, warnings are erro
 	$(VENV)/python -m pytest -m docs
 
 docs-parts: environment  ## Rewrite what the documentation takes from the code
-	$(VENV)/python -m devtools.public_api --write
-	$(VENV)/python -m devtools.doc_parts --write
+	$(VENV)/python -m devtools.docs.public_api --write
+	$(VENV)/python -m devtools.docs.doc_parts --write
 
 dist: environment .venv-docs/installed-for  ## Build wheel and sdist twice, compare, check: what a release uploads
-	.venv-docs/bin/python -m devtools.dist
+	.venv-docs/bin/python -m devtools.release.dist
 
 .venv-docs/installed-for: constraints/docs.txt
 	$(PYTHON) -m venv --clear .venv-docs
@@ -71,7 +71,7 @@ test-examples: environment  ## Every example DAG in a real Airflow
 	$(VENV)/python -m pytest -m examples
 
 chaos: environment  ## Everything goes wrong in a real Airflow, on PostgreSQL and Celery: make chaos AIRFLOW=2.11.2
-	@devtools/servers.sh
+	@devtools/airflow/servers.sh
 	@$(VENV)/python -m pip install --quiet -c constraints/airflow-$(AIRFLOW).txt \
 	  psycopg2-binary asyncpg apache-airflow-providers-celery redis
 	$(VENV)/python -m pytest -m chaos tests/chaos -s
@@ -86,7 +86,7 @@ bench-quick: environment  ## The same, small, in a minute
 	$(VENV)/python -m benchmarks --quick
 
 constraints: environment  ## Resolve constraints/ anew: make constraints PYTHONS="python3.10 python3.13"
-	$(VENV)/python -m devtools.constraints $(AIRFLOW) $(foreach python,$(PYTHONS),--python $(python))
+	$(VENV)/python -m devtools.release.constraints $(AIRFLOW) $(foreach python,$(PYTHONS),--python $(python))
 
 clean:  ## Remove the environment, demo runs and caches
 	rm -rf .venv .venv-* .demo dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage htmlcov

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_fabric import __version__
-from airflow_provider_fabric.connection_form import conn_fields, ui_field_behaviour
+from airflow_provider_fabric.hooks.connection_form import conn_fields, ui_field_behaviour
 
 INTEGRATION = "Microsoft Fabric"
 

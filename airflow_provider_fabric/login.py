@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from airflow_provider_fabric.api.auth import device_sign_in
-from airflow_provider_fabric.api.settings import FabricSettings
+from airflow_provider_fabric.api.auth.sign_in import device_sign_in
+from airflow_provider_fabric.api.connection.settings import FabricSettings
 from airflow_provider_fabric.exceptions import FabricError
 
 PLACEHOLDER = "<refresh-token>"

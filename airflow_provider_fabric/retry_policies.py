@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.api.permanent import is_permanent, retry_after
+from airflow_provider_fabric.api.http.permanent import is_permanent, retry_after
 from airflow_provider_fabric.compat import RetryDecision, RetryPolicy
 from airflow_provider_fabric.exceptions import FabricError, FabricInputError
 

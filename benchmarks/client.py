@@ -8,7 +8,7 @@ Connections come from ``AIRFLOW_CONN_…``, over Airflow's chain of secrets back
 
 * ``kind``: ``ours``, ``naive``, ``microsoft`` or ``idle``;
 * ``runs``: ``[workspace id, item id, job instance id]`` each;
-* ``connection``, ``interval``, ``first_look`` (epoch seconds), ``until`` (of idle triggers), ``scale`` (of time);
+* ``connection``, ``interval``, ``first_poll_after`` (epoch seconds), ``until`` (of idle triggers), ``scale`` (of time);
 * ``hold``: epoch seconds at which memory is measured.
 """
 
@@ -178,7 +178,7 @@ def arguments(spec: dict[str, Any], run: list[str]) -> tuple[str, dict[str, Any]
             "item_type": "DataPipeline",
             "run_url": f"https://app.fabric.microsoft.com/groups/{workspace}/pipelines/{item}/{job}",
             "submitted_at": spec["submitted_at"],
-            "next_look": spec["first_look"],
+            "next_poll_at": spec["first_poll_after"],
             "check_interval": spec["interval"],
         }
         return FabricJobInstanceTrigger(CONN_ID, state).serialize()
@@ -186,7 +186,7 @@ def arguments(spec: dict[str, Any], run: list[str]) -> tuple[str, dict[str, Any]
     if spec["kind"] == "naive":
         from benchmarks.triggers import NaiveTrigger
 
-        return NaiveTrigger(spec["connection"], path, spec["first_look"], spec["interval"]).serialize()
+        return NaiveTrigger(spec["connection"], path, spec["first_poll_after"], spec["interval"]).serialize()
     if spec["kind"] == "microsoft":
         from benchmarks.microsoft import trigger
 
@@ -208,7 +208,7 @@ def workloads(spec: dict[str, Any]) -> list[RunTrigger]:
 def main(spec: dict[str, Any]) -> dict[str, Any]:
     """Run the triggers to their ends, and return what was measured."""
     if spec["kind"] == "ours":
-        from airflow_provider_fabric import shared
+        from airflow_provider_fabric.triggerer import shared
 
         shared.MINUTE = 60.0 / spec["scale"]
     elif spec["kind"] == "microsoft":

@@ -59,6 +59,6 @@ def trigger(spec: dict[str, Any], path: str, run: list[str]) -> Any:
             "location_url": spec["connection"]["host"] + path,
             "run_timeout_in_seconds": 3600,
             "start_time": datetime.fromtimestamp(spec["submitted_at"]).isoformat(),
-            "retry_after": max(0.0, spec["first_look"] - spec["submitted_at"]),
+            "retry_after": max(0.0, spec["first_poll_after"] - spec["submitted_at"]),
         },
     )

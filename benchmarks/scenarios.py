@@ -71,7 +71,7 @@ def measure(scenario: Scenario, kind: str = "ours", python: str = sys.executable
                 "interval": scenario.interval / scenario.scale,
                 "scale": scenario.scale,
                 "submitted_at": now,
-                "first_look": now + LEAD,
+                "first_poll_after": now + LEAD,
                 "until": max(ends.values()),
                 "hold": None if scenario.hold is None else now + LEAD + scenario.hold,
             }

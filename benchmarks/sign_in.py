@@ -40,7 +40,7 @@ def child(state: dict[str, Any], way: str) -> dict[str, Any]:
     from airflow.jobs.triggerer_job_runner import TriggerRunner
     from airflow.models.trigger import Trigger
 
-    from airflow_provider_fabric.api.auth import SignIn
+    from airflow_provider_fabric.api.auth.sign_in import SignIn
 
     arguments = Trigger.encrypt_kwargs({"fabric_conn_id": "bench", "run": state})
     classpath = "airflow_provider_fabric.triggers.job.FabricJobInstanceTrigger"
@@ -121,7 +121,7 @@ def measure(emulator: Any, way: str, home: Path) -> dict[str, Any]:
     job = {"workspace_id": workspace["id"], "item_id": item, "job_instance_id": control.start_job(item)}
     state = {
         "job": job, "job_type": "Execute", "item_type": "DataPipeline", "run_url": "", "submitted_at": now,
-        "next_look": now, "check_interval": 1.0, "deadline": now + 120,
+        "next_poll_at": now, "check_interval": 1.0, "deadline": now + 120,
     }  # fmt: skip
     environment = {
         **os.environ,

@@ -56,9 +56,14 @@ class NaiveClient:
 class NaiveTrigger(BaseTrigger):
     """Asks for its run every ``interval`` seconds, whatever else is going on."""
 
-    def __init__(self, connection: dict[str, Any], path: str, first_look: float, interval: float) -> None:
+    def __init__(self, connection: dict[str, Any], path: str, first_poll_after: float, interval: float) -> None:
         super().__init__()
-        self.arguments = {"connection": connection, "path": path, "first_look": first_look, "interval": interval}
+        self.arguments = {
+            "connection": connection,
+            "path": path,
+            "first_poll_after": first_poll_after,
+            "interval": interval,
+        }
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments."""
@@ -69,7 +74,7 @@ class NaiveTrigger(BaseTrigger):
         arguments = self.arguments
         host = arguments["connection"]["host"]
         client = _clients.get(host) or _clients.setdefault(host, NaiveClient(arguments["connection"]))
-        await asyncio.sleep(max(0.0, arguments["first_look"] - time.time()))
+        await asyncio.sleep(max(0.0, arguments["first_poll_after"] - time.time()))
         over = {"Completed", "Failed", "Cancelled", "Deduped"}
         while await client.status(arguments["path"]) not in over:  # noqa: ASYNC110 - no event tells; that is the point
             await asyncio.sleep(arguments["interval"])

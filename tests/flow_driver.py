@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Generic, TypeVar
 
-from airflow_provider_fabric.api.flow import Flow, Request, Response, Sleep, TransportFailure
+from airflow_provider_fabric.api.http.flow import Flow, Request, Response, Sleep, TransportFailure
 from airflow_provider_fabric.exceptions import FabricError
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow_provider_fabric import shared
+from airflow_provider_fabric.triggerer import shared
 
 try:
     from airflow.sdk.exceptions import TaskDeferred

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow_provider_fabric.api.errors import ErrorDetail
 from airflow_provider_fabric.api.status import JobStatus, OperationStatus
 from airflow_provider_fabric.exceptions import FabricInputError, FabricProtocolError
 
@@ -58,6 +57,71 @@ def _field(content: Mapping[str, Any], name: str, what: str) -> str:
     if not isinstance(value, str) or not value:
         raise FabricProtocolError(f"The service's {what} has no {name!r}.")
     return value
+
+
+@dataclass(frozen=True)
+class ErrorDetail:
+    """An ``ErrorResponse``, from the body of a refusal, a job's ``failureReason`` or an operation's ``error``.
+
+    :param error_code: stable code.
+    :param message: text for people; never matched on.
+    :param request_id: what Microsoft's support asks for.
+    :param is_retriable: the service's word on it.
+    :param more_details: further entries, as they came.
+    """
+
+    error_code: str | None = None
+    message: str | None = None
+    request_id: str | None = None
+    is_retriable: bool | None = None
+    more_details: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def from_wire(cls, content: object) -> ErrorDetail | None:
+        """Read an ``ErrorResponse``, the plain string that old clients report, or nothing."""
+        if content is None or content == "" or content == {}:
+            return None
+        if not isinstance(content, dict):
+            return cls(message=str(content))
+        nested = content.get("error")
+        if isinstance(nested, dict):  # OData shape, as the Power BI API and gateways answer
+            content = {"errorCode": nested.get("code"), "message": nested.get("message"), **content}
+        details = content.get("moreDetails")
+        retriable = content.get("isRetriable")
+        return cls(
+            error_code=_text(content.get("errorCode") or content.get("code")),
+            message=_text(content.get("message")),
+            request_id=_text(content.get("requestId")),
+            is_retriable=retriable if isinstance(retriable, bool) else None,
+            more_details=[d for d in details if isinstance(d, dict)] if isinstance(details, list) else [],
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, in the service's own words, for XCom."""
+        pairs = {
+            "errorCode": self.error_code,
+            "message": self.message,
+            "requestId": self.request_id,
+            "isRetriable": self.is_retriable,
+            "moreDetails": self.more_details or None,
+        }
+        return {key: value for key, value in pairs.items() if value is not None}
+
+    def __str__(self) -> str:
+        """Return code, message, first details and request id, as one line."""
+        message = (self.message or "").strip().rstrip(".")
+        text = ": ".join(part for part in (self.error_code, message) if part) or "no reason given"
+        details = [
+            ": ".join(str(part) for part in (d.get("errorCode"), d.get("message")) if part)
+            for d in self.more_details[:3]
+        ]
+        if any(details):
+            text += f" [{'; '.join(d for d in details if d)}]"
+        return f"{text} (request {self.request_id})" if self.request_id else text
+
+
+def _text(value: object) -> str | None:
+    return str(value) if value not in (None, "") else None
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,9 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_fabric.api.errors import ErrorDetail
-from airflow_provider_fabric.api.flow import Flow, Request, Response, Sleep, segment
-from airflow_provider_fabric.api.models import Operation, is_guid
-from airflow_provider_fabric.api.retry import Replay, send
+from airflow_provider_fabric.api.http.flow import Flow, Request, Response, Sleep, quote_segment
+from airflow_provider_fabric.api.http.retry import Replay, send
+from airflow_provider_fabric.api.models import ErrorDetail, Operation, is_guid
 from airflow_provider_fabric.api.status import OperationStatus
 from airflow_provider_fabric.exceptions import FabricOperationError, FabricProtocolError
 from airflow_provider_fabric.remedies import remedy_for
@@ -35,7 +34,9 @@ def get_operation_state(operation_id: str) -> Flow[Operation]:
 
     :param operation_id: GUID.
     """
-    request = Request("GET", f"/v1/operations/{segment(operation_id, 'operation_id')}", "read the operation's state")
+    request = Request(
+        "GET", f"/v1/operations/{quote_segment(operation_id, 'operation_id')}", "read the operation's state"
+    )
     answer = yield from send(request, replay=Replay.SAFE)
     content = answer.json_object()
     percent = content.get("percentComplete")
@@ -57,7 +58,7 @@ def get_operation_result(operation_id: str) -> Flow[dict[str, Any]]:
     :param operation_id: GUID.
     :raises FabricBadRequestError: ``OperationHasNoResult``.
     """
-    path = f"/v1/operations/{segment(operation_id, 'operation_id')}/result"
+    path = f"/v1/operations/{quote_segment(operation_id, 'operation_id')}/result"
     answer = yield from send(Request("GET", path, "read the operation's result"), replay=Replay.SAFE)
     return answer.json_object()
 
@@ -66,7 +67,7 @@ def wait_for_operation(
     operation_id: str,
     *,
     action: str = "complete the operation",
-    first_look: float = 0.0,
+    first_poll_after: float = 0.0,
     deadline: float | None = None,
     clock: Clock = time.time,
 ) -> Flow[dict[str, Any] | None]:
@@ -76,13 +77,13 @@ def wait_for_operation(
 
     :param operation_id: GUID.
     :param action: what the operation is for, for errors.
-    :param first_look: seconds until the first look.
+    :param first_poll_after: seconds until the first look.
     :param deadline: epoch seconds at which to give up; default an hour from now.
     :param clock: epoch seconds.
     :raises FabricOperationError: it failed, or did not end in time.
     """
     deadline = clock() + DEFAULT_TIMEOUT if deadline is None else deadline
-    pause = first_look
+    pause = first_poll_after
     while True:
         yield Sleep(max(0.0, min(pause, deadline - clock())), jitter=0.1)
         operation = yield from get_operation_state(operation_id)
@@ -137,5 +138,7 @@ def finish(
         )
     pause = answer.retry_after if answer.retry_after is not None else DEFAULT_PAUSE
     return (
-        yield from wait_for_operation(operation_id, action=action, first_look=pause, deadline=deadline, clock=clock)
+        yield from wait_for_operation(
+            operation_id, action=action, first_poll_after=pause, deadline=deadline, clock=clock
+        )
     )

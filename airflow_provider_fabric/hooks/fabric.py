@@ -7,24 +7,14 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from airflow_provider_fabric.api import (
-    functions,
-    item_watch,
-    items,
-    jobs,
-    names,
-    operations,
-    parameters,
-    refreshes,
-    schedules,
-    submit,
-    upsert,
-    waiting,
-)
-from airflow_provider_fabric.api.auth import TokenSource, token_source
-from airflow_provider_fabric.api.flow import Flow
-from airflow_provider_fabric.api.settings import FabricSettings
-from airflow_provider_fabric.api.transport import HttpxDriver, RequestsDriver
+from airflow_provider_fabric.api import copy_jobs, operations, semantic_models, user_data_functions
+from airflow_provider_fabric.api.auth.sign_in import token_source
+from airflow_provider_fabric.api.auth.tokens import SharedTokens
+from airflow_provider_fabric.api.connection.settings import FabricSettings
+from airflow_provider_fabric.api.http.flow import Flow
+from airflow_provider_fabric.api.http.transport import HttpxDriver, RequestsDriver
+from airflow_provider_fabric.api.items import items, names, upsert
+from airflow_provider_fabric.api.jobs import instances, item_polling, parameters, polling, schedules, submit
 from airflow_provider_fabric.compat import (
     BaseHook,
     get_connection_async,
@@ -32,7 +22,7 @@ from airflow_provider_fabric.compat import (
     mask_secrets_async,
     read_extra_async,
 )
-from airflow_provider_fabric.connection_form import hook_field_behaviour, hook_form_widgets
+from airflow_provider_fabric.hooks.connection_form import hook_field_behaviour, hook_form_widgets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,29 +78,35 @@ class FabricHook(BaseHook):
 
     run_item_job, arun_item_job = _sync(submit.submit_once), _async(submit.submit_once)
     get_item_job_instance, aget_item_job_instance = (
-        _sync(jobs.get_item_job_instance),
-        _async(jobs.get_item_job_instance),
+        _sync(instances.get_item_job_instance),
+        _async(instances.get_item_job_instance),
     )
     list_item_job_instances, alist_item_job_instances = (
-        _sync(jobs.list_item_job_instances),
-        _async(jobs.list_item_job_instances),
+        _sync(instances.list_item_job_instances),
+        _async(instances.list_item_job_instances),
     )
-    find_item_job_instances, afind_item_job_instances = _sync(submit.find_instances), _async(submit.find_instances)
-    look_at_item, alook_at_item = _sync(item_watch.look_at_item), _async(item_watch.look_at_item)
-    watch_item, awatch_item = _sync(item_watch.watch_item), _async(item_watch.watch_item)
+    find_item_job_instances, afind_item_job_instances = (
+        _sync(submit.list_job_instances_by_type),
+        _async(submit.list_job_instances_by_type),
+    )
+    poll_item_once, apoll_item_once = _sync(item_polling.poll_item_once), _async(item_polling.poll_item_once)
+    poll_item, apoll_item = _sync(item_polling.poll_item), _async(item_polling.poll_item)
     cancel_item_job_instance, acancel_item_job_instance = (
-        _sync(jobs.cancel_item_job_instance),
-        _async(jobs.cancel_item_job_instance),
+        _sync(instances.cancel_item_job_instance),
+        _async(instances.cancel_item_job_instance),
     )
     wait_for_job_instance, await_for_job_instance = (
-        _sync(waiting.wait_for_job_instance),
-        _async(waiting.wait_for_job_instance),
+        _sync(polling.wait_for_job_instance),
+        _async(polling.wait_for_job_instance),
     )
-    watch_job_instance, awatch_job_instance = (
-        _sync(waiting.watch_job_instance),
-        _async(waiting.watch_job_instance),
+    poll_job_instance, apoll_job_instance = (
+        _sync(polling.poll_job_instance),
+        _async(polling.poll_job_instance),
     )
-    query_activity_runs, aquery_activity_runs = _sync(jobs.query_activity_runs), _async(jobs.query_activity_runs)
+    query_activity_runs, aquery_activity_runs = (
+        _sync(instances.query_activity_runs),
+        _async(instances.query_activity_runs),
+    )
 
     list_workspaces, alist_workspaces = _sync(items.list_workspaces), _async(items.list_workspaces)
     list_items, alist_items = _sync(items.list_items), _async(items.list_items)
@@ -127,7 +123,7 @@ class FabricHook(BaseHook):
         _sync(upsert.upsert_item_definition),
         _async(upsert.upsert_item_definition),
     )
-    reset_copy_job, areset_copy_job = _sync(items.reset_copy_job), _async(items.reset_copy_job)
+    reset_copy_job, areset_copy_job = _sync(copy_jobs.reset_copy_job), _async(copy_jobs.reset_copy_job)
 
     list_dataflow_parameters, alist_dataflow_parameters = (
         _sync(parameters.list_dataflow_parameters),
@@ -139,28 +135,28 @@ class FabricHook(BaseHook):
     )
 
     refresh_semantic_model, arefresh_semantic_model = (
-        _sync(refreshes.refresh_semantic_model),
-        _async(refreshes.refresh_semantic_model),
+        _sync(semantic_models.refresh_semantic_model),
+        _async(semantic_models.refresh_semantic_model),
     )
     list_semantic_model_refreshes, alist_semantic_model_refreshes = (
-        _sync(refreshes.list_semantic_model_refreshes),
-        _async(refreshes.list_semantic_model_refreshes),
+        _sync(semantic_models.list_semantic_model_refreshes),
+        _async(semantic_models.list_semantic_model_refreshes),
     )
     get_semantic_model_refresh, aget_semantic_model_refresh = (
-        _sync(refreshes.get_semantic_model_refresh),
-        _async(refreshes.get_semantic_model_refresh),
+        _sync(semantic_models.get_semantic_model_refresh),
+        _async(semantic_models.get_semantic_model_refresh),
     )
     cancel_semantic_model_refresh, acancel_semantic_model_refresh = (
-        _sync(refreshes.cancel_semantic_model_refresh),
-        _async(refreshes.cancel_semantic_model_refresh),
+        _sync(semantic_models.cancel_semantic_model_refresh),
+        _async(semantic_models.cancel_semantic_model_refresh),
     )
-    watch_semantic_model_refresh, awatch_semantic_model_refresh = (
-        _sync(refreshes.watch_semantic_model_refresh),
-        _async(refreshes.watch_semantic_model_refresh),
+    poll_semantic_model_refresh, apoll_semantic_model_refresh = (
+        _sync(semantic_models.poll_semantic_model_refresh),
+        _async(semantic_models.poll_semantic_model_refresh),
     )
     invoke_user_data_function, ainvoke_user_data_function = (
-        _sync(functions.invoke_user_data_function),
-        _async(functions.invoke_user_data_function),
+        _sync(user_data_functions.invoke_user_data_function),
+        _async(user_data_functions.invoke_user_data_function),
     )
 
     list_item_schedules, alist_item_schedules = (
@@ -255,7 +251,7 @@ class FabricHook(BaseHook):
         return await self._async_driver.run(flow)
 
     @staticmethod
-    def _tokens(settings: FabricSettings) -> TokenSource:
+    def _tokens(settings: FabricSettings) -> SharedTokens:
         return token_source(settings)
 
     def close(self) -> None:
@@ -272,8 +268,8 @@ class FabricHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Get a token and list workspaces; say what is wrong, and what to do, if that fails."""
-        from airflow_provider_fabric.api.diagnosis import diagnose
         from airflow_provider_fabric.exceptions import FabricError
+        from airflow_provider_fabric.hooks.connection_check import diagnose
 
         try:
             return diagnose(self.get_conn())

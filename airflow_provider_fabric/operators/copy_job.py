@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.operators.item import FabricItemOperator
+from airflow_provider_fabric.operators.item import ItemOperator
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class FabricRunCopyJobOperator(FabricRunItemJobOperator):
         super().__init__(workspace=workspace, item=copy_job, item_type="CopyJob", job_type=job_type, **kwargs)
 
 
-class FabricResetCopyJobOperator(FabricItemOperator):
+class FabricResetCopyJobOperator(ItemOperator):
     """Make a copy job start over: its next run copies everything again.
 
     https://learn.microsoft.com/rest/api/fabric/copyjob/items/reset-copy-job

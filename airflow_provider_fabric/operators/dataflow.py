@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from airflow_provider_fabric.api.job_types import PUBLISH_DATAFLOW
+from airflow_provider_fabric.api.jobs.job_types import PUBLISH_DATAFLOW
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 
 
@@ -55,14 +55,14 @@ class FabricRunDataflowRefreshOperator(FabricRunItemJobOperator):
     def check_parameters(self, workspace_id: str, item_id: str) -> None:
         """Compare the names with those the dataflow declares."""
         if self.validate_parameters and self.parameters:
-            from airflow_provider_fabric.api.parameters import check_names
+            from airflow_provider_fabric.api.jobs.parameters import check_names
 
             declared = self.hook.list_dataflow_parameters(workspace_id, item_id)
             check_names(self.parameters, (entry["name"] for entry in declared), f"dataflow {self.dataflow!r}")
 
-    def body(self) -> Mapping[str, Any] | None:
+    def build_body(self) -> Mapping[str, Any] | None:
         """Return ``executionData`` with ``executeOption`` and parameters."""
-        from airflow_provider_fabric.api.payloads import dataflow_body
+        from airflow_provider_fabric.api.jobs.payloads import dataflow_body
 
         return dataflow_body(self.parameters, self.apply_changes)
 

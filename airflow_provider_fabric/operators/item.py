@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow_provider_fabric.hooks.fabric import FabricHook
 
 
-class FabricItemOperator(BaseOperator):
+class ItemOperator(BaseOperator):
     """What the operators on items share: a workspace and a connection.
 
     :param workspace: GUID or display name of the workspace (templated).
@@ -33,7 +33,7 @@ class FabricItemOperator(BaseOperator):
         return FabricHook(self.fabric_conn_id)
 
 
-class FabricUpsertItemDefinitionOperator(FabricItemOperator):
+class FabricUpsertItemDefinitionOperator(ItemOperator):
     """Make an item be what a definition says: create it, or replace its definition whole if it differs.
 
     https://learn.microsoft.com/rest/api/fabric/core/items/update-item-definition
@@ -81,7 +81,7 @@ class FabricUpsertItemDefinitionOperator(FabricItemOperator):
 
     def execute(self, context: Context) -> dict[str, str]:
         """Create or update the item."""
-        from airflow_provider_fabric.api.definitions import read_definition
+        from airflow_provider_fabric.api.items.definitions import read_definition
 
         parts = read_definition(self.definition, self.item_type)
         result = self.hook.upsert_item_definition(
@@ -96,7 +96,7 @@ class FabricUpsertItemDefinitionOperator(FabricItemOperator):
         return result
 
 
-class FabricDeleteItemOperator(FabricItemOperator):
+class FabricDeleteItemOperator(ItemOperator):
     """Delete an item.
 
     https://learn.microsoft.com/rest/api/fabric/core/items/delete-item

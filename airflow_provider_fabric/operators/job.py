@@ -12,19 +12,19 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.compat import BaseOperator, default_deferrable
-from airflow_provider_fabric.lineage import FabricLineage
+from airflow_provider_fabric.lifecycle.lineage import FabricLineage
 from airflow_provider_fabric.links import FabricRunLink
 
 if TYPE_CHECKING:
-    from airflow_provider_fabric.api.flow import Flow
+    from airflow_provider_fabric.api.http.flow import Flow
     from airflow_provider_fabric.api.models import JobInstance, JobRef
     from airflow_provider_fabric.compat import Context
-    from airflow_provider_fabric.failure import Explanation
     from airflow_provider_fabric.hooks.fabric import FabricHook
-    from airflow_provider_fabric.operators.life import JobLife
-    from airflow_provider_fabric.operators.policies import IfRunning, OnDeduped
-    from airflow_provider_fabric.operators.runs import Runs
-    from airflow_provider_fabric.run import FabricRun, Outcome
+    from airflow_provider_fabric.lifecycle.backend import JobBackend
+    from airflow_provider_fabric.lifecycle.errors import Explanation
+    from airflow_provider_fabric.lifecycle.execution import JobExecution
+    from airflow_provider_fabric.lifecycle.options import IfRunning, OnDeduped
+    from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome
 
 
 class FabricRunItemJobOperator(FabricLineage, BaseOperator):
@@ -106,34 +106,34 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
         self.if_running = if_running
         self.on_deduped = on_deduped
         self.durable = durable
-        self._life: JobLife | None = None
+        self._execution: JobExecution | None = None
         self._killed: threading.Event | None = None
 
     # What a subclass says differently.
 
-    def body(self) -> Mapping[str, Any] | None:
+    def build_body(self) -> Mapping[str, Any] | None:
         """Return the body of the submit."""
-        from airflow_provider_fabric.api.payloads import generic_body
+        from airflow_provider_fabric.api.jobs.payloads import generic_body
 
         return generic_body(self.execution_data, self.parameters)
 
     def check_parameters(self, workspace_id: str, item_id: str) -> None:
         """Look whether the item knows the parameters, before anything is started."""
 
-    def explain(self, run: FabricRun, outcome: Outcome) -> Explanation | None:
+    def explain_failure(self, run: FabricRun, outcome: Outcome) -> Explanation | None:
         """Return more about why a run failed. One quick try; a :class:`.FabricError` is logged and forgotten."""
         return None
 
-    def progress(self, run: FabricRun, instance: JobInstance, changed: bool) -> None:
+    def on_poll(self, run: FabricRun, instance: JobInstance, changed: bool) -> None:
         """Report on a look, while the task itself waits: what changed, not every look. Must not raise."""
         if changed:
             self.log.info("Job instance %s: %s.", instance.id, instance.status_text)
 
-    def look_back(self, run: FabricRun, outcome: Outcome) -> None:
+    def on_wait_end(self, run: FabricRun, outcome: Outcome) -> None:
         """Report on a wait that has ended, before the task does. Must not raise."""
 
     @cached_property
-    def runs(self) -> Runs:
+    def runs(self) -> JobBackend:
         """What starts, finds and watches runs: the job scheduler, by way of the hook."""
         return self.hook
 
@@ -145,26 +145,26 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
 
     def cancel_flow(self, job: JobRef) -> Flow[bool]:
         """Return the conversation that cancels a run, briefly."""
-        from airflow_provider_fabric.operators.killing import cancel_briefly
+        from airflow_provider_fabric.lifecycle.cancel import cancel_on_kill_flow
 
-        return cancel_briefly(job)
+        return cancel_on_kill_flow(job)
 
     # What Airflow calls.
 
     def execute(self, context: Context) -> Any:
         """Start the run, or find it, and wait for it."""
-        return self._live(context).begin()
+        return self._executing(context).start()
 
     def execute_complete(self, context: Context, event: Any, run: Any = None) -> Any:
         """Take over from the triggerer. The event tells all; ``run`` is for whoever clears a deferred task."""
-        return self._live(context).resume(event)
+        return self._executing(context).resume(event)
 
     def on_kill(self) -> None:
         """Cancel the run: the task is being killed. Bounded, best effort, never raises."""
         self._killed = self._killed or threading.Event()
         self._killed.set()
-        if self._life is not None:
-            self._life.kill()
+        if self._execution is not None:
+            self._execution.kill()
 
     # What its life needs.
 
@@ -195,9 +195,9 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
         if (self._killed or threading.Event()).wait(seconds):
             raise FabricJobCancelled("The task was killed while it waited.")
 
-    def _live(self, context: Context) -> JobLife:
-        from airflow_provider_fabric.operators.life import JobLife
+    def _executing(self, context: Context) -> JobExecution:
+        from airflow_provider_fabric.lifecycle.execution import JobExecution
 
         self._killed = self._killed or threading.Event()  # not before: operators are copied and pickled with their DAG
-        self._life = JobLife(self, context)
-        return self._life
+        self._execution = JobExecution(self, context)
+        return self._execution

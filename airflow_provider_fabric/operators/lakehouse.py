@@ -45,7 +45,7 @@ class FabricRefreshMaterializedLakeViewsOperator(FabricRunItemJobOperator):
         super().__init__(workspace=workspace, item=lakehouse, item_type="Lakehouse", job_type=job_type, **kwargs)
         self.execution_definition_id = execution_definition_id
 
-    def body(self) -> Mapping[str, Any] | None:
+    def build_body(self) -> Mapping[str, Any] | None:
         """Return which execution definition to run, if one was given."""
         if self.execution_definition_id is None:
             return None
@@ -109,13 +109,13 @@ class FabricRunTableMaintenanceOperator(FabricRunItemJobOperator):
         self.vacuum_retention = vacuum_retention
         self.purge_deletion_vectors = purge_deletion_vectors
 
-    def body(self) -> Mapping[str, Any] | None:
+    def build_body(self) -> Mapping[str, Any] | None:
         """Return which table, and what to do to it."""
-        from airflow_provider_fabric.api.payloads import texts  # not while a DAG is parsed
+        from airflow_provider_fabric.api.jobs.payloads import string_list  # not while a DAG is parsed
 
         if not isinstance(self.table, str) or not self.table.strip():
             raise FabricInputError(f"table must be the name of a table, got {self.table!r}.")
-        optimize = {"vOrder": self.v_order, "zOrderBy": texts(self.z_order_by, "z_order_by")}
+        optimize = {"vOrder": self.v_order, "zOrderBy": string_list(self.z_order_by, "z_order_by")}
         work = {
             "optimizeSettings": _given(optimize),
             "vacuumSettings": _given({"retentionPeriod": _span(self.vacuum_retention)}),

@@ -55,8 +55,8 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
         )
         self.configuration = configuration
 
-    def body(self) -> Mapping[str, Any] | None:
+    def build_body(self) -> Mapping[str, Any] | None:
         """Return ``executionData`` with typed parameters and the configuration."""
-        from airflow_provider_fabric.api.payloads import notebook_body
+        from airflow_provider_fabric.api.jobs.payloads import notebook_body
 
         return notebook_body(self.parameters, self.configuration)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_fabric.api.activities import ActivityProgress
+    from airflow_provider_fabric.api.jobs.activities import ActivityProgress
     from airflow_provider_fabric.api.models import JobInstance
-    from airflow_provider_fabric.failure import Explanation
-    from airflow_provider_fabric.run import FabricRun, Outcome
+    from airflow_provider_fabric.lifecycle.errors import Explanation
+    from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome
 
 FAILED_ACTIVITIES_KEY = "failed_activities"
 """XCom of a failed run: ``name type error_code message inside times`` of each activity that failed."""
@@ -63,35 +63,35 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
         self.validate_parameters = validate_parameters
         self.log_activities = log_activities
 
-    def body(self) -> Mapping[str, Any] | None:
+    def build_body(self) -> Mapping[str, Any] | None:
         """Return ``executionData.parameters``."""
-        from airflow_provider_fabric.api.payloads import pipeline_body
+        from airflow_provider_fabric.api.jobs.payloads import pipeline_body
 
         return pipeline_body(self.parameters)
 
     def check_parameters(self, workspace_id: str, item_id: str) -> None:
         """Compare the names with those the pipeline's definition declares."""
         if self.validate_parameters and self.parameters:
-            from airflow_provider_fabric.api.parameters import check_names
+            from airflow_provider_fabric.api.jobs.parameters import check_names
 
             declared = self.hook.list_pipeline_parameters(workspace_id, item_id)
             check_names(self.parameters, (entry["name"] for entry in declared), f"pipeline {self.pipeline!r}")
 
-    def progress(self, run: FabricRun, instance: JobInstance, changed: bool) -> None:
+    def on_poll(self, run: FabricRun, instance: JobInstance, changed: bool) -> None:
         """Log the run's status, and its activities if that is wanted."""
-        super().progress(run, instance, changed)
+        super().on_poll(run, instance, changed)
         if self.log_activities:
             self._log_activities(run, instance.start_time_utc)
 
-    def look_back(self, run: FabricRun, outcome: Outcome) -> None:
+    def on_wait_end(self, run: FabricRun, outcome: Outcome) -> None:
         """Log the activities after a wait in the triggerer, where nobody has."""
         if self.log_activities and self.deferrable:
             self._log_activities(run, _started(outcome))
 
-    def explain(self, run: FabricRun, outcome: Outcome) -> Explanation | None:
+    def explain_failure(self, run: FabricRun, outcome: Outcome) -> Explanation | None:
         """Return which activities failed, and why. The service forgets them soon, so they are asked for at once."""
-        from airflow_provider_fabric.api.activities import failed_activities, summary
-        from airflow_provider_fabric.failure import Explanation
+        from airflow_provider_fabric.api.jobs.activities import failed_activities, summary
+        from airflow_provider_fabric.lifecycle.errors import Explanation
 
         failed = failed_activities(self._activity_runs(run, _started(outcome)))
         for activity in failed:
@@ -104,7 +104,7 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
 
     @cached_property
     def _activities(self) -> ActivityProgress:
-        from airflow_provider_fabric.api.activities import ActivityProgress
+        from airflow_provider_fabric.api.jobs.activities import ActivityProgress
 
         return ActivityProgress()
 
@@ -121,7 +121,7 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
 
     def _activity_runs(self, run: FabricRun, started: datetime | None) -> list[dict[str, Any]]:
         """Ask once what the activities did."""
-        from airflow_provider_fabric.api.retry import ONCE
+        from airflow_provider_fabric.api.http.retry import ONCE
 
         day = timedelta(days=1)  # clocks may differ, and a run may have waited
         return self.hook.query_activity_runs(

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.api.job_types import REFRESH_SEMANTIC_MODEL
+from airflow_provider_fabric.api.jobs.job_types import REFRESH_SEMANTIC_MODEL
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_fabric.api.flow import Flow
+    from airflow_provider_fabric.api.http.flow import Flow
     from airflow_provider_fabric.api.models import JobRef
-    from airflow_provider_fabric.operators.refreshes import RefreshesAsRuns
-    from airflow_provider_fabric.run import FabricRun
+    from airflow_provider_fabric.lifecycle.semantic_model_backend import SemanticModelBackend
+    from airflow_provider_fabric.lifecycle.state import FabricRun
 
 
 class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
@@ -67,9 +67,9 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
         self.objects = objects
         self.options = options
 
-    def body(self) -> Mapping[str, Any]:
+    def build_body(self) -> Mapping[str, Any]:
         """Return the request's options."""
-        from airflow_provider_fabric.api.payloads import parameter_value
+        from airflow_provider_fabric.api.jobs.payloads import parameter_value
 
         body: dict[str, Any] = {"type": self.refresh_type}
         if self.objects is not None:
@@ -79,11 +79,11 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
         return body
 
     @cached_property
-    def runs(self) -> RefreshesAsRuns:
+    def runs(self) -> SemanticModelBackend:
         """Refreshes, in the words of the job scheduler."""
-        from airflow_provider_fabric.operators.refreshes import RefreshesAsRuns
+        from airflow_provider_fabric.lifecycle.semantic_model_backend import SemanticModelBackend
 
-        return RefreshesAsRuns(self.hook)
+        return SemanticModelBackend(self.hook)
 
     def trigger(self, run: FabricRun) -> Any:
         """Return what waits for the refresh in the triggerer."""
@@ -93,7 +93,7 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
 
     def cancel_flow(self, job: JobRef) -> Flow[bool]:
         """Return the conversation that cancels a refresh, briefly."""
-        from airflow_provider_fabric.api.refreshes import cancel_semantic_model_refresh
-        from airflow_provider_fabric.api.retry import KILL_BUDGET
+        from airflow_provider_fabric.api.http.retry import KILL_BUDGET
+        from airflow_provider_fabric.api.semantic_models import cancel_semantic_model_refresh
 
         return cancel_semantic_model_refresh(job.workspace_id, job.item_id, job.job_instance_id, budget=KILL_BUDGET)

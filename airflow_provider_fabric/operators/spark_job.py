@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_fabric.api.payloads import generic_body, texts
+from airflow_provider_fabric.api.jobs.payloads import generic_body, string_list
 from airflow_provider_fabric.exceptions import FabricInputError
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 
@@ -68,13 +68,13 @@ class FabricRunSparkJobOperator(FabricRunItemJobOperator):
         self.command_line_arguments = command_line_arguments
         self.additional_library_uris = additional_library_uris
 
-    def body(self) -> Mapping[str, Any] | None:
+    def build_body(self) -> Mapping[str, Any] | None:
         """Return ``executionData``, if anything differs from the definition."""
         data = {
             "executableFile": self.executable_file,
             "mainClass": self.main_class,
             "commandLineArguments": self._arguments(),
-            "additionalLibraryUris": texts(self.additional_library_uris, "additional_library_uris"),
+            "additionalLibraryUris": string_list(self.additional_library_uris, "additional_library_uris"),
             **(self.execution_data or {}),
         }
         return generic_body({key: value for key, value in data.items() if value is not None} or None, self.parameters)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.operators.item import FabricItemOperator
+from airflow_provider_fabric.operators.item import ItemOperator
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.compat import Context
 
 
-class FabricInvokeUserDataFunctionOperator(FabricItemOperator):
+class FabricInvokeUserDataFunctionOperator(ItemOperator):
     """Call a function of a user data functions item, and return what it returns.
 
     https://learn.microsoft.com/fabric/data-engineering/user-data-functions/tutorial-invoke-from-python-app. The call

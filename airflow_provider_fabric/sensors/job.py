@@ -8,21 +8,21 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.api.item_watch import ItemWatch
+from airflow_provider_fabric.api.http.permanent import is_permanent
+from airflow_provider_fabric.api.jobs.item_polling import ItemPoll
 from airflow_provider_fabric.api.models import JobRef, require_guid
-from airflow_provider_fabric.api.permanent import is_permanent
 from airflow_provider_fabric.compat import PokeReturnValue, first_rescheduled
 from airflow_provider_fabric.exceptions import FabricError
-from airflow_provider_fabric.moments import run_began, to_epoch
-from airflow_provider_fabric.run import Outcome
-from airflow_provider_fabric.sensors.run import FabricRunSensor
+from airflow_provider_fabric.lifecycle.state import Outcome
+from airflow_provider_fabric.sensors.base import RunSensor
+from airflow_provider_fabric.sensors.timestamps import dag_run_start, to_epoch
 
 if TYPE_CHECKING:
-    from airflow_provider_fabric.api.waiting import Watch
+    from airflow_provider_fabric.api.jobs.polling import JobPoll
     from airflow_provider_fabric.compat import Context
 
 
-class FabricJobInstanceSensor(FabricRunSensor):
+class FabricJobInstanceSensor(RunSensor):
     """Wait until a job instance has completed; fail at once if it ends otherwise.
 
     :param workspace: GUID or display name of the workspace (templated).
@@ -33,7 +33,7 @@ class FabricJobInstanceSensor(FabricRunSensor):
     :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``.
     :returns: the run, as the operators return it.
 
-    Airflow's own arguments for sensors apply: see :class:`FabricRunSensor`.
+    Airflow's own arguments for sensors apply: see :class:`RunSensor`.
     """
 
     template_fields: Sequence[str] = ("workspace", "item", "job_instance_id", "fabric_conn_id")
@@ -58,7 +58,7 @@ class FabricJobInstanceSensor(FabricRunSensor):
             **kwargs,
         )
         self.job_instance_id = job_instance_id
-        self._looking: Watch | None = None
+        self._looking: JobPoll | None = None
 
     def execute(self, context: Context) -> Any:
         """Wait, here or in the triggerer."""
@@ -69,40 +69,40 @@ class FabricJobInstanceSensor(FabricRunSensor):
         """Publish the run's page."""
         self.publish(context, self._job.job_instance_id)
 
-    def trigger(self, context: Context, next_look: float) -> Any:
+    def trigger(self, context: Context, next_poll_at: float) -> Any:
         """Return what waits in the triggerer."""
         from airflow_provider_fabric.triggers.job import FabricJobInstanceTrigger
 
         run = self.as_run(self._job, "")
-        run = run.not_before(min(next_look, run.deadline or next_look))
+        run = run.not_before(min(next_poll_at, run.deadline or next_poll_at))
         return FabricJobInstanceTrigger(self.fabric_conn_id, run.to_state(), cancel_on_kill=False)
 
     def look(self, context: Context) -> Any:
         """Look at the run."""
         job = self._job
-        watch = self._looking = self._looking or self._watch(context)
+        poll = self._looking = self._looking or self._watch(context)
         try:
             instance = self.hook.get_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id)
         except FabricError as error:
-            watch.stumbled(error, time.time())
+            poll.record_failure(error, time.time())
             self.log.warning("Could not look at job instance %s, will look again: %s", job.job_instance_id, error)
             return False
-        ended = watch.seen(instance, time.time())
+        ended = poll.record_poll(instance, time.time())
         if ended is None:
             return False
         return PokeReturnValue(is_done=True, xcom_value=self.finish(context, Outcome.over(ended, job.workspace_id)))
 
-    def _watch(self, context: Context) -> Watch:
+    def _watch(self, context: Context) -> JobPoll:
         """Return what judges looks. Airflow minds the time, so there is no deadline in it."""
         first = first_rescheduled(context) if self.reschedule else None
-        return replace(self.as_run(self._job, "", began=first.timestamp() if first else None), deadline=None).watch()
+        return replace(self.as_run(self._job, "", began=first.timestamp() if first else None), deadline=None).poll()
 
     @property
     def _job(self) -> JobRef:
         return JobRef(*self.ids, require_guid(self.job_instance_id, "job_instance_id"))
 
 
-class FabricItemJobSensor(FabricRunSensor):
+class FabricItemJobSensor(RunSensor):
     """Wait for a run of an item that Fabric's own schedule or a person starts, or has started since a moment.
 
     It succeeds as soon as a run since then has completed. It fails at once when the runs since then have ended and
@@ -120,7 +120,7 @@ class FabricItemJobSensor(FabricRunSensor):
     :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``.
     :returns: the run that completed, as the operators return it.
 
-    Airflow's own arguments for sensors apply: see :class:`FabricRunSensor`.
+    Airflow's own arguments for sensors apply: see :class:`RunSensor`.
     """
 
     template_fields: Sequence[str] = ("workspace", "item", "job_type", "since", "fabric_conn_id")
@@ -160,42 +160,40 @@ class FabricItemJobSensor(FabricRunSensor):
         self.publish(context, None)
         self.log.info("Waiting for %s.", self._watch(context))
 
-    def trigger(self, context: Context, next_look: float) -> Any:
+    def trigger(self, context: Context, next_poll_at: float) -> Any:
         """Return what waits in the triggerer."""
         from airflow_provider_fabric.triggers.item_job import FabricItemJobTrigger
 
-        watch = self._watch(context)
+        poll = self._watch(context)
         return FabricItemJobTrigger(
             self.fabric_conn_id,
-            watch.workspace_id,
-            watch.item_id,
-            watch.job_type,
-            watch.since,
-            watch.interval,
+            poll.workspace_id,
+            poll.item_id,
+            poll.job_type,
+            poll.since,
+            poll.check_interval,
             deadline=time.time() + float(self.timeout),
-            allow_failed=watch.allow_failed,
-            next_look=next_look,
+            allow_failed=poll.allow_failed,
+            next_poll_at=next_poll_at,
         )
 
     def look(self, context: Context) -> Any:
         """Look at the item's list."""
-        watch = self._watch(context)
+        poll = self._watch(context)
         try:
-            instance = self.hook.look_at_item(watch)
+            instance = self.hook.poll_item_once(poll)
         except FabricError as error:
             if is_permanent(error):
                 raise
-            self.log.warning("Could not look for %s, will look again: %s", watch, error)
+            self.log.warning("Could not look for %s, will look again: %s", poll, error)
             return False
         if instance is None:
             return False
-        return PokeReturnValue(
-            is_done=True, xcom_value=self.finish(context, Outcome.over(instance, watch.workspace_id))
-        )
+        return PokeReturnValue(is_done=True, xcom_value=self.finish(context, Outcome.over(instance, poll.workspace_id)))
 
     def _moment(self, context: Context) -> float:
-        return run_began(context) if self.since in (None, "", "None") else to_epoch(self.since, "since")
+        return dag_run_start(context) if self.since in (None, "", "None") else to_epoch(self.since, "since")
 
-    def _watch(self, context: Context) -> ItemWatch:
+    def _watch(self, context: Context) -> ItemPoll:
         since = self._moment(context)
-        return ItemWatch(*self.ids, self.job_type or None, since, self.interval, allow_failed=self.allow_failed)
+        return ItemPoll(*self.ids, self.job_type or None, since, self.interval, allow_failed=self.allow_failed)

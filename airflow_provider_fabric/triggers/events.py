@@ -26,13 +26,13 @@ try:
 except ImportError:  # Airflow 2: the class below can be imported, not used
     BaseEventTrigger = BaseTrigger
 
-from airflow_provider_fabric import shared
+from airflow_provider_fabric.api.http.permanent import is_permanent, retry_after
+from airflow_provider_fabric.api.items.names import resolve_item, resolve_workspace
+from airflow_provider_fabric.api.jobs.ended_runs import EndedRuns, list_runs, read_statuses
 from airflow_provider_fabric.api.models import JobInstance
-from airflow_provider_fabric.api.names import resolve_item, resolve_workspace
-from airflow_provider_fabric.api.permanent import is_permanent, retry_after
-from airflow_provider_fabric.api.seen_runs import SeenRuns, list_runs, read_statuses
 from airflow_provider_fabric.exceptions import FabricError, FabricInputError
 from airflow_provider_fabric.links import run_url
+from airflow_provider_fabric.triggerer import shared
 
 log = logging.getLogger(__name__)
 
@@ -161,12 +161,12 @@ class FabricJobEventTrigger(BaseEventTrigger):
         What was told is written down one look later: by then Airflow has stored the events.
         """
         recalled = await self._recall()
-        seen = SeenRuns.from_state(recalled, time.time())
+        seen = EndedRuns.from_state(recalled, time.time())
         written = seen.ids if recalled is not None else await self._remember(seen)
         async for listed in shared_stream:
             if seen.ids != written:
                 written = await self._remember(seen)
-            for instance in seen.news(listed.instances, self.statuses, self.job_type, listed.ahead):
+            for instance in seen.new(listed.instances, self.statuses, self.job_type, listed.ahead):
                 yield TriggerEvent(self._payload(listed, instance))
 
     def _payload(self, listed: Listed, instance: JobInstance) -> dict[str, Any]:
@@ -188,7 +188,7 @@ class FabricJobEventTrigger(BaseEventTrigger):
                 return next((state for state in states if state is not None), None)
         raise AssertionError("unreachable: it is tried for ever")
 
-    async def _remember(self, seen: SeenRuns) -> frozenset[str] | None:
+    async def _remember(self, seen: EndedRuns) -> frozenset[str] | None:
         """Write what was told; return it, or nothing if that failed."""
         try:
             for store in self._stores():

@@ -7,17 +7,17 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_fabric import shared
-from airflow_provider_fabric.api.item_watch import ItemWatch, watch_item
+from airflow_provider_fabric.api.jobs.item_polling import ItemPoll, poll_item
 from airflow_provider_fabric.exceptions import FabricError, FabricJobTimeout
-from airflow_provider_fabric.run import Ending, Outcome
+from airflow_provider_fabric.lifecycle.state import Outcome, WaitEnd
+from airflow_provider_fabric.triggerer import shared
 
 
 class FabricItemJobTrigger(BaseTrigger):
     """Fires once, when an item has had a run since a moment, or it can no longer be waited for.
 
-    The event is :meth:`airflow_provider_fabric.run.Outcome.to_state`. Each look is one List call out of the share of
-    the quota that all triggers of the identity have.
+    The event is :meth:`airflow_provider_fabric.lifecycle.state.Outcome.to_state`. Each poll is one List call out of the
+    share of the quota that all triggers of the identity have.
 
     :param fabric_conn_id: id of the connection.
     :param workspace_id: GUID.
@@ -27,7 +27,7 @@ class FabricItemJobTrigger(BaseTrigger):
     :param check_interval: seconds between looks.
     :param deadline: epoch seconds at which to give up, or ``None``.
     :param allow_failed: after a failed run, wait for another one.
-    :param next_look: epoch seconds before which the item is not looked at.
+    :param next_poll_at: epoch seconds before which the item is not looked at.
     """
 
     def __init__(
@@ -40,42 +40,42 @@ class FabricItemJobTrigger(BaseTrigger):
         check_interval: float,
         deadline: float | None = None,
         allow_failed: bool = False,
-        next_look: float | None = None,
+        next_poll_at: float | None = None,
     ) -> None:
         super().__init__()
         self.fabric_conn_id = fabric_conn_id
-        self.watch = ItemWatch(
-            workspace_id, item_id, job_type, since, check_interval, deadline, allow_failed, next_look or 0.0
+        self.poll = ItemPoll(
+            workspace_id, item_id, job_type, since, check_interval, deadline, allow_failed, next_poll_at or 0.0
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments."""
-        watch = self.watch
+        poll = self.poll
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
                 "fabric_conn_id": self.fabric_conn_id,
-                "workspace_id": watch.workspace_id,
-                "item_id": watch.item_id,
-                "job_type": watch.job_type,
-                "since": watch.since,
-                "check_interval": watch.interval,
-                "deadline": watch.deadline,
-                "allow_failed": watch.allow_failed,
-                "next_look": watch.next_look,
+                "workspace_id": poll.workspace_id,
+                "item_id": poll.item_id,
+                "job_type": poll.job_type,
+                "since": poll.since,
+                "check_interval": poll.check_interval,
+                "deadline": poll.deadline,
+                "allow_failed": poll.allow_failed,
+                "next_poll_at": poll.next_poll_at,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then fire one event, whatever happened."""
-        watch = self.watch
+        poll = self.poll
         try:
-            instance = await shared.arun_job_calls(self.fabric_conn_id, watch_item(watch))
-            outcome = Outcome.over(instance, watch.workspace_id)
+            instance = await shared.arun_job_calls(self.fabric_conn_id, poll_item(poll))
+            outcome = Outcome.over(instance, poll.workspace_id)
         except Exception as error:
             if not isinstance(error, FabricError):
-                self.log.exception("Waiting for %s broke.", watch)
-            ending = Ending.TIMEOUT if isinstance(error, FabricJobTimeout) else Ending.LOST
-            known = {"workspace_id": watch.workspace_id, "item_id": watch.item_id}
+                self.log.exception("Waiting for %s broke.", poll)
+            ending = WaitEnd.TIMEOUT if isinstance(error, FabricJobTimeout) else WaitEnd.LOST
+            known = {"workspace_id": poll.workspace_id, "item_id": poll.item_id}
             outcome = Outcome(ending, known, str(error))
         yield TriggerEvent(outcome.to_state())

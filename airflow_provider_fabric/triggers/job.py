@@ -8,20 +8,20 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_fabric import shared
 from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.api.operations import wait_for_operation
 from airflow_provider_fabric.exceptions import FabricError
-from airflow_provider_fabric.run import FabricRun, Outcome, event_of
+from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome, event_of
+from airflow_provider_fabric.triggerer import shared
 
 
 class FabricJobInstanceTrigger(BaseTrigger):
     """Fires once, when a run is over, or can no longer be waited for.
 
-    The event is :func:`airflow_provider_fabric.run.event_of`.
+    The event is :func:`airflow_provider_fabric.lifecycle.state.event_of`.
 
     :param fabric_conn_id: id of the connection.
-    :param run: :meth:`airflow_provider_fabric.run.FabricRun.to_state`; no secret in it.
+    :param run: :meth:`airflow_provider_fabric.lifecycle.state.FabricRun.to_state`; no secret in it.
     :param cancel_on_kill: cancel the run when a user marks the task failed or success, or clears it (Airflow ≥ 3.3).
     """
 
@@ -56,7 +56,7 @@ class FabricJobInstanceTrigger(BaseTrigger):
 
     async def wait(self) -> JobInstance:
         """Wait until the run is over, together with all others of this identity."""
-        return await shared.wait(self.fabric_conn_id, self.run_state.watch())
+        return await shared.wait(self.fabric_conn_id, self.run_state.poll())
 
     async def cancel(self) -> bool:
         """Ask for the run's cancellation."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from airflow_provider_fabric import shared
+from airflow_provider_fabric.api.http.retry import KILL_BUDGET
 from airflow_provider_fabric.api.models import JobInstance
-from airflow_provider_fabric.api.refreshes import cancel_semantic_model_refresh, watch_semantic_model_refresh
-from airflow_provider_fabric.api.retry import KILL_BUDGET
+from airflow_provider_fabric.api.semantic_models import cancel_semantic_model_refresh, poll_semantic_model_refresh
+from airflow_provider_fabric.triggerer import shared
 from airflow_provider_fabric.triggers.job import FabricJobInstanceTrigger
 
 
@@ -17,7 +17,7 @@ class FabricSemanticModelRefreshTrigger(FabricJobInstanceTrigger):
 
     async def wait(self) -> JobInstance:
         """Wait until the refresh is over."""
-        return await shared.arun(self.fabric_conn_id, watch_semantic_model_refresh(self.run_state.watch()))
+        return await shared.arun(self.fabric_conn_id, poll_semantic_model_refresh(self.run_state.poll()))
 
     async def cancel(self) -> bool:
         """Cancel the refresh."""

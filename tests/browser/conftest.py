@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from devtools.browser import MISSING, Browser, is_installed
+from devtools.docs.browser import MISSING, Browser, is_installed
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_fabric.emulator import FabricEmulator
 from airflow_provider_fabric.links import run_url
-from devtools.browser import Browser, wait_until
+from devtools.docs.browser import Browser, wait_until
 
 pytestmark = pytest.mark.browser
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_fabric.links import RUN_URL_KEY
-from devtools import screenshots
-from devtools.airflow_versions import installed_airflow
-from devtools.browser import MISSING, is_installed
-from devtools.screenshots import DAG_ID, DIALOG, IN_DIALOG, Stage
+from devtools.airflow.versions import installed_airflow
+from devtools.docs import screenshots
+from devtools.docs.browser import MISSING, is_installed
+from devtools.docs.screenshots import DAG_ID, DIALOG, IN_DIALOG, Stage
 
 PICTURES = {
     "airflow-extra-link.png",

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
-from tests.chaos.stage import Verdict
+from tests.chaos.runner import Verdict
 
 PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "reliability.md"
 

@@ -9,12 +9,12 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from devtools.airflow_stack import AirflowStack
-from tests.chaos import accidents
-from tests.chaos.cells import LONG, MODES, Cell, cell
-from tests.chaos.stage import Scene
-from tests.chaos.theatre import played
-from tests.chaos.waves import WAIT_SECONDS, all_wait
+from devtools.airflow.stack import AirflowStack
+from tests.chaos import task_failures
+from tests.chaos.cases import LONG, MODES, Cell, cell
+from tests.chaos.component_failures import WAIT_SECONDS, all_wait
+from tests.chaos.environment import played
+from tests.chaos.runner import Scene
 
 pytestmark = pytest.mark.chaos
 
@@ -24,7 +24,7 @@ TASKS = 3
 """In each mode. Which worker takes which is Celery's choice."""
 
 HELD = "worker killed -9 after the submit, before the id is stored"
-PROCESS_DIES = {"accident": accidents.kill_task_process_in_fault}
+PROCESS_DIES = {"accident": task_failures.kill_task_process_in_fault}
 
 CELLS: tuple[Cell, ...] = (
     *(cell(HELD, mode, **PROCESS_DIES) for mode in MODES),

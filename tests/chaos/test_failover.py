@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_fabric.emulator import FabricEmulator
-from devtools.airflow_stack import AirflowStack
-from devtools.metadata_db import TaskInstance
-from devtools.servers import Postgres, postgres_folder
+from devtools.airflow.metadata_db import TaskInstance
+from devtools.airflow.servers import Postgres, postgres_folder
+from devtools.airflow.stack import AirflowStack
 from tests.chaos import report
 
 pytestmark = pytest.mark.chaos

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.chaos.cells import CELLS, Cell
-from tests.chaos.stage import Scene
-from tests.chaos.theatre import played
-from tests.chaos.waves import WAVES
+from tests.chaos.cases import CELLS, Cell
+from tests.chaos.component_failures import WAVES
+from tests.chaos.environment import played
+from tests.chaos.runner import Scene
 
 pytestmark = pytest.mark.chaos
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from airflow_provider_fabric.api.items import COLLECTIONS
+from airflow_provider_fabric.api.items.items import COLLECTIONS
 from tests.conformance.specs import Example, Specs
 
 TYPES = {collection.lower(): item_type for item_type, collection in COLLECTIONS.items()}

@@ -10,10 +10,10 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 BLOCKS = re.findall(r"```python\n(.*?)```", (REPOSITORY / "CONTRIBUTING.md").read_text(), re.DOTALL)
 FILES = (
-    "airflow_provider_fabric/api/items.py",
+    "airflow_provider_fabric/api/copy_jobs.py",
     "airflow_provider_fabric/hooks/fabric.py",
     "airflow_provider_fabric/emulator/routes.py",
-    "devtools/rest_operations.py",
+    "devtools/docs/rest_operations.py",
     "airflow_provider_fabric/operators/dbt.py",
     "airflow_provider_fabric/emulator/fabric/copy_jobs.py",
 )

@@ -7,8 +7,8 @@ import pytest
 from airflow_provider_fabric.emulator.http.routing import Router
 from airflow_provider_fabric.emulator.routes import all_routes
 from airflow_provider_fabric.hooks.fabric import FabricHook
-from devtools.rest_coverage import DOCUMENT, document, routes_of
-from devtools.rest_operations import SeedOperation, seed_operations
+from devtools.docs.rest_coverage import DOCUMENT, document, routes_of
+from devtools.docs.rest_operations import SeedOperation, seed_operations
 
 OF_ITEMS = (
     "create",
@@ -45,7 +45,7 @@ def test_every_seed_operation_has_a_row() -> None:
 
 
 def test_the_document_is_what_the_code_does() -> None:
-    assert DOCUMENT.read_text() == document(), "write it anew: python -m devtools.rest_coverage"
+    assert DOCUMENT.read_text() == document(), "write it anew: python -m devtools.docs.rest_coverage"
 
 
 @pytest.mark.parametrize("operation", seed_operations(), ids=lambda operation: operation.id)

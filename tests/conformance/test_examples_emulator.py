@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from airflow_provider_fabric.api.flow import Flow, Request, Response
-from airflow_provider_fabric.api.transport import RequestsDriver
+from airflow_provider_fabric.api.http.flow import Flow, Request, Response
+from airflow_provider_fabric.api.http.transport import RequestsDriver
 from airflow_provider_fabric.emulator import FabricEmulator
-from devtools.rest_operations import CONFIGURATION
+from devtools.docs.rest_operations import CONFIGURATION
 from tests.conformance.figures import FIGURES
 from tests.conformance.our_examples import ROOT, OurExample, our_examples
 from tests.conformance.recorder import Exchange, Recorder, recorded_emulator

@@ -10,8 +10,10 @@ from urllib.parse import unquote
 
 import pytest
 
-from airflow_provider_fabric.api import items, jobs, operations, schedules
-from airflow_provider_fabric.api.flow import Flow, Request, Response
+from airflow_provider_fabric.api import copy_jobs, operations
+from airflow_provider_fabric.api.http.flow import Flow, Request, Response
+from airflow_provider_fabric.api.items import items
+from airflow_provider_fabric.api.jobs import instances, schedules
 from airflow_provider_fabric.exceptions import FabricAmbiguousError
 from tests.conformance.figures import FIGURES
 from tests.conformance.our_examples import NOT_SENT, ROOT, OurExample, documented, our_examples
@@ -79,11 +81,11 @@ def update_definition(ours: OurExample) -> Flow[Any]:
 def reset_copy_job(ours: OurExample) -> Flow[Any]:
     entities = ours.example.body.get("copyJobEntitiesToReset")
     ids = None if entities is None else [entity["copyJobEntityId"] for entity in entities]
-    return items.reset_copy_job(ours.parameter("workspaceId"), ours.parameter("itemId"), ids)
+    return copy_jobs.reset_copy_job(ours.parameter("workspaceId"), ours.parameter("itemId"), ids)
 
 
 def run_job(ours: OurExample) -> Flow[Any]:
-    return jobs.run_item_job(**job_place(ours), job_type=str(ours.job_type), body=ours.example.body)
+    return instances.run_item_job(**job_place(ours), job_type=str(ours.job_type), body=ours.example.body)
 
 
 def schedule(ours: OurExample, flow: Callable[..., Flow[Any]], **more: str) -> Flow[Any]:
@@ -119,11 +121,11 @@ FLOWS: Mapping[str, Callable[[OurExample], Flow[Any]]] = {
     f"POST {ITEM}/updateDefinition": update_definition,
     f"POST {ITEM}/resetCopyJob": reset_copy_job,
     f"POST {JOBS}/{{jobType}}/instances": run_job,
-    f"GET {JOBS}/{{jobType}}/instances": lambda ours: jobs.list_item_job_instances(**job_place(ours)),
-    f"GET {JOBS}/{{jobType}}/instances/{{jobInstanceId}}": instance(jobs.get_item_job_instance),
-    f"GET {JOBS}/instances": lambda ours: jobs.list_item_job_instances(**job_place(ours)),
-    f"GET {JOBS}/instances/{{jobInstanceId}}": instance(jobs.get_item_job_instance),
-    f"POST {JOBS}/instances/{{jobInstanceId}}/cancel": instance(jobs.cancel_item_job_instance),
+    f"GET {JOBS}/{{jobType}}/instances": lambda ours: instances.list_item_job_instances(**job_place(ours)),
+    f"GET {JOBS}/{{jobType}}/instances/{{jobInstanceId}}": instance(instances.get_item_job_instance),
+    f"GET {JOBS}/instances": lambda ours: instances.list_item_job_instances(**job_place(ours)),
+    f"GET {JOBS}/instances/{{jobInstanceId}}": instance(instances.get_item_job_instance),
+    f"POST {JOBS}/instances/{{jobInstanceId}}/cancel": instance(instances.cancel_item_job_instance),
     f"GET {SCHEDULES}": lambda ours: schedule(ours, schedules.list_item_schedules),
     f"POST {SCHEDULES}": lambda ours: schedule(ours, schedules.create_item_schedule),
     f"GET {SCHEDULES}/{{scheduleId}}": one_schedule(schedules.get_item_schedule),

@@ -12,8 +12,8 @@ import pytest
 from airflow_provider_fabric.emulator import FabricEmulator
 from airflow_provider_fabric.emulator.routes import all_routes
 from airflow_provider_fabric.emulator.state.tokens import FABRIC
-from devtools.rest_coverage import routes_of
-from devtools.rest_operations import seed_operations
+from devtools.docs.rest_coverage import routes_of
+from devtools.docs.rest_operations import seed_operations
 from tests.conformance.comparison import problems
 from tests.conformance.figures import FIGURES
 from tests.conformance.gaps import as_documented, gap_of

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_fabric.emulator import FabricEmulator
-from devtools.microsoft_clients import environment
-from devtools.rest_operations import DEFINITIONS
+from devtools.docs.rest_operations import DEFINITIONS
+from devtools.release.microsoft_clients import environment
 from tests.conformance.comparison import problems
 from tests.conformance.figures import FIGURES
 from tests.conformance.recorder import Recorder, recorded_emulator

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_fabric.api.auth import token_source
-from airflow_provider_fabric.api.settings import FabricSettings
-from airflow_provider_fabric.api.transport import RequestsDriver
+from airflow_provider_fabric.api.auth.sign_in import token_source
+from airflow_provider_fabric.api.connection.settings import FabricSettings
+from airflow_provider_fabric.api.http.transport import RequestsDriver
 from airflow_provider_fabric.emulator import FabricEmulator
 from airflow_provider_fabric.hooks.fabric import FabricHook
-from devtools.rest_operations import CONFIGURATION, ITEM, JOB, OPERATION, SCHEDULE, WORKSPACE, Call, SeedOperation
+from devtools.docs.rest_operations import CONFIGURATION, ITEM, JOB, OPERATION, SCHEDULE, WORKSPACE, Call, SeedOperation
 
 ITEM_ID = "22222222-2222-4222-8222-222222222222"
 

@@ -11,10 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from airflow_provider_fabric.api.auth import TokenSource
-from airflow_provider_fabric.api.flow import Flow, Request, Response, Sleep, TransportFailure
-from airflow_provider_fabric.api.settings import FabricSettings
-from airflow_provider_fabric.api.transport import HttpxDriver, RequestsDriver
+from airflow_provider_fabric.api.auth.sign_in import IdentityTokens
+from airflow_provider_fabric.api.connection.settings import FabricSettings
+from airflow_provider_fabric.api.http.flow import Flow, Request, Response, Sleep, TransportFailure
+from airflow_provider_fabric.api.http.transport import HttpxDriver, RequestsDriver
 from airflow_provider_fabric.emulator import FabricEmulator
 from airflow_provider_fabric.exceptions import FabricAuthError, FabricConnectionError
 
@@ -31,8 +31,8 @@ class Both:
     def __init__(self, colour: str) -> None:
         self.colour = colour
 
-    def run(self, settings: FabricSettings, flow: Flow, tokens: TokenSource | None = None):
-        tokens = tokens or TokenSource(settings, sleep=lambda seconds: None)
+    def run(self, settings: FabricSettings, flow: Flow, tokens: IdentityTokens | None = None):
+        tokens = tokens or IdentityTokens(settings, sleep=lambda seconds: None)
         if self.colour == "requests":
             driver = RequestsDriver(settings, tokens)
             try:
@@ -41,7 +41,7 @@ class Both:
                 driver.close()
         return asyncio.run(self._arun(settings, flow, tokens))
 
-    async def _arun(self, settings: FabricSettings, flow: Flow, tokens: TokenSource):
+    async def _arun(self, settings: FabricSettings, flow: Flow, tokens: IdentityTokens):
         driver = HttpxDriver(settings, tokens)
         try:
             return await driver.run(flow)
@@ -156,7 +156,7 @@ def test_a_name_that_does_not_resolve_is_named_with_its_field(emulator, driver, 
 
 def test_a_host_that_is_not_trusted_is_not_sent_anything(emulator, driver):
     trusting = settings_of(emulator)
-    answer = driver.run(settings_of(emulator, verify=True), once(), TokenSource(trusting))
+    answer = driver.run(settings_of(emulator, verify=True), once(), IdentityTokens(trusting))
     assert (answer.unsent, answer.permanent) == (True, True)
     assert "'verify'" in answer.reason
 
@@ -169,7 +169,7 @@ def test_a_connection_that_breaks_may_have_carried_it(emulator, driver):
 
 def test_an_answer_that_does_not_come_may_have_been_given(emulator, driver):
     emulator.control.add_fault(path="/v1/workspaces", action="delay", delay_seconds=1)
-    tokens = TokenSource(settings_of(emulator))
+    tokens = IdentityTokens(settings_of(emulator))
     tokens.token()
     answer = driver.run(settings_of(emulator, timeout_seconds=0.3), once(), tokens)
     assert (answer.unsent, answer.permanent) == (False, False)
@@ -177,7 +177,7 @@ def test_an_answer_that_does_not_come_may_have_been_given(emulator, driver):
 
 
 def test_a_plain_http_server_behind_https_is_told(emulator, driver, second_host):
-    tokens = TokenSource(settings_of(emulator))
+    tokens = IdentityTokens(settings_of(emulator))
     answer = driver.run(settings_of(emulator, host=second_host.url.replace("http:", "https:")), once(), tokens)
     assert (answer.unsent, answer.permanent) == (True, True)
     assert "does not speak TLS" in answer.reason
@@ -280,7 +280,7 @@ def test_the_connections_proxy_wins_over_the_environments(emulator, driver, prox
 
 
 def test_a_proxy_that_is_not_there_is_to_blame(emulator, driver):
-    tokens = TokenSource(settings_of(emulator))
+    tokens = IdentityTokens(settings_of(emulator))
     answer = driver.run(settings_of(emulator, proxies={"https": "http://user:pass-word@127.0.0.1:9"}), once(), tokens)
     assert (answer.unsent, answer.permanent) == (True, False)
     assert "prox" in answer.reason
@@ -290,7 +290,7 @@ def test_a_proxy_that_is_not_there_is_to_blame(emulator, driver):
 def test_a_managed_identity_is_asked_past_every_proxy(emulator, driver, monkeypatch):
     monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", emulator.url)
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
-    assert TokenSource(settings_of(emulator, auth_type="managed_identity")).token()
+    assert IdentityTokens(settings_of(emulator, auth_type="managed_identity")).token()
 
 
 @pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
@@ -302,7 +302,7 @@ def test_verification_can_be_switched_off_and_warns(emulator, driver, caplog):
 
 def test_a_driver_can_be_used_again_after_it_was_closed(emulator):
     settings = settings_of(emulator)
-    driver = RequestsDriver(settings, TokenSource(settings))
+    driver = RequestsDriver(settings, IdentityTokens(settings))
     for _ in range(2):
         assert driver.run(once()).status == 200
         driver.close()
@@ -311,7 +311,7 @@ def test_a_driver_can_be_used_again_after_it_was_closed(emulator):
 async def test_a_cancelled_conversation_leaves_the_driver_whole(emulator):
     emulator.control.add_fault(path="/v1/workspaces", action="delay", delay_seconds=1)
     settings = settings_of(emulator)
-    driver = HttpxDriver(settings, TokenSource(settings))
+    driver = HttpxDriver(settings, IdentityTokens(settings))
     ended: list[bool] = []
 
     def watched() -> Flow[object]:
@@ -336,6 +336,6 @@ def test_a_bundle_that_is_none_is_refused_with_its_field(emulator, driver, tmp_p
     settings = settings_of(emulator, verify=str(bundle))
     with pytest.raises(FabricConnectionError, match=r"'drivers': the extra field 'verify' names .*no CA bundle"):
         driver.run(settings, once())
-    tokens = TokenSource(settings_of(emulator))
+    tokens = IdentityTokens(settings_of(emulator))
     with pytest.raises(FabricConnectionError, match="no CA bundle"):
         driver.run(settings, once(), tokens)

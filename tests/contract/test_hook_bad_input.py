@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.api.flow import Request
-from airflow_provider_fabric.api.retry import Replay, send
+from airflow_provider_fabric.api.http.flow import Request
+from airflow_provider_fabric.api.http.retry import Replay, send
 from airflow_provider_fabric.emulator import EmulatorControl, FabricEmulator
 from airflow_provider_fabric.exceptions import (
     FabricAmbiguousError,
@@ -22,7 +22,7 @@ from airflow_provider_fabric.exceptions import (
     FabricUnauthorizedError,
 )
 from airflow_provider_fabric.hooks.fabric import FabricHook
-from devtools.rest_operations import DEFINITIONS
+from devtools.docs.rest_operations import DEFINITIONS
 from tests.conformance.tour import ITEM_ID, Ask
 from tests.contract.conftest import seed
 

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_fabric.emulator import EmulatorControl, FabricEmulator
 from airflow_provider_fabric.exceptions import FabricBadRequestError, FabricNameError, FabricOperationError
-from devtools.rest_operations import CONFIGURATION
+from devtools.docs.rest_operations import CONFIGURATION
 from tests.conformance.tour import Ask
 from tests.contract.conftest import seed
 

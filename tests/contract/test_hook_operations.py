@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_fabric.api.models import Item, JobInstance, Operation, Submission, Workspace
 from airflow_provider_fabric.api.status import JobStatus, OperationStatus
 from airflow_provider_fabric.emulator import FabricEmulator
-from devtools.rest_operations import Call, SeedOperation, seed_operations
+from devtools.docs.rest_operations import Call, SeedOperation, seed_operations
 from tests.conformance.tour import Ask, Tour
 from tests.contract.conftest import seed
 

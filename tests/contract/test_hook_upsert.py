@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_fabric.emulator import EmulatorControl, FabricEmulator
 from airflow_provider_fabric.exceptions import FabricConflictError, FabricNameError, FabricOperationError
-from devtools.rest_operations import DEFINITIONS
+from devtools.docs.rest_operations import DEFINITIONS
 from tests.conformance.tour import Ask
 from tests.contract.conftest import seed
 

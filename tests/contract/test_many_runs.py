@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric import shared
 from airflow_provider_fabric.emulator import FabricEmulator
+from airflow_provider_fabric.triggerer import shared
 from airflow_provider_fabric.triggers.job import FabricJobInstanceTrigger
 
 SCALE = 20.0
@@ -36,7 +36,7 @@ def wait_for_all(emulator: FabricEmulator, items: int, interval: float) -> list[
             "job_instance_id": control.start_job(item, "Execute"),
         }
         run = {"job": job, "job_type": "Execute", "item_type": "DataPipeline", "run_url": "", "submitted_at": now,
-               "next_look": now, "check_interval": interval}  # fmt: skip
+               "next_poll_at": now, "check_interval": interval}  # fmt: skip
         _, arguments = FabricJobInstanceTrigger("fabric_many", run).serialize()
         triggers.append(FabricJobInstanceTrigger(**json.loads(json.dumps(arguments))))
 

@@ -16,14 +16,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from airflow_provider_fabric.api.auth import TokenSource
-from airflow_provider_fabric.api.diagnosis import diagnose
-from airflow_provider_fabric.api.flow import Service
-from airflow_provider_fabric.api.items import list_workspaces
-from airflow_provider_fabric.api.settings import FabricSettings
-from airflow_provider_fabric.api.transport import HttpxDriver, RequestsDriver
+from airflow_provider_fabric.api.auth.sign_in import IdentityTokens
+from airflow_provider_fabric.api.connection.settings import FabricSettings
+from airflow_provider_fabric.api.http.flow import Service
+from airflow_provider_fabric.api.http.transport import HttpxDriver, RequestsDriver
+from airflow_provider_fabric.api.items.items import list_workspaces
 from airflow_provider_fabric.emulator import FabricEmulator
 from airflow_provider_fabric.exceptions import FabricAuthError, FabricConnectionError
+from airflow_provider_fabric.hooks.connection_check import diagnose
 from airflow_provider_fabric.login import main as fabric_login
 
 MANAGED = "5f0b7a3c-5c35-4a4e-9d6d-3f1f6b1f0b10"
@@ -51,11 +51,11 @@ def settings_of(emulator, **changes) -> FabricSettings:
     )
 
 
-def tokens_of(settings: FabricSettings) -> TokenSource:
-    return TokenSource(settings, sleep=lambda seconds: None)
+def tokens_of(settings: FabricSettings) -> IdentityTokens:
+    return IdentityTokens(settings, sleep=lambda seconds: None)
 
 
-def ask(settings: FabricSettings, tokens: TokenSource | None = None) -> list[str]:
+def ask(settings: FabricSettings, tokens: IdentityTokens | None = None) -> list[str]:
     driver = RequestsDriver(settings, tokens or tokens_of(settings), sleep=lambda seconds: None)
     try:
         return [workspace.display_name for workspace in driver.run(list_workspaces())]
@@ -63,7 +63,7 @@ def ask(settings: FabricSettings, tokens: TokenSource | None = None) -> list[str
         driver.close()
 
 
-async def aask(settings: FabricSettings, tokens: TokenSource | None = None, times: int = 1) -> list[str]:
+async def aask(settings: FabricSettings, tokens: IdentityTokens | None = None, times: int = 1) -> list[str]:
     driver = HttpxDriver(settings, tokens or tokens_of(settings))
     try:
         answers = await asyncio.gather(*(driver.run(list_workspaces()) for _ in range(times)))

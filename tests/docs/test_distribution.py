@@ -22,7 +22,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def distributions() -> dict[str, Path]:
     """Wheel and sdist of the last commit, built twice, compared and checked by twine."""
-    command = [str(PYTHON), "-m", "devtools.dist"]
+    command = [str(PYTHON), "-m", "devtools.release.dist"]
     answer = subprocess.run(
         command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300
     )

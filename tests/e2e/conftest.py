@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_fabric.emulator import FabricEmulator
-from devtools.airflow_stack import AirflowStack
+from devtools.airflow.stack import AirflowStack
 from tests.e2e.identities import connections
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent

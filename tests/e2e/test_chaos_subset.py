@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_fabric.emulator import FabricEmulator
-from devtools.airflow_stack import AirflowStack
-from tests.chaos import accidents
-from tests.chaos.cells import HELD_BACK, SUBMIT, cell
-from tests.chaos.stage import Scene, Stage
-from tests.chaos.waves import all_wait
+from devtools.airflow.stack import AirflowStack
+from tests.chaos import task_failures
+from tests.chaos.cases import HELD_BACK, SUBMIT, cell
+from tests.chaos.component_failures import all_wait
+from tests.chaos.runner import Scene, Stage
 
 pytestmark = pytest.mark.e2e
 
@@ -20,9 +20,9 @@ KILLED_EARLY = "worker killed -9 after the submit, before the id is stored"
 HOLD = {**SUBMIT, **HELD_BACK}
 
 CELLS = (
-    cell(KILLED_EARLY, "synchronous", accident=accidents.kill_task_process_in_fault, faults=(HOLD,)),
-    cell(KILLED_EARLY, "deferrable", accident=accidents.kill_task_process_in_fault, faults=(HOLD,)),
-    cell("worker killed -9 while waiting", "synchronous", accident=accidents.kill_task_process_once_published),
+    cell(KILLED_EARLY, "synchronous", accident=task_failures.kill_task_process_in_fault, faults=(HOLD,)),
+    cell(KILLED_EARLY, "deferrable", accident=task_failures.kill_task_process_in_fault, faults=(HOLD,)),
+    cell("worker killed -9 while waiting", "synchronous", accident=task_failures.kill_task_process_once_published),
     cell("task cleared", "deferrable"),
     cell("task marked failed", "deferrable"),
     cell("task marked failed", "synchronous"),

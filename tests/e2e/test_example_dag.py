@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_fabric.emulator import FabricEmulator
-from devtools.airflow_stack import AirflowStack
-from devtools.demo_report import TaskReport, task_reports
-from devtools.request_judge import Judgement, judge
+from devtools.airflow.stack import AirflowStack
+from devtools.demo.report import TaskReport, task_reports
+from devtools.demo.request_judge import Judgement, judge
 
 pytestmark = pytest.mark.e2e
 

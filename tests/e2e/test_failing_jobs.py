@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_fabric.emulator import FabricEmulator
-from devtools.airflow_stack import AirflowStack
-from devtools.request_judge import Judgement, judge
+from devtools.airflow.stack import AirflowStack
+from devtools.demo.request_judge import Judgement, judge
 
 pytestmark = pytest.mark.e2e
 

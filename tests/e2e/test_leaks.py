@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_fabric.emulator import FabricEmulator
-from devtools.airflow_stack import AirflowStack
+from devtools.airflow.stack import AirflowStack
 from tests.e2e.identities import WRONG_SECRET, secrets
 
 pytestmark = pytest.mark.e2e

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_fabric.emulator import FabricEmulator
-from devtools.airflow_stack import AirflowStack
+from devtools.airflow.stack import AirflowStack
 from tests import openlineage
 
 pytestmark = pytest.mark.e2e

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from devtools.airflow_stack import AirflowStack
-from devtools.processes import marked
+from devtools.airflow.processes import marked
+from devtools.airflow.stack import AirflowStack
 
 pytestmark = pytest.mark.e2e
 

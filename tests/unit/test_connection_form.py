@@ -10,9 +10,9 @@ import airflow
 import jsonschema
 import pytest
 
-from airflow_provider_fabric.api.connection_fields import FIELDS, AuthType, Kind
-from airflow_provider_fabric.api.settings import FabricSettings
-from airflow_provider_fabric.connection_form import (
+from airflow_provider_fabric.api.connection.fields import FIELDS, AuthType, Kind
+from airflow_provider_fabric.api.connection.settings import FabricSettings
+from airflow_provider_fabric.hooks.connection_form import (
     conn_fields,
     fields_table,
     hook_field_behaviour,

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_fabric.api.settings import FabricSettings
+from airflow_provider_fabric.api.connection.settings import FabricSettings
 from airflow_provider_fabric.emulator.__main__ import build_parser
 from airflow_provider_fabric.login import _parser as login_parser
-from devtools.demo_report import verdicts
-from devtools.doc_parts import MARKED, OPENING, PARTS, REPOSITORY, documents, renewed
-from devtools.features import FEATURES
-from devtools.request_judge import Judgement
+from devtools.demo.report import verdicts
+from devtools.demo.request_judge import Judgement
+from devtools.docs.doc_parts import MARKED, OPENING, PARTS, REPOSITORY, documents, renewed
+from devtools.docs.features import FEATURES
 
 DOCUMENTS = documents()
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w+)?(?P<more>[^\n]*)\n(?P<text>.*?)^(?P=indent)```", re.M | re.S)
@@ -52,7 +52,7 @@ BASH = list(blocks("bash", "sh"))
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
 def test_the_generated_parts_are_as_the_code_says(path: Path) -> None:
     text = path.read_text()
-    assert renewed(text) == text, f"{path.name} is stale: python -m devtools.doc_parts --write"
+    assert renewed(text) == text, f"{path.name} is stale: python -m devtools.docs.doc_parts --write"
     names = [name for name in OPENING.findall(text) if f"part: {name}" in text]
     assert set(names) == {found["name"] for found in MARKED.finditer(text)} <= set(PARTS)
 

@@ -10,8 +10,8 @@ import pytest
 from airflow.models import Connection, import_all_models
 
 from airflow_provider_fabric import login
-from airflow_provider_fabric.api.connection_fields import AuthType
-from airflow_provider_fabric.api.settings import FabricSettings
+from airflow_provider_fabric.api.connection.fields import AuthType
+from airflow_provider_fabric.api.connection.settings import FabricSettings
 from airflow_provider_fabric.exceptions import FabricAuthError
 
 TOKEN = "1.AX~%/?+ =&'\"token"

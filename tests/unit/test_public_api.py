@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from devtools.public_api import NOT_PROMISED, SNAPSHOT, lines, members, public_names
+from devtools.docs.public_api import NOT_PROMISED, SNAPSHOT, lines, members, public_names
 
 NAMES = dict(public_names())
 DESIGNED = {  # the names that DESIGN §2 fixed
@@ -36,10 +36,10 @@ def test_the_names_that_were_fixed_are_there() -> None:
 
 
 def test_the_public_api_is_the_one_that_was_promised() -> None:
-    """Removing a line breaks somebody's DAG; see docs/releases.md. Then: python -m devtools.public_api --write."""
+    """Removing a line breaks somebody's DAG; see docs/releases.md. Then: python -m devtools.docs.public_api --write."""
     promised = [line for line in SNAPSHOT.read_text().splitlines() if not line.startswith("#")]
     now = list(lines())
-    hint = "; if that is meant: python -m devtools.public_api --write, and a line in CHANGELOG.md"
+    hint = "; if that is meant: python -m devtools.docs.public_api --write, and a line in CHANGELOG.md"
     assert [line for line in promised if line not in now] == [], f"gone or changed{hint}"
     assert now == promised, f"new{hint}"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.api.permanent import is_permanent, retry_after
+from airflow_provider_fabric.api.http.permanent import is_permanent, retry_after
 from airflow_provider_fabric.compat import RetryPolicy
 from airflow_provider_fabric.exceptions import (
     FabricAmbiguousError,

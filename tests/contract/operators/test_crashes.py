@@ -14,9 +14,9 @@ import pytest
 
 from airflow_provider_fabric.emulator import FabricEmulator
 from airflow_provider_fabric.exceptions import FabricJobCancelled, FabricJobTimeout
-from airflow_provider_fabric.operators import starting
+from airflow_provider_fabric.lifecycle import start
+from airflow_provider_fabric.lifecycle.options import EXECUTION_TIMEOUT_MARGIN, deadline
 from airflow_provider_fabric.operators.pipeline import FabricRunPipelineOperator
-from airflow_provider_fabric.operators.policies import EXECUTION_TIMEOUT_MARGIN, deadline
 from tests.task_runner import StateStore, TaskRunner
 
 from .items import add_item
@@ -49,11 +49,11 @@ def die(*_: Any, **__: Any) -> None:
 def test_a_submit_cut_short_is_found_though_its_run_is_visible_late(
     tenant: FabricEmulator, pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starting, "LOOK_AGAIN", 0.1)
+    monkeypatch.setattr(start, "LOOK_AGAIN", 0.1)
     tenant.control.add_job_rule(duration_seconds=2.0, visible_after_seconds=1.0)
     task = TaskRunner(pipeline())
     with monkeypatch.context() as patch:
-        patch.setattr("airflow_provider_fabric.durable.RunMemory.started", die)
+        patch.setattr("airflow_provider_fabric.lifecycle.store.RunStore.started", die)
         with pytest.raises(WorkerDied):
             task.run()
     assert task.run()["status"] == "Completed"
@@ -62,10 +62,10 @@ def test_a_submit_cut_short_is_found_though_its_run_is_visible_late(
 
 def cut_short(task: TaskRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run a try that dies after its submit was accepted, before it learns the run's id."""
-    monkeypatch.setattr(starting, "LOOK_AGAIN", 0.1)
-    monkeypatch.setattr(starting, "VISIBLE_WITHIN", 0.5)
+    monkeypatch.setattr(start, "LOOK_AGAIN", 0.1)
+    monkeypatch.setattr(start, "VISIBLE_WITHIN", 0.5)
     with monkeypatch.context() as patch:
-        patch.setattr("airflow_provider_fabric.durable.RunMemory.started", die)
+        patch.setattr("airflow_provider_fabric.lifecycle.store.RunStore.started", die)
         with pytest.raises(WorkerDied):
             task.run()
 
@@ -106,8 +106,8 @@ def test_a_cleared_task_starts_over_once_the_run_of_a_submit_cut_short_has_ended
 def test_a_try_that_died_before_its_submit_is_not_waited_for_for_ever(
     tenant: FabricEmulator, pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(starting, "LOOK_AGAIN", 0.1)
-    monkeypatch.setattr(starting, "VISIBLE_WITHIN", 0.5)
+    monkeypatch.setattr(start, "LOOK_AGAIN", 0.1)
+    monkeypatch.setattr(start, "VISIBLE_WITHIN", 0.5)
     task = TaskRunner(pipeline())
     with monkeypatch.context() as patch:
         patch.setattr("airflow_provider_fabric.hooks.fabric.FabricHook.run_item_job", die)
@@ -155,7 +155,7 @@ def killed_while_waiting(tenant: FabricEmulator, item: str, store: StateStore, *
         return operators[-1]
 
     def kill() -> None:
-        while not operators or operators[0]._life is None or operators[0]._life.run is None:
+        while not operators or operators[0]._execution is None or operators[0]._execution.run is None:
             threading.Event().wait(0.01)
         operators[0].on_kill()
 
@@ -219,7 +219,7 @@ def test_an_attached_run_is_remembered(tenant: FabricEmulator, pipeline: Any, mo
     theirs = tenant.control.start_job(operator().pipeline)
     task = TaskRunner(operator)
     with monkeypatch.context() as patch:
-        patch.setattr("airflow_provider_fabric.operators.life.JobLife._follow", die)
+        patch.setattr("airflow_provider_fabric.lifecycle.execution.JobExecution._follow", die)
         with pytest.raises(WorkerDied):
             task.run()
     time.sleep(1.0)
@@ -248,8 +248,8 @@ def test_on_airflow_2_a_cleared_deferred_task_sees_its_run_off(
     tenant.control.add_job_rule(duration_seconds=60, cancel_seconds=0.3, count=1)
     operator = pipeline(wait_for_termination=False)()
     TaskRunner(lambda: operator, store=None).run()
-    history = {"run": operator._life.run.to_state()}
-    monkeypatch.setattr(starting, "cleared_deferral", lambda context: history)
+    history = {"run": operator._execution.run.to_state()}
+    monkeypatch.setattr(start, "cleared_deferral", lambda context: history)
     assert TaskRunner(pipeline(), store=None).run()["status"] == "Completed"
     seen = jobs(tenant)
     assert (seen["started"], seen["cancelled"]) == (2, 1)

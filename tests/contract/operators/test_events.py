@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric import shared
 from airflow_provider_fabric.emulator import FabricEmulator
 from airflow_provider_fabric.exceptions import FabricInputError
 from airflow_provider_fabric.hooks.fabric import FabricHook
+from airflow_provider_fabric.triggerer import shared
 from airflow_provider_fabric.triggers import events
 from airflow_provider_fabric.triggers.events import BaseEventTrigger, BaseTrigger, FabricJobEventTrigger
 from tests.contract.operators.items import add_item

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric import shared
 from airflow_provider_fabric.compat import AirflowSkipException
 from airflow_provider_fabric.emulator import FabricEmulator
 from airflow_provider_fabric.exceptions import (
@@ -30,6 +29,7 @@ from airflow_provider_fabric.operators.notebook import FabricRunNotebookOperator
 from airflow_provider_fabric.operators.semantic_model import FabricRefreshSemanticModelOperator
 from airflow_provider_fabric.operators.spark_job import FabricRunSparkJobOperator
 from airflow_provider_fabric.operators.user_data_function import FabricInvokeUserDataFunctionOperator
+from airflow_provider_fabric.triggerer import shared
 from tests.contract.operators.items import add_item
 from tests.task_runner import TaskDeferred, TaskRunner
 
@@ -256,7 +256,7 @@ def test_a_retry_finds_the_refresh_of_the_try_before(tenant: FabricEmulator, mod
 
 
 def test_a_submit_without_an_answer_is_not_sent_again(tenant: FabricEmulator, model: str, monkeypatch):
-    monkeypatch.setattr("airflow_provider_fabric.api.submit.LOOKS", (0.1, 0.1))
+    monkeypatch.setattr("airflow_provider_fabric.api.jobs.submit.LOOKS", (0.1, 0.1))
     tenant.control.add_fault(method="POST", path="*/refreshes", action="drop", phase="after")
     assert refresh().run()["status"] == "Completed"
     assert len(refreshes(tenant)) == 1

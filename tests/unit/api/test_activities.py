@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_fabric.api.activities import FailedActivity, failed_activities, summary
+from airflow_provider_fabric.api.jobs.activities import FailedActivity, failed_activities, summary
 
 
 def run(name: str, status: str = "Failed", kind: str = "Copy", code: str = "2200", **more: Any) -> dict[str, Any]:

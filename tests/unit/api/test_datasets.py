@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.api.datasets import DatasetName, datasets_of
+from airflow_provider_fabric.api.items.datasets import DatasetName, datasets_of
 
 WS, LAKE, HOUSE, CONN = "ws-1", "lake-1", "house-1", "conn-1"
 ONELAKE = f"abfss://{WS}@onelake.dfs.fabric.microsoft.com"

@@ -12,7 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_fabric.api.definitions import SERVICE_KEYS, from_wire, read_definition, same_definition, to_wire
+from airflow_provider_fabric.api.items.definitions import (
+    SERVICE_KEYS,
+    from_wire,
+    read_definition,
+    same_definition,
+    to_wire,
+)
 from airflow_provider_fabric.exceptions import FabricInputError, FabricProtocolError
 
 PIPELINE = {"properties": {"activities": [{"name": "Copy", "type": "Copy"}]}}

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_fabric.api.errors import ErrorDetail, api_error, detail_of, transport_error
-from airflow_provider_fabric.api.flow import Request, Response
+from airflow_provider_fabric.api.http.errors import api_error, detail_of, transport_error
+from airflow_provider_fabric.api.http.flow import Request, Response
+from airflow_provider_fabric.api.models import ErrorDetail
 from airflow_provider_fabric.exceptions import (
     FabricApiError,
     FabricBadRequestError,

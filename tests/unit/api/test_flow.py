@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_fabric.api.flow import Request, Response, segment
+from airflow_provider_fabric.api.http.flow import Request, Response, quote_segment
 from airflow_provider_fabric.exceptions import FabricInputError, FabricProtocolError
 from tests.flow_driver import HTML, TRUNCATED
 
@@ -46,12 +46,12 @@ def test_a_date_to_retry_after_is_meant_by_the_services_clock() -> None:
 @pytest.mark.parametrize("value", ["", ".", ".."])
 def test_a_segment_that_leaves_its_place_is_refused(value: str) -> None:
     with pytest.raises(FabricInputError, match="item_id"):
-        segment(value, "item_id")
+        quote_segment(value, "item_id")
 
 
 @given(st.text(min_size=1).filter(lambda text: text not in {".", ".."}))
 def test_a_segment_stays_one_segment(value: str) -> None:
-    quoted = segment(value, "job_type")
+    quoted = quote_segment(value, "job_type")
     assert unquote(quoted) == value
     assert not set(quoted) & set("/?#% ") - {"%"}
     assert quoted.isascii()

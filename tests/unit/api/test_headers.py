@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_fabric.api.headers import http_date, parse_retry_after
+from airflow_provider_fabric.api.http.headers import http_date, parse_retry_after
 
 
 @pytest.mark.parametrize(

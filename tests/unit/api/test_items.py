@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.api import items
-from airflow_provider_fabric.api.flow import Flow, Response
+from airflow_provider_fabric.api import copy_jobs
+from airflow_provider_fabric.api.http.flow import Flow, Response
+from airflow_provider_fabric.api.items import items
 from airflow_provider_fabric.api.models import Item, Workspace
 from airflow_provider_fabric.exceptions import (
     FabricAmbiguousError,
@@ -255,11 +256,11 @@ def test_metadata_without_the_part_that_holds_it_is_refused() -> None:
     ],
 )
 def test_a_reset_of_all_or_some(entities: list[str] | None, body: dict[str, Any]) -> None:
-    talk = drive(items.reset_copy_job(WORKSPACE, ITEM, entities), [ok()])
+    talk = drive(copy_jobs.reset_copy_job(WORKSPACE, ITEM, entities), [ok()])
     assert talk.paths == [f"POST {BASE}/copyJobs/{ITEM}/resetCopyJob"]
     assert talk.requests[0].json == body
 
 
 def test_a_reset_of_none_is_refused_and_not_taken_for_all() -> None:
-    talk = drive(items.reset_copy_job(WORKSPACE, ITEM, []))
+    talk = drive(copy_jobs.reset_copy_job(WORKSPACE, ITEM, []))
     assert isinstance(talk.error, FabricInputError)

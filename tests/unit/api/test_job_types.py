@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_fabric.api.job_types import PUBLISH_DATAFLOW, RUN_JOB_TYPES, same_job_type
+from airflow_provider_fabric.api.jobs.job_types import PUBLISH_DATAFLOW, RUN_JOB_TYPES, same_job_type
 
 
 @pytest.mark.parametrize(

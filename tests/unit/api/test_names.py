@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_fabric.api.flow import Flow
+from airflow_provider_fabric.api.http.flow import Flow
+from airflow_provider_fabric.api.items.names import resolve_item, resolve_workspace
 from airflow_provider_fabric.api.models import is_guid
-from airflow_provider_fabric.api.names import resolve_item, resolve_workspace
 from airflow_provider_fabric.exceptions import FabricInputError, FabricNameError
 from tests.flow_driver import ITEM, WORKSPACE, drive, page
 

@@ -1,6 +1,6 @@
 """The promise of the whole: one run, once, whatever the service answers.
 
-Hypothesis plays the service against ``submit_once`` followed by ``watch_job_instance``, one answer at a time.
+Hypothesis plays the service against ``submit_once`` followed by ``poll_job_instance``, one answer at a time.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from airflow_provider_fabric.api.flow import Flow, Request, Sleep
+from airflow_provider_fabric.api.http.flow import Flow, Request, Sleep
+from airflow_provider_fabric.api.jobs.polling import JobPoll, poll_job_instance
+from airflow_provider_fabric.api.jobs.submit import submit_once
 from airflow_provider_fabric.api.models import JobInstance, JobRef
-from airflow_provider_fabric.api.submit import submit_once
-from airflow_provider_fabric.api.waiting import Watch, watch_job_instance
 from airflow_provider_fabric.exceptions import FabricError, FabricJobMayBeRunning, FabricJobTimeout
 from tests.flow_driver import (
     HTML,
@@ -65,16 +65,16 @@ class OneRunOnce(RuleBasedStateMachine):
         self.listed: set[str] = set()
         self.chosen: str | None = None
         self.final: Any = None
-        self.flow = self._life()
+        self.flow = self._execution()
         self._go_on(None)
 
-    def _life(self) -> Flow[JobInstance]:
+    def _execution(self) -> Flow[JobInstance]:
         submission = yield from submit_once(WORKSPACE, ITEM, "Execute", {}, clock=self.clock)
         self.chosen = submission.job_instance_id
         now = self.clock()
         job = JobRef(WORKSPACE, ITEM, submission.job_instance_id)
-        watch = Watch(job, now, 60.0, now + (submission.retry_after or 0.0), now + TIMEOUT)
-        return (yield from watch_job_instance(watch, clock=self.clock))
+        watch = JobPoll(job, now, 60.0, now + (submission.retry_after or 0.0), now + TIMEOUT)
+        return (yield from poll_job_instance(watch, clock=self.clock))
 
     @contextmanager
     def _ending(self) -> Iterator[None]:

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.api.errors import ErrorDetail
-from airflow_provider_fabric.api.flow import Response
-from airflow_provider_fabric.api.models import Operation
+from airflow_provider_fabric.api.http.flow import Response
+from airflow_provider_fabric.api.models import ErrorDetail, Operation
 from airflow_provider_fabric.api.operations import (
     DEFAULT_TIMEOUT,
     finish,
@@ -38,7 +37,7 @@ def state(status: str, *, result: bool = False, **headers: str) -> Response:
 
 
 def test_it_is_looked_at_until_it_has_succeeded_then_its_result_is_fetched() -> None:
-    flow = wait_for_operation(OPERATION, first_look=20.0)
+    flow = wait_for_operation(OPERATION, first_poll_after=20.0)
     talk = drive(flow, [state("NotStarted"), state("Running"), state("Succeeded", result=True), ok({"id": ITEM})])
     assert talk.result() == {"id": ITEM}
     assert talk.paths == [STATE, STATE, STATE, RESULT]

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_fabric.api.flow import Request, Response
-from airflow_provider_fabric.api.pages import MAX_PAGES, list_all, list_dated
-from airflow_provider_fabric.api.retry import ONCE
+from airflow_provider_fabric.api.http.flow import Request, Response
+from airflow_provider_fabric.api.http.pages import MAX_PAGES, list_all, list_dated
+from airflow_provider_fabric.api.http.retry import ONCE
 from airflow_provider_fabric.exceptions import FabricProtocolError, FabricServerError
 from tests.flow_driver import HTML, TRUNCATED, drive, ok, page, refusal
 

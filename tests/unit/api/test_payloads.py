@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_fabric.api.payloads import dataflow_body, generic_body, parameter_value, pipeline_body
+from airflow_provider_fabric.api.jobs.payloads import dataflow_body, generic_body, parameter_value, pipeline_body
 from airflow_provider_fabric.exceptions import FabricInputError
 
 GUID = UUID("1f69e798-5e3c-4b0e-9d3c-2a4f9c1c8d11")

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_fabric.api.flow import Request, Response
-from airflow_provider_fabric.api.retry import (
+from airflow_provider_fabric.api.http.flow import Request, Response
+from airflow_provider_fabric.api.http.retry import (
     KILL_BUDGET,
     ONCE,
     Replay,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.api.schedules import (
+from airflow_provider_fabric.api.jobs.schedules import (
     create_item_schedule,
     delete_item_schedule,
     get_item_schedule,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_fabric.api.connection_fields import FIELDS, AuthType
-from airflow_provider_fabric.api.settings import FabricSettings
+from airflow_provider_fabric.api.connection.fields import FIELDS, AuthType
+from airflow_provider_fabric.api.connection.settings import FabricSettings
 from airflow_provider_fabric.exceptions import FabricConnectionError
 
 TENANT = "c6bc7552-bf2b-4afe-89b0-7a657563520c"

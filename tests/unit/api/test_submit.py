@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.api.flow import Request, Response
+from airflow_provider_fabric.api.http.flow import Request, Response
+from airflow_provider_fabric.api.jobs.submit import LOOKS, list_job_instances_by_type, submit_once
 from airflow_provider_fabric.api.models import Submission
-from airflow_provider_fabric.api.submit import LOOKS, find_instances, submit_once
 from airflow_provider_fabric.exceptions import (
     FabricJobMayBeRunning,
     FabricPermissionError,
@@ -184,7 +184,7 @@ def test_what_was_surely_not_accepted_is_sent_again() -> None:
 
 def finding(answers: list[Answer], **options: Any) -> list[str]:
     clock = FakeClock()
-    talk = drive(find_instances(WORKSPACE, ITEM, "Execute", clock=clock, **options), answers, clock)
+    talk = drive(list_job_instances_by_type(WORKSPACE, ITEM, "Execute", clock=clock, **options), answers, clock)
     return [found.id for found in talk.result()]
 
 

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from airflow_provider_fabric.api.flow import Service
-from airflow_provider_fabric.api.tokens import AccessToken, SharedTokens
+from airflow_provider_fabric.api.auth.tokens import AccessToken, SharedTokens
+from airflow_provider_fabric.api.http.flow import Service
 from airflow_provider_fabric.exceptions import FabricAuthError, FabricConnectionError
 
 

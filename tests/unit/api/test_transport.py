@@ -11,11 +11,11 @@ import pytest
 import requests
 from urllib3.exceptions import MaxRetryError
 
-from airflow_provider_fabric.api.conversation import USER_AGENT, Conversation, seconds_of
-from airflow_provider_fabric.api.flow import Request, Response, Service, Sleep
-from airflow_provider_fabric.api.http_failures import failure_of
-from airflow_provider_fabric.api.http_options import requests_options, trusted
-from airflow_provider_fabric.api.settings import FabricSettings
+from airflow_provider_fabric.api.connection.settings import FabricSettings
+from airflow_provider_fabric.api.http.client_options import requests_options, trusted
+from airflow_provider_fabric.api.http.failures import failure_of
+from airflow_provider_fabric.api.http.flow import Request, Response, Service, Sleep
+from airflow_provider_fabric.api.http.flow_runner import USER_AGENT, FlowRunner, seconds_of
 from airflow_provider_fabric.exceptions import FabricAuthError, FabricInputError
 
 SETTINGS = FabricSettings("c", host="https://gateway.example/fabric", power_bi_host="https://pbi.example")
@@ -30,13 +30,13 @@ def asking(*requests_: Request):
 
 class TestConversation:
     def test_a_flow_is_moved_on_and_returns(self):
-        conversation = Conversation(asking(Request("GET", "/a", "a"), Request("GET", "/b", "b")), SETTINGS)
-        assert conversation.wanted == Request("GET", "/a", "a")
-        conversation.answer(Response(200))
-        assert not conversation.over
-        conversation.answer(Response(204))
-        assert conversation.over
-        assert conversation.result == [Response(200), Response(204)]
+        runner = FlowRunner(asking(Request("GET", "/a", "a"), Request("GET", "/b", "b")), SETTINGS)
+        assert runner.pending == Request("GET", "/a", "a")
+        runner.answer(Response(200))
+        assert not runner.done
+        runner.answer(Response(204))
+        assert runner.done
+        assert runner.result == [Response(200), Response(204)]
 
     def test_a_failed_sign_in_is_thrown_into_the_flow(self):
         def patient():
@@ -46,11 +46,11 @@ class TestConversation:
                 yield Sleep(5)
                 return str(error)
 
-        conversation = Conversation(patient(), SETTINGS)
-        conversation.throw(FabricAuthError("not now"))
-        assert conversation.wanted == Sleep(5)
-        conversation.answer(None)
-        assert conversation.result == "not now"
+        runner = FlowRunner(patient(), SETTINGS)
+        runner.throw(FabricAuthError("not now"))
+        assert runner.pending == Sleep(5)
+        runner.answer(None)
+        assert runner.result == "not now"
 
     def test_closing_runs_the_flows_own_clean_up(self):
         ended = []
@@ -61,12 +61,12 @@ class TestConversation:
             finally:
                 ended.append(True)
 
-        Conversation(careful(), SETTINGS).close()
+        FlowRunner(careful(), SETTINGS).close()
         assert ended == [True]
 
     def test_a_call_has_host_credentials_and_bytes(self):
         request = Request("POST", "/v1/x%2Fy", "x", params={"a": "b c&d", "e": "ü"}, json={"k": "ü"})
-        call = Conversation(asking(request), SETTINGS).call(request, "token-1")
+        call = FlowRunner(asking(request), SETTINGS).call(request, "token-1")
         assert (call.method, call.url) == ("POST", "https://gateway.example/fabric/v1/x%2Fy?a=b%20c%26d&e=%C3%BC")
         assert call.content == b'{"k": "\\u00fc"}'
         assert call.headers == {
@@ -79,22 +79,22 @@ class TestConversation:
 
     def test_each_service_has_its_host_and_a_call_without_a_body_has_none(self):
         request = Request("GET", "/v1.0/x", "x", service=Service.POWER_BI)
-        call = Conversation(asking(request), SETTINGS).call(request, "t")
+        call = FlowRunner(asking(request), SETTINGS).call(request, "t")
         assert (call.url, call.content, "Content-Type" in call.headers) == ("https://pbi.example/v1.0/x", None, False)
 
     @pytest.mark.parametrize("path", ["@evil.example/x", "v1/x", "", "//evil.example", "https://evil.example"])
     def test_a_path_cannot_leave_the_host(self, path):
         request = Request("GET", path, "x")
         with pytest.raises(FabricInputError, match="one slash"):
-            Conversation(asking(request), SETTINGS).call(request, "t")
+            FlowRunner(asking(request), SETTINGS).call(request, "t")
 
     def test_the_refused_token_is_the_one_that_this_flow_used(self):
         first, again = Request("GET", "/a", "a"), Request("GET", "/a", "a", fresh_token=True)
-        conversation = Conversation(asking(first, again), SETTINGS)
-        assert conversation.refused(first) is None
-        conversation.call(first, "old")
-        assert conversation.refused(first) is None
-        assert conversation.refused(again) == "old"
+        runner = FlowRunner(asking(first, again), SETTINGS)
+        assert runner.refused(first) is None
+        runner.call(first, "old")
+        assert runner.refused(first) is None
+        assert runner.refused(again) == "old"
 
     def test_jitter_only_adds(self):
         pauses = {seconds_of(Sleep(10, jitter=0.2)) for _ in range(50)}

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.api import definitions
-from airflow_provider_fabric.api.flow import Request, Response
-from airflow_provider_fabric.api.upsert import RESERVED_TRIES, upsert_item_definition
+from airflow_provider_fabric.api.http.flow import Request, Response
+from airflow_provider_fabric.api.items import definitions
+from airflow_provider_fabric.api.items.upsert import RESERVED_TRIES, upsert_item_definition
 from airflow_provider_fabric.exceptions import (
     FabricAmbiguousError,
     FabricApiError,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from devtools.constraints import merge, normalise
+from devtools.release.constraints import merge, normalise
 
 FILES = sorted((Path(__file__).resolve().parents[3] / "constraints").glob("*.txt"))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from devtools import matrix
-from devtools.matrix import Cell, Row
+from devtools.release import matrix
+from devtools.release.matrix import Cell, Row
 
 
 def test_every_supported_airflow_meets_every_python_it_supports():

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from devtools.request_judge import Judgement, judge
+from devtools.demo.request_judge import Judgement, judge
 
 SUBMIT = "/v1/workspaces/w/items/i/jobs/Execute/instances"
 LOOK = "/v1/workspaces/w/items/i/jobs/instances/j1"

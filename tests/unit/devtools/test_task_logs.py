@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from devtools.task_logs import log_files, read_log
+from devtools.airflow.task_logs import log_files, read_log
 
 
 def test_the_workers_log_comes_before_the_triggerers(tmp_path: Path):

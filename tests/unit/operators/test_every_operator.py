@@ -13,8 +13,8 @@ import airflow_provider_fabric
 from airflow_provider_fabric.compat import BaseOperator
 from airflow_provider_fabric.get_provider_info import get_provider_info
 from airflow_provider_fabric.links import FabricRunLink
-from airflow_provider_fabric.operators.item import FabricItemOperator
-from airflow_provider_fabric.sensors.run import FabricRunSensor
+from airflow_provider_fabric.operators.item import ItemOperator
+from airflow_provider_fabric.sensors.base import RunSensor
 
 try:
     from airflow.sdk import DAG
@@ -31,7 +31,7 @@ def classes() -> list[type[BaseOperator]]:
     for name in announced("operators", "sensors"):
         module = importlib.import_module(name)
         members = [m for _, m in inspect.getmembers(module, inspect.isclass) if m.__module__ == name]
-        found += [m for m in members if issubclass(m, BaseOperator) and m is not FabricItemOperator]
+        found += [m for m in members if issubclass(m, BaseOperator) and m is not ItemOperator]
     return found
 
 
@@ -53,7 +53,7 @@ def test_the_provider_announces_every_module_with_a_class(package: str):
         name
         for name in names
         if any(
-            member.__module__ == name and member.__name__.startswith("Fabric") and member is not FabricRunSensor
+            member.__module__ == name and member.__name__.startswith("Fabric") and member is not RunSensor
             for _, member in inspect.getmembers(importlib.import_module(name), inspect.isclass)
         )
     }
@@ -87,7 +87,7 @@ class TestEvery:
         assert "hook" not in vars(operator)
 
 
-@pytest.mark.parametrize("kind", [k for k in ALL if not issubclass(k, FabricItemOperator)], ids=lambda k: k.__name__)
+@pytest.mark.parametrize("kind", [k for k in ALL if not issubclass(k, ItemOperator)], ids=lambda k: k.__name__)
 def test_a_run_has_a_link(kind: type[BaseOperator]):
     assert any(isinstance(link, FabricRunLink) for link in kind.operator_extra_links)
 

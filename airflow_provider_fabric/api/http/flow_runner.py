@@ -1,0 +1,113 @@
+"""What both drivers do alike, without I/O: from a flow's wish to bytes for a host, and from what came of it onwards."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+from urllib.parse import quote, urlencode, urlsplit
+
+from airflow_provider_fabric import __version__
+from airflow_provider_fabric.api.connection.settings import FabricSettings
+from airflow_provider_fabric.api.http.failures import failure_of
+from airflow_provider_fabric.api.http.flow import Flow, Request, Response, Service, Sleep, TransportFailure
+from airflow_provider_fabric.exceptions import FabricError, FabricInputError
+
+T = TypeVar("T")
+
+USER_AGENT = f"airflow-provider-fabric/{__version__}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request with host and credentials, ready for any HTTP library. Its repr shows no token."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    content: bytes | None = field(repr=False)
+
+
+class FlowRunner(Generic[T]):
+    """One flow on its way: what it wants next, and which token it used last.
+
+    :param flow: the flow; it is started at once.
+    :param settings: for hosts.
+    """
+
+    def __init__(self, flow: Flow[T], settings: FabricSettings) -> None:
+        self._flow = flow
+        self._settings = settings
+        self._used: dict[Service, str] = {}
+        self._outcome: tuple[T] | None = None
+        self.pending: Request | Sleep = Sleep(0.0)
+        self._advance(lambda: next(flow))
+
+    @property
+    def done(self) -> bool:
+        """Whether the flow has returned."""
+        return self._outcome is not None
+
+    @property
+    def result(self) -> T:
+        """What the flow returned."""
+        if self._outcome is None:
+            raise FabricInputError("The flow has not ended.")
+        return self._outcome[0]
+
+    def answer(self, answer: Response | TransportFailure | None) -> None:
+        """Send the flow what came of its wish."""
+        self._advance(lambda: self._flow.send(answer))
+
+    def throw(self, error: FabricError) -> None:
+        """Tell the flow that it could not even be asked: sign-in failed."""
+        self._advance(lambda: self._flow.throw(error))
+
+    def close(self) -> None:
+        """End the flow, wherever it is."""
+        self._flow.close()
+
+    def _advance(self, step: Callable[[], Request | Sleep]) -> None:
+        try:
+            self.pending = step()
+        except StopIteration as end:
+            self._outcome = (end.value,)
+
+    def refused(self, request: Request) -> str | None:
+        """Return the token that the service refused when this flow used it last, if a fresh one is asked for."""
+        return self._used.get(request.service) if request.fresh_token else None
+
+    def call(self, request: Request, token: str) -> Call:
+        """Return the request with its host and credentials.
+
+        :raises FabricInputError: its path would leave the host.
+        """
+        if not request.path.startswith("/") or request.path.startswith("//"):
+            raise FabricInputError(f"A path must begin with one slash, got {request.path[:80]!r}.")
+        self._used[request.service] = token
+        url = self.root(request) + request.path
+        if request.params:
+            url += "?" + urlencode(request.params, quote_via=quote)
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": USER_AGENT}
+        content = None
+        if request.json is not None:
+            content = json.dumps(request.json).encode()
+            headers["Content-Type"] = "application/json"
+        return Call(request.method, url, headers, content)
+
+    def failed(self, request: Request, error: BaseException) -> TransportFailure:
+        """Return what an exception of the HTTP library means."""
+        name = "host" if request.service is Service.FABRIC else "power_bi_host"
+        host = urlsplit(self.root(request)).netloc
+        return failure_of(error, host, proxied=bool(self._settings.proxies), field=name)
+
+    def root(self, request: Request) -> str:
+        """Return the root of the service that a request is for."""
+        return self._settings.host if request.service is Service.FABRIC else self._settings.power_bi_host
+
+
+def seconds_of(pause: Sleep) -> float:
+    """Return how long to wait: the pause, and up to its jitter's share more."""
+    return pause.seconds * (1 + random.uniform(0, pause.jitter))  # noqa: S311 - it only spreads callers

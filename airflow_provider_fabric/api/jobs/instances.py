@@ -1,0 +1,217 @@
+"""Job instances: one generator function per conversation.
+
+https://learn.microsoft.com/rest/api/fabric/core/job-scheduler. There is no idempotency key: see :mod:`.submit` for how
+a run is started once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_fabric.api.http.flow import Flow, Request, Response, quote_segment
+from airflow_provider_fabric.api.http.pages import MAX_PAGES, list_all, list_page
+from airflow_provider_fabric.api.http.retry import PATIENT, Replay, RetryBudget, require_status, send
+from airflow_provider_fabric.api.items.items import item_path, workspace_path
+from airflow_provider_fabric.api.models import JobInstance, Submission, is_guid
+from airflow_provider_fabric.exceptions import (
+    FabricAmbiguousError,
+    FabricApiError,
+    FabricBadRequestError,
+    FabricProtocolError,
+)
+
+
+def instances_path(workspace_id: str, item_id: str, item_type: str | None = None, typed: bool = False) -> str:
+    """Return the path of an item's job instances.
+
+    :param typed: by way of the typed collection of ``item_type``, as Microsoft's article on copy jobs does.
+    """
+    return f"{item_path(workspace_id, item_id, item_type, typed)}/jobs/instances"
+
+
+def run_item_job(
+    workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None = None
+) -> Flow[Submission]:
+    """Start a job, once.
+
+    https://learn.microsoft.com/rest/api/fabric/core/job-scheduler/run-on-demand-item-job. Some clusters answer 400
+    ``InvalidJobType`` to this form and accept only the older ``?jobType=``; nothing was started then, so that form is
+    tried next.
+
+    :param workspace_id: GUID.
+    :param item_id: GUID.
+    :param job_type: kind of job, such as ``Execute``.
+    :param body: see :mod:`airflow_provider_fabric.api.jobs.payloads`.
+    :raises FabricAmbiguousError: no clear answer, or one without the id of the instance; it may be running.
+    """
+    action = f"start job {job_type!r} of item {item_id}"
+    path = f"{item_path(workspace_id, item_id)}/jobs/{quote_segment(job_type, 'job_type')}/instances"
+    path_form = Request("POST", path, action, json=body)
+    try:
+        answer = yield from send(path_form, replay=Replay.IF_UNSENT)
+    except FabricBadRequestError as error:
+        if error.status_code != 400 or error.error_code != "InvalidJobType":
+            raise
+        query_form = Request(
+            "POST", instances_path(workspace_id, item_id), action, params={"jobType": job_type}, json=body
+        )
+        answer = yield from send(query_form, replay=Replay.IF_UNSENT)
+    return _submission(answer, action)
+
+
+def _submission(answer: Response, action: str) -> Submission:
+    """Read the instance's id from ``x-ms-job-id``, or from the end of ``Location``."""
+    last = urlsplit(answer.headers.get("location", "")).path.rstrip("/").rsplit("/", 1)[-1]
+    for candidate in (answer.headers.get("x-ms-job-id"), last):
+        if is_guid(candidate):
+            return Submission(str(candidate).lower(), answer.retry_after)
+    raise FabricAmbiguousError(
+        f"Could not {action}: the service accepted it ({answer.status}) but did not name the job instance. It may be "
+        "running."
+    )
+
+
+def get_item_job_instance(
+    workspace_id: str,
+    item_id: str,
+    job_instance_id: str,
+    *,
+    budget: RetryBudget = PATIENT,
+    item_type: str | None = None,
+    typed: bool = False,
+) -> Flow[JobInstance]:
+    """Return one job instance.
+
+    https://learn.microsoft.com/rest/api/fabric/core/job-scheduler/get-item-job-instance
+
+    :param budget: how long the call is tried.
+    :param item_type: kind of item, for ``typed``.
+    :param typed: use the kind's own collection.
+    :raises FabricNotFoundError: no such instance; right after the submit it may not be visible yet.
+    """
+    instance = quote_segment(job_instance_id, "job_instance_id")
+    path = f"{instances_path(workspace_id, item_id, item_type, typed)}/{instance}"
+    request = Request("GET", path, f"read job instance {job_instance_id}")
+    answer = yield from send(request, replay=Replay.SAFE, budget=budget)
+    return JobInstance.from_wire(answer.json_object())
+
+
+def list_item_job_instances(
+    workspace_id: str,
+    item_id: str,
+    *,
+    budget: RetryBudget = PATIENT,
+    item_type: str | None = None,
+    typed: bool = False,
+) -> Flow[list[JobInstance]]:
+    """Return an item's job instances, all pages: every active one, and about the 100 most recently completed.
+
+    https://learn.microsoft.com/rest/api/fabric/core/job-scheduler/list-item-job-instances
+
+    :param budget: how long each page is tried.
+    :param item_type: kind of item, for ``typed``.
+    :param typed: use the kind's own collection.
+    """
+    path = instances_path(workspace_id, item_id, item_type, typed)
+    request = Request("GET", path, f"list job instances of {item_id}")
+    entries = yield from list_all(request, budget)
+    return [JobInstance.from_wire(entry) for entry in entries]
+
+
+def get_job_instances_by_id(
+    workspace_id: str, item_id: str, wanted: Collection[str], *, budget: RetryBudget = PATIENT
+) -> Flow[tuple[dict[str, JobInstance], list[dict[str, Any]], int]]:
+    """Look for some of an item's job instances in its list, and read no more pages than that takes.
+
+    :param wanted: ids, in lower case.
+    :returns: those found, by id; all others that came along, in the service's form; and how many pages that took.
+    """
+    request = Request("GET", instances_path(workspace_id, item_id), f"list job instances of {item_id}")
+    found: dict[str, JobInstance] = {}
+    others: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    pages = 0
+    while True:
+        entries, token, _ = yield from list_page(request, budget)
+        pages += 1
+        for entry in entries:
+            if str(entry.get("id")).lower() in wanted:
+                instance = JobInstance.from_wire(entry)
+                found[instance.id] = instance
+            else:
+                others.append(entry)
+        if token is None or token in seen or len(found) == len(wanted) or pages >= MAX_PAGES:
+            return found, others, pages
+        seen.add(token)
+        request = replace(request, params={**request.params, "continuationToken": token})
+
+
+def cancel_item_job_instance(
+    workspace_id: str,
+    item_id: str,
+    job_instance_id: str,
+    *,
+    budget: RetryBudget = PATIENT,
+    item_type: str | None = None,
+    typed: bool = False,
+) -> Flow[bool]:
+    """Ask the service to cancel a job instance; it does so later.
+
+    https://learn.microsoft.com/rest/api/fabric/core/job-scheduler/cancel-item-job-instance
+
+    :param budget: how long the call is tried.
+    :param item_type: kind of item, for ``typed``.
+    :param typed: use the kind's own collection.
+    :returns: ``False`` if the instance was over already (``JobAlreadyCompleted``).
+    """
+    instance = quote_segment(job_instance_id, "job_instance_id")
+    path = f"{instances_path(workspace_id, item_id, item_type, typed)}/{instance}/cancel"
+    request = Request("POST", path, f"cancel job instance {job_instance_id}")
+    try:
+        answer = yield from send(request, replay=Replay.SAFE, budget=budget)
+    except FabricApiError as error:
+        if error.error_code == "JobAlreadyCompleted":
+            return False
+        raise
+    require_status(answer, request.action, 200, 202)
+    return True
+
+
+def query_activity_runs(
+    workspace_id: str, job_instance_id: str, *, after: datetime, before: datetime, budget: RetryBudget = PATIENT
+) -> Flow[list[dict[str, Any]]]:
+    """Return what the activities of a pipeline run did, newest first.
+
+    https://learn.microsoft.com/fabric/data-factory/pipeline-rest-api-capabilities#query-activity-runs. The detail may
+    be gone about an hour after the run.
+
+    :param job_instance_id: GUID of the pipeline's job instance.
+    :param after: start of the time span, aware.
+    :param before: end of the time span, aware.
+    """
+    job_id = quote_segment(job_instance_id, "job_instance_id")
+    path = f"{workspace_path(workspace_id)}/datapipelines/pipelineruns/{job_id}/queryactivityruns"
+    body: dict[str, Any] = {
+        "filters": [],
+        "orderBy": [{"orderBy": "ActivityRunStart", "order": "DESC"}],
+        "lastUpdatedAfter": after.isoformat(),
+        "lastUpdatedBefore": before.isoformat(),
+    }
+    runs: list[dict[str, Any]] = []
+    seen: set[str] = set()
+    while True:
+        request = Request("POST", path, f"read the activity runs of {job_instance_id}", json=body)
+        content = (yield from send(request, replay=Replay.SAFE, budget=budget)).json()
+        page = content.get("value") if isinstance(content, dict) else content
+        if not isinstance(page, list):
+            raise FabricProtocolError(f"Could not {request.action}: the answer is no list.")
+        runs += [run for run in page if isinstance(run, dict)]
+        token = content.get("continuationToken") if isinstance(content, dict) else None
+        if not token or token in seen or len(seen) >= MAX_PAGES:
+            return runs
+        seen.add(token)
+        body = {**body, "continuationToken": token}

@@ -1,0 +1,212 @@
+"""Refreshes of semantic models: Power BI's own API, told in the words of job instances, so that one life fits both.
+
+https://learn.microsoft.com/rest/api/power-bi/datasets/refresh-dataset-in-group. Every refresh started here is an
+enhanced one (its request says ``type``), so that it can be looked at and cancelled by its id. A model has one refresh
+at a time; another request is refused with ``RefreshInProgressException``.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow_provider_fabric.api.http.flow import Flow, Request, Response, Service, Sleep, quote_segment
+from airflow_provider_fabric.api.http.headers import http_date
+from airflow_provider_fabric.api.http.retry import ONCE, PATIENT, Replay, RetryBudget, send
+from airflow_provider_fabric.api.jobs.job_types import REFRESH_SEMANTIC_MODEL
+from airflow_provider_fabric.api.jobs.polling import JobPoll
+from airflow_provider_fabric.api.jobs.submit import find_submitted, started_since
+from airflow_provider_fabric.api.models import ErrorDetail, JobInstance, JobRef, Submission, is_guid, parse_time
+from airflow_provider_fabric.api.status import JobStatus
+from airflow_provider_fabric.exceptions import (
+    FabricAmbiguousError,
+    FabricBadRequestError,
+    FabricError,
+    FabricNotFoundError,
+    FabricProtocolError,
+)
+
+_STATUSES: Mapping[str, JobStatus] = {
+    "completed": JobStatus.COMPLETED,
+    "failed": JobStatus.FAILED,
+    "disabled": JobStatus.FAILED,
+    "timedout": JobStatus.FAILED,
+    "cancelled": JobStatus.CANCELLED,
+    "unknown": JobStatus.IN_PROGRESS,
+    "inprogress": JobStatus.IN_PROGRESS,
+    "notstarted": JobStatus.NOT_STARTED,
+}
+
+Clock = Callable[[], float]
+
+
+def _path(workspace_id: str, model_id: str, refresh_id: str | None = None) -> str:
+    groups = f"/v1.0/myorg/groups/{quote_segment(workspace_id, 'workspace_id')}"
+    path = f"{groups}/datasets/{quote_segment(model_id, 'semantic_model')}/refreshes"
+    return path if refresh_id is None else f"{path}/{quote_segment(refresh_id, 'refresh_id')}"
+
+
+def _request(method: str, path: str, action: str, **more: Any) -> Request:
+    return Request(method, path, action, service=Service.POWER_BI, **more)
+
+
+def refresh_semantic_model(
+    workspace_id: str, model_id: str, body: Mapping[str, Any] | None = None, *, clock: Clock = time.time
+) -> Flow[Submission]:
+    """Start a refresh, once; if the answer was unclear, find what it started.
+
+    :param workspace_id: GUID.
+    :param model_id: GUID of the semantic model.
+    :param body: ``type`` (``Automatic`` if left out), ``objects``, ``commitMode`` and so on.
+    :param clock: epoch seconds.
+    :raises FabricJobMayBeRunning: the answer was unclear, and not exactly one new refresh was found.
+    """
+    before = clock()
+    action = f"refresh semantic model {model_id}"
+    request = _request("POST", _path(workspace_id, model_id), action, json={"type": "Automatic", **(body or {})})
+    try:
+        return _submission((yield from send(request, replay=Replay.IF_UNSENT)), action)
+    except FabricAmbiguousError as error:
+        unclear = error
+
+    def find() -> Flow[list[JobInstance]]:
+        return list_semantic_model_refreshes(workspace_id, model_id, since=before + unclear.waited, clock=clock)
+
+    return (yield from find_submitted(unclear, find, workspace_id, model_id))
+
+
+def _submission(answer: Response, action: str) -> Submission:
+    last = urlsplit(answer.headers.get("location", "")).path.rstrip("/").rsplit("/", 1)[-1]
+    for candidate in (last, answer.headers.get("requestid"), answer.headers.get("x-ms-request-id")):
+        if is_guid(candidate):
+            return Submission(str(candidate).lower(), answer.retry_after)
+    raise FabricAmbiguousError(
+        f"Could not {action}: the service accepted it ({answer.status}) but did not name the refresh. It may be "
+        "running."
+    )
+
+
+def list_semantic_model_refreshes(
+    workspace_id: str,
+    model_id: str,
+    *,
+    since: float | None = None,
+    budget: RetryBudget = PATIENT,
+    clock: Clock = time.time,
+) -> Flow[list[JobInstance]]:
+    """Return a model's latest refreshes, newest first; Power BI keeps about 60.
+
+    https://learn.microsoft.com/rest/api/power-bi/datasets/get-refresh-history-in-group
+
+    :param since: epoch seconds by our clock; only refreshes started at or after it.
+    :param budget: how long the call is tried.
+    :param clock: epoch seconds.
+    """
+    request = _request("GET", _path(workspace_id, model_id), f"list refreshes of semantic model {model_id}")
+    answer = yield from send(request, replay=Replay.SAFE, budget=budget)
+    entries = answer.json_object().get("value")
+    if not isinstance(entries, list):
+        raise FabricProtocolError(f"Could not {request.action}: the answer has no list 'value'.")
+    found = [_instance(e, str(e.get("requestId")), model_id) for e in entries if isinstance(e, dict)]
+    return found if since is None else started_since(found, since, http_date(answer.headers.get("date")), clock)
+
+
+def get_semantic_model_refresh(
+    workspace_id: str, model_id: str, refresh_id: str, *, budget: RetryBudget = PATIENT
+) -> Flow[JobInstance]:
+    """Return one refresh.
+
+    https://learn.microsoft.com/rest/api/power-bi/datasets/get-refresh-execution-details-in-group
+
+    One that a schedule or a person started has no details, and is looked for in the list.
+
+    :raises FabricNotFoundError: no such refresh.
+    """
+    request = _request("GET", _path(workspace_id, model_id, refresh_id), f"read refresh {refresh_id}")
+    try:
+        answer = yield from send(request, replay=Replay.SAFE, budget=budget)
+    except (FabricNotFoundError, FabricBadRequestError) as error:
+        listed = yield from list_semantic_model_refreshes(workspace_id, model_id, budget=budget)
+        found = [instance for instance in listed if instance.id == refresh_id.lower()]
+        if not found:
+            raise error
+        return found[0]
+    return _instance(answer.json_object(), refresh_id, model_id)
+
+
+def cancel_semantic_model_refresh(
+    workspace_id: str, model_id: str, refresh_id: str, *, budget: RetryBudget = PATIENT
+) -> Flow[bool]:
+    """Cancel a refresh.
+
+    https://learn.microsoft.com/rest/api/power-bi/datasets/cancel-refresh-in-group
+
+    :returns: ``False`` if it cannot be cancelled: it is over, or is no enhanced refresh.
+    """
+    request = _request("DELETE", _path(workspace_id, model_id, refresh_id), f"cancel refresh {refresh_id}")
+    try:
+        yield from send(request, replay=Replay.SAFE, budget=budget)
+    except FabricBadRequestError as error:
+        if error.status_code != 400:
+            raise
+        return False
+    return True
+
+
+def poll_semantic_model_refresh(poll: JobPoll, *, clock: Clock = time.time) -> Flow[JobInstance]:
+    """Poll one refresh until it is over, at the intervals its JobPoll sets; see :func:`.polling.poll_job_instance`."""
+    job: JobRef = poll.job
+    while True:
+        yield Sleep(max(0.0, poll.next_poll_at - clock()))
+        try:
+            instance = yield from get_semantic_model_refresh(
+                job.workspace_id, job.item_id, job.job_instance_id, budget=ONCE
+            )
+        except FabricError as error:
+            poll.record_failure(error, clock())
+            continue
+        ended = poll.record_poll(instance, clock())
+        if ended is not None:
+            return ended
+
+
+def _instance(content: Mapping[str, Any], refresh_id: str, model_id: str) -> JobInstance:
+    """Read a refresh, from the list or from its details, as a job instance."""
+    words = [str(content[key]) for key in ("extendedStatus", "status") if content.get(key)]
+    known = [_STATUSES[word.casefold()] for word in words if word.casefold() in _STATUSES]
+    if not words:
+        raise FabricProtocolError("The service's refresh has no 'status'.")
+    status = known[0] if known else JobStatus.from_wire(words[-1])
+    kind = str(content.get("refreshType") or "")
+    return JobInstance(
+        id=refresh_id.lower(),
+        item_id=model_id,
+        job_type=REFRESH_SEMANTIC_MODEL,
+        invoke_type="Scheduled" if kind == "Scheduled" else "Manual",
+        status=status,
+        status_text=words[0] if status is JobStatus.UNKNOWN else status.value,
+        start_time_utc=parse_time(content.get("startTime")),
+        end_time_utc=parse_time(content.get("endTime")),
+        failure_reason=_reason(content) if status is JobStatus.FAILED else None,
+    )
+
+
+def _reason(content: Mapping[str, Any]) -> ErrorDetail | None:
+    """Read why a refresh failed: the list has JSON as text, the details have messages."""
+    messages = [m for m in content.get("messages") or [] if isinstance(m, dict) and m.get("type") != "Warning"]
+    texts = [str(m["message"]) for m in messages if m.get("message")]
+    code = next((str(m["code"]) for m in messages if m.get("code")), None)
+    text = content.get("serviceExceptionJson") or (texts[0] if texts else None)
+    try:
+        said = json.loads(text) if text else None
+    except ValueError:
+        said = None
+    if isinstance(said, dict):
+        return ErrorDetail(
+            error_code=str(said.get("errorCode") or code or "") or None,
+            message=str(said.get("errorDescription") or said.get("message") or "") or None,
+        )
+    return ErrorDetail(error_code=code, message="; ".join(texts) or text) if text else None

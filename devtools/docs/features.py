@@ -1,0 +1,328 @@
+"""What this provider does beside its neighbours, as data: docs/comparison.md shows it, a test looks every test up.
+
+Read in the sources of ``apache-airflow-providers-microsoft-fabric`` 0.1.1 (Microsoft's), of the Data Factory operators
+in ``apache-airflow-providers-microsoft-azure`` 15.2.1, and of the job operators in
+``apache-airflow-providers-databricks`` 7.23.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+HEADINGS = (
+    "Feature",
+    "This provider",
+    "Microsoft's Fabric provider 0.1.1",
+    "Azure Data Factory operators",
+    "Databricks",
+)
+YES, NO = "yes", "no"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One row.
+
+    :param name: what a user gets.
+    :param ours: what this provider does.
+    :param fabric: what Microsoft's Fabric provider does.
+    :param adf: what the Azure Data Factory operators do.
+    :param databricks: what the Databricks operators do.
+    :param tests: ``path::function`` of the tests behind the second column.
+    """
+
+    name: str
+    ours: str
+    fabric: str
+    adf: str
+    databricks: str
+    tests: tuple[str, ...]
+
+
+_JOB = "tests/contract/test_job_execution.py::"
+_ITEMS = "tests/contract/operators/test_other_items.py::"
+_FAILURES = "tests/contract/operators/test_failures.py::"
+_SENSORS = "tests/contract/operators/test_sensors.py::"
+_SIGN_IN = "tests/contract/test_sign_in.py::"
+_LINEAGE = "tests/e2e/test_lineage.py::"
+_EVERY = "tests/unit/operators/test_every_operator.py::"
+
+FEATURES = (
+    Feature("Pipelines", YES, YES, "those of Data Factory", "n/a", (f"{_JOB}test_a_run_that_completes",)),
+    Feature(
+        "Dataflows Gen2: refresh and publish",
+        YES,
+        NO,
+        NO,
+        "n/a",
+        ("tests/e2e/test_example_dag.py::test_every_task_succeeds_at_its_first_try",),
+    ),
+    Feature(
+        "Copy jobs: run and reset",
+        YES,
+        "run only",
+        NO,
+        "n/a",
+        ("tests/contract/test_hook_operations.py::test_operation",),
+    ),
+    Feature(
+        "Notebooks, Spark jobs, dbt jobs, materialized lake views",
+        YES,
+        YES,
+        NO,
+        "their own",
+        (f"{_ITEMS}test_each_kind_of_job",),
+    ),
+    Feature("Lakehouse table maintenance", YES, NO, NO, "n/a", (f"{_ITEMS}test_each_kind_of_job",)),
+    Feature("Semantic model refresh", YES, YES, NO, "n/a", (f"{_ITEMS}test_a_refresh_that_completes",)),
+    Feature("User data functions", YES, YES, NO, "n/a", (f"{_ITEMS}test_a_function_returns_its_output",)),
+    Feature("Any other job of any item", YES, NO, NO, "n/a", (f"{_JOB}test_any_item_by_its_job_type",)),
+    Feature(
+        "Deploy item definitions (create, replace, leave unchanged)",
+        YES,
+        NO,
+        NO,
+        "Git folders and workflows",
+        ("tests/contract/test_hook_upsert.py::test_created_unchanged_updated",),
+    ),
+    Feature(
+        "Workspaces and items by name",
+        YES,
+        "ids only",
+        YES,
+        "jobs, by name",
+        ("tests/unit/api/test_names.py::test_the_one_of_that_name_is_found_on_any_page",),
+    ),
+    Feature(
+        "Parameter names checked before the run",
+        "on request",
+        NO,
+        NO,
+        NO,
+        ("tests/contract/operators/test_parameters.py::test_a_misspelt_parameter_starts_nothing",),
+    ),
+    Feature(
+        "The answer to a submit is lost: one run, found again",
+        YES,
+        "submits again",
+        "Azure SDK's retries",
+        "idempotency token, if the DAG sets one",
+        (f"{_JOB}test_an_unclear_answer_after_acceptance_starts_one_run",),
+    ),
+    Feature(
+        "A retry reconnects to the run of the try before, synchronous",
+        YES,
+        NO,
+        NO,
+        "Airflow ≥ 3.3",
+        (f"{_JOB}test_a_retry_reconnects_to_an_active_run",),
+    ),
+    Feature(
+        "The same, deferrable",
+        YES,
+        NO,
+        NO,
+        NO,
+        (f"{_JOB}test_a_retry_reconnects_to_an_active_run",),
+    ),
+    Feature(
+        "What to do when a run is active already",
+        "`if_running`",
+        NO,
+        NO,
+        "cancel previous runs",
+        (f"{_JOB}test_if_running", f"{_JOB}test_if_running_stops"),
+    ),
+    Feature(
+        "A killed worker task cancels its run",
+        YES,
+        NO,
+        YES,
+        YES,
+        (f"{_JOB}test_a_kill_cancels_the_run_once_and_ends_the_wait",),
+    ),
+    Feature(
+        "A killed deferred task cancels its run",
+        "Airflow ≥ 3.3",
+        NO,
+        NO,
+        "Airflow ≥ 3.3",
+        ("tests/e2e/test_chaos_subset.py::test_one_run_once",),
+    ),
+    Feature(
+        "A timeout cancels the run and names it",
+        YES,
+        NO,
+        NO,
+        NO,
+        (f"{_JOB}test_timeout_cancels_and_names_the_run",),
+    ),
+    Feature(
+        "Trouble while polling never cancels a healthy run",
+        YES,
+        YES,
+        "cancels it",
+        YES,
+        (f"{_JOB}test_trouble_while_waiting_does_not_end_the_wait",),
+    ),
+    Feature(
+        "An unknown status is a running one",
+        YES,
+        NO,
+        YES,
+        NO,
+        (f"{_JOB}test_an_unknown_status_is_still_running",),
+    ),
+    Feature(
+        "Deferred runs share one poller, one client, one token",
+        YES,
+        NO,
+        NO,
+        NO,
+        ("tests/unit/triggerer/test_shared.py::test_a_hundred_waits_look_the_connection_up_once_and_share_a_watcher",),
+    ),
+    Feature(
+        "Stays inside the service's quota",
+        YES,
+        NO,
+        NO,
+        NO,
+        ("tests/unit/triggerer/test_poller.py::test_a_thousand_runs_of_fifty_items_fit_the_quota",),
+    ),
+    Feature(
+        "Failed activities, error code, request id and remedy in the exception",
+        YES,
+        NO,
+        NO,
+        "run's error message",
+        (f"{_FAILURES}test_a_failed_pipeline_names_its_failed_activity",),
+    ),
+    Feature(
+        "Link to the run, also while deferred",
+        YES,
+        YES,
+        YES,
+        YES,
+        (f"{_EVERY}test_a_run_has_a_link", "tests/e2e/test_example_dag.py::test_the_result_and_the_link_are_in_xcom"),
+    ),
+    Feature(
+        "Sensor for a run that the DAG started",
+        "poke, reschedule, deferrable",
+        NO,
+        YES,
+        YES,
+        (f"{_SENSORS}test_an_instance_that_completes",),
+    ),
+    Feature(
+        "Sensor for a run that a schedule or a person started",
+        YES,
+        NO,
+        NO,
+        NO,
+        (f"{_SENSORS}test_a_run_that_the_schedule_starts_later",),
+    ),
+    Feature(
+        "Client secret and access token",
+        YES,
+        YES,
+        "secret",
+        YES,
+        (f"{_SIGN_IN}test_signed_in_the_api_answers",),
+    ),
+    Feature(
+        "Certificate, workload identity, refresh token",
+        YES,
+        NO,
+        "through azure-identity's default chain",
+        "federation",
+        (f"{_SIGN_IN}test_signed_in_the_api_answers", f"{_SIGN_IN}test_a_rotated_refresh_token_is_kept"),
+    ),
+    Feature("Managed identity", YES, NO, YES, YES, (f"{_SIGN_IN}test_signed_in_the_api_answers",)),
+    Feature(
+        "Sign-in never blocks the triggerer",
+        YES,
+        NO,
+        YES,
+        YES,
+        ("tests/unit/api/test_tokens.py::test_many_tasks_make_one_fetch_and_the_loop_runs_on",),
+    ),
+    Feature(
+        "Connection test that tells causes apart",
+        YES,
+        NO,
+        "yes or no",
+        "yes or no",
+        (f"{_SIGN_IN}test_what_stands_in_the_way_is_told_apart",),
+    ),
+    Feature(
+        "Declarative connection form (Airflow ≥ 3.2)",
+        YES,
+        NO,
+        YES,
+        NO,
+        ("tests/unit/test_connection_form.py::test_the_declarative_form_is_what_airflow_32_and_newer_accept",),
+    ),
+    Feature(
+        "Dynamic task mapping",
+        YES,
+        YES,
+        YES,
+        YES,
+        (f"{_EVERY}test_maps_dynamically_over_what_must_be_given",),
+    ),
+    Feature(
+        "A DAG that starts when a job has completed (assets)",
+        "Airflow ≥ 3.0",
+        NO,
+        NO,
+        NO,
+        ("tests/contract/operators/test_events.py::test_a_run_that_completes_is_told_once",),
+    ),
+    Feature(
+        "Retry policy: permanent errors fail at once",
+        "Airflow ≥ 3.3",
+        NO,
+        NO,
+        NO,
+        ("tests/unit/test_retry_policies.py::test_permanent_errors_fail_at_once",),
+    ),
+    Feature(
+        "OpenLineage inputs and outputs of jobs",
+        YES,
+        NO,
+        NO,
+        "of SQL and notebooks",
+        (f"{_LINEAGE}test_the_last_event_names_what_was_read_and_written",),
+    ),
+    Feature(
+        "Emulator, and pytest fixtures for your own DAGs",
+        YES,
+        NO,
+        NO,
+        NO,
+        ("tests/docs/test_testing_page.py::test_the_example_test_passes",),
+    ),
+    Feature(
+        "Runs on Airflow 2.10.5 and on every 3.x",
+        YES,
+        "no import on a bare 3.3",
+        "Airflow ≥ 2.11",
+        "Airflow ≥ 2.11",
+        ("tests/e2e/test_wheel.py::test_every_module_imports_without_warnings",),
+    ),
+)
+
+
+def table() -> str:
+    """Return the features as a Markdown table."""
+    return "\n".join(_rows()) + "\n"
+
+
+def _rows() -> Iterator[str]:
+    yield f"| {' | '.join(HEADINGS)} | Tests of ours |"
+    yield f"|{' --- |' * (len(HEADINGS) + 1)}"
+    for feature in FEATURES:
+        tests = "<br>".join(f"`{test.removeprefix('tests/')}`" for test in feature.tests)
+        cells = (feature.name, feature.ours, feature.fabric, feature.adf, feature.databricks, tests)
+        yield f"| {' | '.join(cells)} |"

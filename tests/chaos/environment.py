@@ -1,0 +1,84 @@
+"""A real Airflow on PostgreSQL, with two triggerers and clock zones apart, in which cells are played."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_fabric.emulator import FabricEmulator
+from devtools.airflow.servers import Postgres, Redis, postgres_folder, redis_program
+from devtools.airflow.stack import AirflowStack
+from tests.chaos import report
+from tests.chaos.cases import Cell
+from tests.chaos.component_failures import CLOCK_ZONES, SERVICE_AHEAD, SETTINGS, Disturbance
+from tests.chaos.runner import Scene, Stage
+
+EMULATOR = {"job_seconds": 5, "retry_after_seconds": 6, "cancel_seconds": 2}
+
+
+@contextmanager
+def played(
+    cells: Sequence[Cell],
+    waves: Mapping[str, Disturbance | None],
+    folder: Path,
+    *,
+    celery_workers: int = 0,
+    docs: bool = True,
+) -> Iterator[dict[str, Scene]]:
+    """Play cells, wave by wave, print the table, and hand out the scenes while Airflow still runs.
+
+    :param celery_workers: how many; none means the ``LocalExecutor``.
+    :param docs: write the table into the documentation, too.
+    """
+    executor = "CeleryExecutor" if celery_workers else "LocalExecutor"
+    with ExitStack() as servers:
+        installed = postgres_folder()
+        if installed is None:
+            pytest.skip("PostgreSQL is not installed (Debian, Ubuntu: apt-get install postgresql)")
+        database = servers.enter_context(Postgres(installed))
+        environment = SETTINGS | (_celery(servers, database) if celery_workers else {})
+        emulator = servers.enter_context(FabricEmulator(clock=lambda: time.time() + SERVICE_AHEAD, **EMULATOR))
+        emulator.control.configure(quotas={"job_scheduler": None, "platform": None})
+        stage = Stage(cells, emulator, folder)
+        servers.callback(stage.close)
+        shared = emulator.connection
+        shared["extra"]["job_calls_per_minute"] = 6000
+        airflow = AirflowStack(
+            dags=folder,
+            connections={"fabric_default": shared, **stage.connections},
+            env=environment,
+            executor=executor,
+            database=database.url,
+            triggerers=2,
+            celery_workers=celery_workers,
+        )
+        for component, zone in CLOCK_ZONES.items():
+            airflow.component(component).env["TZ"] = zone
+        started = time.monotonic()
+        stage.airflow = servers.enter_context(airflow)
+        for wave, disturb in waves.items():
+            if scenes := [scene for scene in stage.scenes if scene.cell.wave == wave]:
+                stage.play(scenes, disturb)
+        title = f"Airflow {airflow.dialect.version}" + (f", {executor}" if celery_workers else "")
+        verdicts = [scene.verdict() for scene in stage.scenes]
+        table = report.matrix(title, verdicts, time.monotonic() - started, executor)
+        print(f"\n{table}")
+        if docs:
+            report.write(title.replace("Airflow", "matrix"), table)
+        yield {scene.cell.id: scene for scene in stage.scenes}
+
+
+def _celery(servers: ExitStack, database: Postgres) -> dict[str, str]:
+    """Start Celery's broker and return Airflow's settings for it."""
+    program = redis_program()
+    if program is None:
+        pytest.skip("Redis is not installed (Debian, Ubuntu: apt-get install redis-server)")
+    broker = servers.enter_context(Redis(program))
+    return {
+        "AIRFLOW__CELERY__BROKER_URL": broker.url,
+        "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{database.url}",
+    }

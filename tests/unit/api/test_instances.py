@@ -1,0 +1,268 @@
+"""Job instances: started once, read, listed, cancelled, explained."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+
+from airflow_provider_fabric.api.http.flow import Response
+from airflow_provider_fabric.api.http.retry import ONCE
+from airflow_provider_fabric.api.jobs.instances import (
+    cancel_item_job_instance,
+    get_item_job_instance,
+    get_job_instances_by_id,
+    list_item_job_instances,
+    query_activity_runs,
+    run_item_job,
+)
+from airflow_provider_fabric.api.models import Submission
+from airflow_provider_fabric.api.status import JobStatus
+from airflow_provider_fabric.exceptions import (
+    FabricAmbiguousError,
+    FabricApiError,
+    FabricBadRequestError,
+    FabricInputError,
+    FabricNotFoundError,
+    FabricPermissionError,
+    FabricProtocolError,
+    FabricThrottledError,
+)
+from tests.flow_driver import (
+    HTML,
+    ITEM,
+    JOB,
+    LOST,
+    OTHER_JOB,
+    TRUNCATED,
+    UNSENT,
+    WORKSPACE,
+    Answer,
+    drive,
+    instance,
+    ok,
+    page,
+    refusal,
+)
+
+JOBS = f"/v1/workspaces/{WORKSPACE}/items/{ITEM}/jobs"
+PATH_FORM, QUERY_FORM = f"POST {JOBS}/Execute/instances", f"POST {JOBS}/instances"
+LOCATION = f"https://api.fabric.microsoft.com{JOBS}/instances/{JOB}"
+ACCEPTED = ok(status=202, location=LOCATION, retry_after="60")
+BODY = {"executionData": {"parameters": {"day": 1}}}
+WRONG_FORM = refusal(400, "InvalidJobType")
+
+
+def test_a_run_is_started_and_its_id_taken_from_the_location() -> None:
+    talk = drive(run_item_job(WORKSPACE, ITEM, "Execute", BODY), [ACCEPTED])
+    assert talk.result() == Submission(JOB, 60.0)
+    assert talk.paths == [PATH_FORM]
+    assert talk.requests[0].json == BODY
+
+
+@pytest.mark.parametrize(
+    ("headers", "job"),
+    [
+        ({"x_ms_job_id": OTHER_JOB, "location": LOCATION}, OTHER_JOB),
+        ({"x_ms_job_id": OTHER_JOB}, OTHER_JOB),
+        ({"x_ms_job_id": "not a guid", "location": LOCATION}, JOB),
+        ({"location": LOCATION.replace(JOB, JOB.upper())}, JOB),
+        ({"location": LOCATION + "/?a=b#c"}, JOB),
+        ({"location": f"{JOBS}/instances/{JOB}"}, JOB),
+        ({"location": f"https://evil.example{JOBS}/instances/{JOB}"}, JOB),
+    ],
+)
+def test_where_the_id_comes_from(headers: dict[str, str], job: str) -> None:
+    talk = drive(run_item_job(WORKSPACE, ITEM, "Execute"), [ok(status=202, **headers)])
+    assert talk.result().job_instance_id == job
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ok(status=202),
+        ok(status=202, location=f"{LOCATION}/cancel"),
+        ok(status=202, location="https://api.fabric.microsoft.com/"),
+        ok({"id": "text"}, status=202),
+        HTML,
+    ],
+)
+def test_accepted_without_an_id_says_that_it_may_be_running(answer: Response) -> None:
+    talk = drive(run_item_job(WORKSPACE, ITEM, "Execute"), [answer])
+    with pytest.raises(FabricAmbiguousError, match="It may be running"):
+        talk.result()
+    assert talk.posts == 1
+
+
+def test_the_older_form_is_tried_once_where_the_newer_is_not_known() -> None:
+    talk = drive(run_item_job(WORKSPACE, ITEM, "Execute", BODY), [WRONG_FORM, ACCEPTED])
+    assert talk.result().job_instance_id == JOB
+    assert talk.paths == [PATH_FORM, QUERY_FORM]
+    assert talk.requests[1].params == {"jobType": "Execute"}
+    assert talk.requests[1].json == BODY
+
+
+def test_an_invalid_job_type_in_both_forms_is_an_error() -> None:
+    talk = drive(run_item_job(WORKSPACE, ITEM, "Execute"), [WRONG_FORM, WRONG_FORM])
+    assert isinstance(talk.error, FabricBadRequestError)
+    assert talk.error.error_code == "InvalidJobType"
+
+
+@pytest.mark.parametrize("unclear", [refusal(503), LOST, ok(status=202)])
+@pytest.mark.parametrize("before", [[], [WRONG_FORM]])
+def test_nothing_is_sent_after_an_unclear_answer_in_either_form(unclear: Answer, before: list[Answer]) -> None:
+    talk = drive(run_item_job(WORKSPACE, ITEM, "Execute"), [*before, unclear])
+    assert isinstance(talk.error, FabricAmbiguousError)
+    assert talk.posts == len(before) + 1
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        refusal(404, "InvalidJobType"),
+        refusal(422, "InvalidJobType"),
+        refusal(400, "InvalidInput"),
+        refusal(400),
+        refusal(403, "InsufficientPrivileges"),
+        refusal(409, "InvalidJobType"),
+    ],
+)
+def test_no_other_refusal_leads_to_a_second_submit(refused: Answer) -> None:
+    talk = drive(run_item_job(WORKSPACE, ITEM, "Execute"), [refused])
+    assert isinstance(talk.error, FabricApiError)
+    assert talk.paths == [PATH_FORM]
+
+
+def test_a_job_type_is_quoted_in_the_path_and_not_in_the_query() -> None:
+    talk = drive(run_item_job(WORKSPACE, ITEM, "a/b c"), [WRONG_FORM, ACCEPTED])
+    assert talk.requests[0].path == f"{JOBS}/a%2Fb%20c/instances"
+    assert talk.requests[1].params == {"jobType": "a/b c"}
+    assert isinstance(drive(run_item_job(WORKSPACE, ITEM, "")).error, FabricInputError)
+
+
+def test_one_instance() -> None:
+    talk = drive(get_item_job_instance(WORKSPACE, ITEM, JOB), [ok(instance("Completed"))])
+    assert talk.result().status is JobStatus.COMPLETED
+    assert talk.paths == [f"GET {JOBS}/instances/{JOB}"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HTML,
+        TRUNCATED,
+        ok(),
+        ok([]),
+        ok({"errorCode": "x", "message": "y"}),
+        ok(instance(status="")),
+        ok(instance(job="")),
+    ],
+)
+def test_what_is_no_instance_is_refused(answer: Response) -> None:
+    assert isinstance(drive(get_item_job_instance(WORKSPACE, ITEM, JOB), [answer]).error, FabricProtocolError)
+
+
+def test_a_429_is_never_read_as_an_instance() -> None:
+    body = instance("Completed")
+    talk = drive(get_item_job_instance(WORKSPACE, ITEM, JOB, budget=ONCE), [refusal(429, "RequestBlocked", body)])
+    assert isinstance(talk.error, FabricThrottledError)
+
+
+def test_an_instance_that_is_not_there() -> None:
+    talk = drive(get_item_job_instance(WORKSPACE, ITEM, JOB), [refusal(404, "EntityNotFound")])
+    assert isinstance(talk.error, FabricNotFoundError)
+
+
+def test_all_instances_of_all_pages() -> None:
+    talk = drive(
+        list_item_job_instances(WORKSPACE, ITEM), [page(instance(), token="t"), page(instance("Failed", OTHER_JOB))]
+    )
+    assert [i.id for i in talk.result()] == [JOB, OTHER_JOB]
+    assert talk.paths == [f"GET {JOBS}/instances"] * 2
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "others", "pages"),
+    [({JOB}, [JOB], [], 1), ({OTHER_JOB}, [OTHER_JOB], [JOB], 2), ({JOB, OTHER_JOB}, [JOB, OTHER_JOB], [], 2)],
+)
+def test_no_more_pages_are_read_than_it_takes(
+    wanted: set[str], found: list[str], others: list[str], pages: int
+) -> None:
+    answers = [page(instance(), token="t1"), page(instance(job=OTHER_JOB), token="t2")]
+    talk = drive(get_job_instances_by_id(WORKSPACE, ITEM, wanted), answers[:pages])
+    assert list(talk.result()[0]) == found
+    assert [entry["id"] for entry in talk.result()[1]] == others
+    assert talk.result()[2] == pages
+
+
+def test_looking_for_what_is_not_listed_ends() -> None:
+    talk = drive(get_job_instances_by_id(WORKSPACE, ITEM, {"x"}), [page(instance())])
+    assert talk.result()[0] == {}
+    circle = itertools.cycle("ab")
+    talk = drive(get_job_instances_by_id(WORKSPACE, ITEM, {"x"}), lambda _: page(instance(), token=next(circle)))
+    assert talk.result()[2] == 3
+
+
+@pytest.mark.parametrize("status", [200, 202])
+def test_a_cancel_is_asked_for(status: int) -> None:
+    talk = drive(cancel_item_job_instance(WORKSPACE, ITEM, JOB), [ok(status=status)])
+    assert talk.result() is True
+    assert talk.paths == [f"POST {JOBS}/instances/{JOB}/cancel"]
+
+
+@pytest.mark.parametrize("status", [400, 409])
+def test_a_cancel_that_comes_too_late_is_fine(status: int) -> None:
+    talk = drive(cancel_item_job_instance(WORKSPACE, ITEM, JOB), [refusal(status, "JobAlreadyCompleted")])
+    assert talk.result() is False
+
+
+@pytest.mark.parametrize("trouble", [refusal(503), LOST, UNSENT, refusal(429)])
+def test_a_cancel_may_be_repeated(trouble: Answer) -> None:
+    assert drive(cancel_item_job_instance(WORKSPACE, ITEM, JOB), [trouble, ok(status=202)]).result() is True
+
+
+def test_a_cancel_that_is_refused_or_answered_oddly_is_an_error() -> None:
+    refused = drive(cancel_item_job_instance(WORKSPACE, ITEM, JOB), [refusal(403, "InsufficientPrivileges")])
+    assert isinstance(refused.error, FabricPermissionError)
+    assert isinstance(
+        drive(cancel_item_job_instance(WORKSPACE, ITEM, JOB), [ok(status=204)]).error, FabricProtocolError
+    )
+
+
+AFTER, BEFORE = datetime(2024, 6, 22, 6, tzinfo=timezone.utc), datetime(2024, 6, 22, 8, tzinfo=timezone.utc)
+
+
+def activity_runs(answers: Any) -> Any:
+    return drive(query_activity_runs(WORKSPACE, JOB, after=AFTER, before=BEFORE), answers)
+
+
+@pytest.mark.parametrize("answer", [ok([{"n": 1}, "no run"]), ok({"value": [{"n": 1}, "no run"]})])
+def test_activity_runs_in_either_shape(answer: Response) -> None:
+    talk = activity_runs([answer])
+    assert talk.result() == [{"n": 1}]
+    assert talk.paths == [f"POST /v1/workspaces/{WORKSPACE}/datapipelines/pipelineruns/{JOB}/queryactivityruns"]
+    assert talk.requests[0].json == {
+        "filters": [],
+        "orderBy": [{"orderBy": "ActivityRunStart", "order": "DESC"}],
+        "lastUpdatedAfter": "2024-06-22T06:00:00+00:00",
+        "lastUpdatedBefore": "2024-06-22T08:00:00+00:00",
+    }
+
+
+def test_activity_runs_of_all_pages() -> None:
+    talk = activity_runs([page({"n": 1}, token="t1"), page({"n": 2}, token="t2"), page({"n": 3})])
+    assert talk.result() == [{"n": 1}, {"n": 2}, {"n": 3}]
+    assert [r.json.get("continuationToken") for r in talk.requests] == [None, "t1", "t2"]
+
+
+def test_activity_runs_that_go_round_in_a_circle_end_with_what_there_is() -> None:
+    circle = itertools.cycle("ab")
+    talk = activity_runs(lambda _: page({"n": 1}, token=next(circle)))
+    assert len(talk.result()) == 3
+
+
+@pytest.mark.parametrize("answer", [HTML, ok({}), ok({"value": {}}), ok("text"), ok()])
+def test_activity_runs_that_are_none(answer: Response) -> None:
+    assert isinstance(activity_runs([answer]).error, FabricProtocolError)

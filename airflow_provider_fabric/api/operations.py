@@ -8,12 +8,11 @@ not there is ``OperationHasNoResult``. The id is all that is taken from ``Locati
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_fabric.api.http.flow import Flow, Request, Response, Sleep, quote_segment
+from airflow_provider_fabric.api.http.flow import Clock, Flow, Request, Response, Sleep, quote_segment
 from airflow_provider_fabric.api.http.retry import Replay, send
 from airflow_provider_fabric.api.models import ErrorDetail, Operation, is_guid
 from airflow_provider_fabric.api.status import OperationStatus
@@ -23,8 +22,6 @@ from airflow_provider_fabric.remedies import remedy_for
 DEFAULT_TIMEOUT = 3600.0
 DEFAULT_PAUSE = 5.0
 MIN_PAUSE = 1.0
-
-Clock = Callable[[], float]
 
 
 def get_operation_state(operation_id: str) -> Flow[Operation]:

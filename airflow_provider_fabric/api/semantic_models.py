@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_fabric.api.http.flow import Flow, Request, Response, Service, Sleep, quote_segment
+from airflow_provider_fabric.api.http.flow import Clock, Flow, Request, Response, Service, Sleep, quote_segment
 from airflow_provider_fabric.api.http.headers import http_date
 from airflow_provider_fabric.api.http.retry import ONCE, PATIENT, Replay, RetryBudget, send
 from airflow_provider_fabric.api.jobs.job_types import REFRESH_SEMANTIC_MODEL
+from airflow_provider_fabric.api.jobs.listing import started_since
 from airflow_provider_fabric.api.jobs.polling import JobPoll
-from airflow_provider_fabric.api.jobs.submit import find_submitted, started_since
+from airflow_provider_fabric.api.jobs.submit import find_submitted
 from airflow_provider_fabric.api.models import ErrorDetail, JobInstance, JobRef, Submission, is_guid, parse_time
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import (
@@ -39,8 +40,6 @@ _STATUSES: Mapping[str, JobStatus] = {
     "inprogress": JobStatus.IN_PROGRESS,
     "notstarted": JobStatus.NOT_STARTED,
 }
-
-Clock = Callable[[], float]
 
 
 def _path(workspace_id: str, model_id: str, refresh_id: str | None = None) -> str:
@@ -111,7 +110,10 @@ def list_semantic_model_refreshes(
     if not isinstance(entries, list):
         raise FabricProtocolError(f"Could not {request.action}: the answer has no list 'value'.")
     found = [_instance(e, str(e.get("requestId")), model_id) for e in entries if isinstance(e, dict)]
-    return found if since is None else started_since(found, since, http_date(answer.headers.get("date")), clock)
+    if since is None:
+        return found
+    service_now = http_date(answer.headers.get("date"))
+    return started_since(found, since + (0.0 if service_now is None else service_now - clock()))
 
 
 def get_semantic_model_refresh(

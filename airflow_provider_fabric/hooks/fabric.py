@@ -14,7 +14,7 @@ from airflow_provider_fabric.api.connection.settings import FabricSettings
 from airflow_provider_fabric.api.http.flow import Flow
 from airflow_provider_fabric.api.http.transport import HttpxDriver, RequestsDriver
 from airflow_provider_fabric.api.items import items, names, upsert
-from airflow_provider_fabric.api.jobs import instances, item_polling, parameters, polling, schedules, submit
+from airflow_provider_fabric.api.jobs import instances, listing, parameters, polling, schedules, submit
 from airflow_provider_fabric.compat import (
     BaseHook,
     get_connection_async,
@@ -31,24 +31,20 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _sync(flow: Callable[P, Flow[T]]) -> Callable[Concatenate[FabricHook, P], T]:
-    """Make a method of a flow: it blocks, as workers do."""
+def both(
+    flow: Callable[P, Flow[T]],
+) -> tuple[Callable[Concatenate[FabricHook, P], T], Callable[Concatenate[FabricHook, P], Awaitable[T]]]:
+    """Make two methods of a flow: one blocks, as workers do, and one is awaited, as triggers do."""
 
     @functools.wraps(flow)
     def method(self: FabricHook, *args: P.args, **kwargs: P.kwargs) -> T:
         return self.run(flow(*args, **kwargs))
 
-    return method  # type: ignore[return-value]  # functools.wraps keeps the flow's own type
-
-
-def _async(flow: Callable[P, Flow[T]]) -> Callable[Concatenate[FabricHook, P], Awaitable[T]]:
-    """Make a method of the same flow: it is awaited, as triggers do."""
-
     @functools.wraps(flow)
-    async def method(self: FabricHook, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def amethod(self: FabricHook, *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.arun(flow(*args, **kwargs))
 
-    return method  # type: ignore[return-value]
+    return method, amethod  # type: ignore[return-value]  # functools.wraps keeps the flow's own type
 
 
 class FabricHook(BaseHook):
@@ -76,122 +72,47 @@ class FabricHook(BaseHook):
 
     # The methods: one line each, the flow tells the rest.
 
-    run_item_job, arun_item_job = _sync(submit.submit_once), _async(submit.submit_once)
-    get_item_job_instance, aget_item_job_instance = (
-        _sync(instances.get_item_job_instance),
-        _async(instances.get_item_job_instance),
-    )
-    list_item_job_instances, alist_item_job_instances = (
-        _sync(instances.list_item_job_instances),
-        _async(instances.list_item_job_instances),
-    )
-    find_item_job_instances, afind_item_job_instances = (
-        _sync(submit.list_job_instances_by_type),
-        _async(submit.list_job_instances_by_type),
-    )
-    poll_item_once, apoll_item_once = _sync(item_polling.poll_item_once), _async(item_polling.poll_item_once)
-    poll_item, apoll_item = _sync(item_polling.poll_item), _async(item_polling.poll_item)
-    cancel_item_job_instance, acancel_item_job_instance = (
-        _sync(instances.cancel_item_job_instance),
-        _async(instances.cancel_item_job_instance),
-    )
-    wait_for_job_instance, await_for_job_instance = (
-        _sync(polling.wait_for_job_instance),
-        _async(polling.wait_for_job_instance),
-    )
-    poll_job_instance, apoll_job_instance = (
-        _sync(polling.poll_job_instance),
-        _async(polling.poll_job_instance),
-    )
-    query_activity_runs, aquery_activity_runs = (
-        _sync(instances.query_activity_runs),
-        _async(instances.query_activity_runs),
-    )
+    run_item_job, arun_item_job = both(submit.submit_once)
+    get_item_job_instance, aget_item_job_instance = both(instances.get_item_job_instance)
+    list_item_job_instances, alist_item_job_instances = both(listing.list_item_job_instances)
+    cancel_item_job_instance, acancel_item_job_instance = both(instances.cancel_item_job_instance)
+    wait_for_job_instance, await_for_job_instance = both(polling.wait_for_job_instance)
+    poll_job_instance, apoll_job_instance = both(polling.poll_job_instance)
+    query_activity_runs, aquery_activity_runs = both(instances.query_activity_runs)
 
-    list_workspaces, alist_workspaces = _sync(items.list_workspaces), _async(items.list_workspaces)
-    list_items, alist_items = _sync(items.list_items), _async(items.list_items)
-    create_item, acreate_item = _sync(items.create_item), _async(items.create_item)
-    get_item, aget_item = _sync(items.get_item), _async(items.get_item)
-    update_item, aupdate_item = _sync(items.update_item), _async(items.update_item)
-    delete_item, adelete_item = _sync(items.delete_item), _async(items.delete_item)
-    get_item_definition, aget_item_definition = _sync(items.get_item_definition), _async(items.get_item_definition)
-    update_item_definition, aupdate_item_definition = (
-        _sync(items.update_item_definition),
-        _async(items.update_item_definition),
-    )
-    upsert_item_definition, aupsert_item_definition = (
-        _sync(upsert.upsert_item_definition),
-        _async(upsert.upsert_item_definition),
-    )
-    reset_copy_job, areset_copy_job = _sync(copy_jobs.reset_copy_job), _async(copy_jobs.reset_copy_job)
+    list_workspaces, alist_workspaces = both(items.list_workspaces)
+    list_items, alist_items = both(items.list_items)
+    create_item, acreate_item = both(items.create_item)
+    get_item, aget_item = both(items.get_item)
+    update_item, aupdate_item = both(items.update_item)
+    delete_item, adelete_item = both(items.delete_item)
+    get_item_definition, aget_item_definition = both(items.get_item_definition)
+    update_item_definition, aupdate_item_definition = both(items.update_item_definition)
+    upsert_item_definition, aupsert_item_definition = both(upsert.upsert_item_definition)
+    reset_copy_job, areset_copy_job = both(copy_jobs.reset_copy_job)
 
-    list_dataflow_parameters, alist_dataflow_parameters = (
-        _sync(parameters.list_dataflow_parameters),
-        _async(parameters.list_dataflow_parameters),
-    )
-    list_pipeline_parameters, alist_pipeline_parameters = (
-        _sync(parameters.list_pipeline_parameters),
-        _async(parameters.list_pipeline_parameters),
-    )
+    list_dataflow_parameters, alist_dataflow_parameters = both(parameters.list_dataflow_parameters)
+    list_pipeline_parameters, alist_pipeline_parameters = both(parameters.list_pipeline_parameters)
 
-    refresh_semantic_model, arefresh_semantic_model = (
-        _sync(semantic_models.refresh_semantic_model),
-        _async(semantic_models.refresh_semantic_model),
-    )
-    list_semantic_model_refreshes, alist_semantic_model_refreshes = (
-        _sync(semantic_models.list_semantic_model_refreshes),
-        _async(semantic_models.list_semantic_model_refreshes),
-    )
-    get_semantic_model_refresh, aget_semantic_model_refresh = (
-        _sync(semantic_models.get_semantic_model_refresh),
-        _async(semantic_models.get_semantic_model_refresh),
-    )
-    cancel_semantic_model_refresh, acancel_semantic_model_refresh = (
-        _sync(semantic_models.cancel_semantic_model_refresh),
-        _async(semantic_models.cancel_semantic_model_refresh),
-    )
-    poll_semantic_model_refresh, apoll_semantic_model_refresh = (
-        _sync(semantic_models.poll_semantic_model_refresh),
-        _async(semantic_models.poll_semantic_model_refresh),
-    )
-    invoke_user_data_function, ainvoke_user_data_function = (
-        _sync(user_data_functions.invoke_user_data_function),
-        _async(user_data_functions.invoke_user_data_function),
-    )
+    refresh_semantic_model, arefresh_semantic_model = both(semantic_models.refresh_semantic_model)
+    list_semantic_model_refreshes, alist_semantic_model_refreshes = both(semantic_models.list_semantic_model_refreshes)
+    get_semantic_model_refresh, aget_semantic_model_refresh = both(semantic_models.get_semantic_model_refresh)
+    cancel_semantic_model_refresh, acancel_semantic_model_refresh = both(semantic_models.cancel_semantic_model_refresh)
+    poll_semantic_model_refresh, apoll_semantic_model_refresh = both(semantic_models.poll_semantic_model_refresh)
+    invoke_user_data_function, ainvoke_user_data_function = both(user_data_functions.invoke_user_data_function)
 
-    list_item_schedules, alist_item_schedules = (
-        _sync(schedules.list_item_schedules),
-        _async(schedules.list_item_schedules),
-    )
-    create_item_schedule, acreate_item_schedule = (
-        _sync(schedules.create_item_schedule),
-        _async(schedules.create_item_schedule),
-    )
-    get_item_schedule, aget_item_schedule = _sync(schedules.get_item_schedule), _async(schedules.get_item_schedule)
-    update_item_schedule, aupdate_item_schedule = (
-        _sync(schedules.update_item_schedule),
-        _async(schedules.update_item_schedule),
-    )
-    delete_item_schedule, adelete_item_schedule = (
-        _sync(schedules.delete_item_schedule),
-        _async(schedules.delete_item_schedule),
-    )
+    list_item_schedules, alist_item_schedules = both(schedules.list_item_schedules)
+    create_item_schedule, acreate_item_schedule = both(schedules.create_item_schedule)
+    get_item_schedule, aget_item_schedule = both(schedules.get_item_schedule)
+    update_item_schedule, aupdate_item_schedule = both(schedules.update_item_schedule)
+    delete_item_schedule, adelete_item_schedule = both(schedules.delete_item_schedule)
 
-    get_operation_state, aget_operation_state = (
-        _sync(operations.get_operation_state),
-        _async(operations.get_operation_state),
-    )
-    get_operation_result, aget_operation_result = (
-        _sync(operations.get_operation_result),
-        _async(operations.get_operation_result),
-    )
-    wait_for_operation, await_for_operation = (
-        _sync(operations.wait_for_operation),
-        _async(operations.wait_for_operation),
-    )
+    get_operation_state, aget_operation_state = both(operations.get_operation_state)
+    get_operation_result, aget_operation_result = both(operations.get_operation_result)
+    wait_for_operation, await_for_operation = both(operations.wait_for_operation)
 
-    resolve_workspace, aresolve_workspace = _sync(names.resolve_workspace), _async(names.resolve_workspace)
-    resolve_item, aresolve_item = _sync(names.resolve_item), _async(names.resolve_item)
+    resolve_workspace, aresolve_workspace = both(names.resolve_workspace)
+    resolve_item, aresolve_item = both(names.resolve_item)
 
     # The connection, and what is made of it.
 

@@ -18,8 +18,8 @@ class JobBackend(Protocol):
     ) -> Submission:
         """Start a run, once."""
 
-    def find_item_job_instances(
-        self, workspace_id: str, item_id: str, job_type: str, *, since: float | None = None
+    def list_item_job_instances(
+        self, workspace_id: str, item_id: str, *, job_type: str | None = None, since: float | None = None
     ) -> list[JobInstance]:
         """Return the item's runs, newest first."""
 

@@ -25,8 +25,8 @@ class SemanticModelBackend:
         """Start a refresh, once."""
         return self._hook.refresh_semantic_model(workspace_id, item_id, body)
 
-    def find_item_job_instances(
-        self, workspace_id: str, item_id: str, job_type: str, *, since: float | None = None
+    def list_item_job_instances(
+        self, workspace_id: str, item_id: str, *, job_type: str | None = None, since: float | None = None
     ) -> list[JobInstance]:
         """Return the model's latest refreshes, newest first."""
         return self._hook.list_semantic_model_refreshes(workspace_id, item_id, since=since)

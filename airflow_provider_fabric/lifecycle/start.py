@@ -84,7 +84,7 @@ class RunRequest:
 
 def other_active_run(run: FabricRun, hook: JobBackend, url: Callable[[JobRef], str]) -> FabricRun | int:
     """Return the wait for the one run of the same job that is active, or how many there are."""
-    found = hook.find_item_job_instances(run.job.workspace_id, run.job.item_id, run.job_type)
+    found = hook.list_item_job_instances(run.job.workspace_id, run.job.item_id, job_type=run.job_type)
     active = [i for i in found if not i.status.is_terminal]
     if len(active) != 1:
         return len(active)
@@ -137,7 +137,7 @@ class RunStarter:
         if self.start.if_running == "submit":
             return None
         start = self.start
-        found = self.hook.find_item_job_instances(start.workspace_id, start.item_id, start.job_type)
+        found = self.hook.list_item_job_instances(start.workspace_id, start.item_id, job_type=start.job_type)
         active = [instance for instance in found if not instance.status.is_terminal]
         if not active:
             return None
@@ -266,7 +266,9 @@ class RunStarter:
         """
         start = self.start
         while True:
-            found = self.hook.find_item_job_instances(start.workspace_id, start.item_id, start.job_type, since=since)
+            found = self.hook.list_item_job_instances(
+                start.workspace_id, start.item_id, job_type=start.job_type, since=since
+            )
             found = [i for i in found if i.invoke_type.casefold() != "scheduled"]
             left = since + VISIBLE_WITHIN - time.time()
             if found or left <= 0:

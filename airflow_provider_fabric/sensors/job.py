@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.api.http.permanent import is_permanent
-from airflow_provider_fabric.api.jobs.item_polling import ItemPoll
+from airflow_provider_fabric.api.jobs.item_polling import ItemPoll, poll_item_once
 from airflow_provider_fabric.api.models import JobRef, require_guid
 from airflow_provider_fabric.compat import PokeReturnValue, first_rescheduled
 from airflow_provider_fabric.exceptions import FabricError
@@ -181,7 +181,7 @@ class FabricItemJobSensor(RunSensor):
         """Look at the item's list."""
         poll = self._watch(context)
         try:
-            instance = self.hook.poll_item_once(poll)
+            instance = self.hook.run(poll_item_once(poll))
         except FabricError as error:
             if is_permanent(error):
                 raise

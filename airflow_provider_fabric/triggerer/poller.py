@@ -22,7 +22,8 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_fabric.api.http.retry import ONCE
-from airflow_provider_fabric.api.jobs.instances import get_item_job_instance, get_job_instances_by_id
+from airflow_provider_fabric.api.jobs.instances import get_item_job_instance
+from airflow_provider_fabric.api.jobs.listing import get_job_instances_by_id
 from airflow_provider_fabric.api.jobs.polling import JobPoll
 from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.exceptions import (

@@ -27,8 +27,10 @@ except ImportError:  # Airflow 2: the class below can be imported, not used
     BaseEventTrigger = BaseTrigger
 
 from airflow_provider_fabric.api.http.permanent import is_permanent, retry_after
+from airflow_provider_fabric.api.http.retry import ONCE
 from airflow_provider_fabric.api.items.names import resolve_item, resolve_workspace
-from airflow_provider_fabric.api.jobs.ended_runs import EndedRuns, list_runs, read_statuses
+from airflow_provider_fabric.api.jobs.ended_runs import EndedRuns, read_statuses
+from airflow_provider_fabric.api.jobs.listing import list_with_clock
 from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.exceptions import FabricError, FabricInputError
 from airflow_provider_fabric.links import run_url
@@ -144,7 +146,7 @@ class FabricJobEventTrigger(BaseEventTrigger):
                     workspace_id = await shared.arun(conn_id, resolve_workspace(kwargs["workspace"]))
                     item = resolve_item(workspace_id, kwargs["item"], kwargs.get("item_type"))
                     ids = workspace_id, await shared.arun(conn_id, item)
-                found, ahead = await shared.arun_job_calls(conn_id, list_runs(*ids))
+                found, ahead = await shared.arun_job_calls(conn_id, list_with_clock(*ids, budget=ONCE))
                 host = (await (await shared.shared_hook(conn_id)).aget_conn()).host
             except Exception as error:  # noqa: BLE001 - a watcher that dies is not started again by every Airflow
                 log.warning("Could not look at the runs of item %r, will look again: %r", kwargs["item"], error)

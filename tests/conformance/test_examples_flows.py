@@ -13,7 +13,7 @@ import pytest
 from airflow_provider_fabric.api import copy_jobs, operations
 from airflow_provider_fabric.api.http.flow import Flow, Request, Response
 from airflow_provider_fabric.api.items import items
-from airflow_provider_fabric.api.jobs import instances, schedules
+from airflow_provider_fabric.api.jobs import instances, listing, schedules
 from airflow_provider_fabric.exceptions import FabricAmbiguousError
 from tests.conformance.figures import FIGURES
 from tests.conformance.our_examples import NOT_SENT, ROOT, OurExample, documented, our_examples
@@ -121,9 +121,9 @@ FLOWS: Mapping[str, Callable[[OurExample], Flow[Any]]] = {
     f"POST {ITEM}/updateDefinition": update_definition,
     f"POST {ITEM}/resetCopyJob": reset_copy_job,
     f"POST {JOBS}/{{jobType}}/instances": run_job,
-    f"GET {JOBS}/{{jobType}}/instances": lambda ours: instances.list_item_job_instances(**job_place(ours)),
+    f"GET {JOBS}/{{jobType}}/instances": lambda ours: listing.list_item_job_instances(**job_place(ours)),
     f"GET {JOBS}/{{jobType}}/instances/{{jobInstanceId}}": instance(instances.get_item_job_instance),
-    f"GET {JOBS}/instances": lambda ours: instances.list_item_job_instances(**job_place(ours)),
+    f"GET {JOBS}/instances": lambda ours: listing.list_item_job_instances(**job_place(ours)),
     f"GET {JOBS}/instances/{{jobInstanceId}}": instance(instances.get_item_job_instance),
     f"POST {JOBS}/instances/{{jobInstanceId}}/cancel": instance(instances.cancel_item_job_instance),
     f"GET {SCHEDULES}": lambda ours: schedule(ours, schedules.list_item_schedules),

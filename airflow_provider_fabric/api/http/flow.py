@@ -21,7 +21,7 @@ triggerer. A test is a third driver: it calls ``next()`` and ``.send()``, with n
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeVar
@@ -31,6 +31,9 @@ from airflow_provider_fabric.api.http.headers import parse_retry_after
 from airflow_provider_fabric.exceptions import FabricInputError, FabricProtocolError
 
 T = TypeVar("T")
+
+Clock = Callable[[], float]
+"""Returns the time: epoch seconds, unless it says otherwise."""
 
 
 class Service(Enum):

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_fabric.api.http.flow import Flow, Request
-from airflow_provider_fabric.api.http.pages import list_dated
-from airflow_provider_fabric.api.http.retry import ONCE
-from airflow_provider_fabric.api.items.items import item_path
 from airflow_provider_fabric.api.jobs.job_types import same_job_type
 from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import FabricInputError
-
-Clock = Callable[[], float]
 
 TERMINAL = tuple(status for status in JobStatus if status.is_terminal)
 
@@ -32,16 +25,6 @@ def read_statuses(words: Iterable[str]) -> tuple[str, ...]:
     if wrong or not wanted:
         raise FabricInputError(f"statuses must be some of {', '.join(allowed)}, got {list(wanted)!r}.")
     return wanted
-
-
-def list_runs(workspace_id: str, item_id: str, *, clock: Clock = time.time) -> Flow[tuple[list[JobInstance], float]]:
-    """Look at an item's list once.
-
-    :returns: its runs, and by how many seconds the service's clock is ahead of ours.
-    """
-    request = Request("GET", f"{item_path(workspace_id, item_id)}/jobs/instances", f"list job instances of {item_id}")
-    entries, service_now = yield from list_dated(request, ONCE)
-    return list(map(JobInstance.from_wire, entries)), 0.0 if service_now is None else service_now - clock()
 
 
 @dataclass

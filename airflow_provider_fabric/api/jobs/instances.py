@@ -6,14 +6,13 @@ a run is started once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_fabric.api.http.flow import Flow, Request, Response, quote_segment
-from airflow_provider_fabric.api.http.pages import MAX_PAGES, list_all, list_page
+from airflow_provider_fabric.api.http.pages import MAX_PAGES
 from airflow_provider_fabric.api.http.retry import PATIENT, Replay, RetryBudget, require_status, send
 from airflow_provider_fabric.api.items.items import item_path, workspace_path
 from airflow_provider_fabric.api.models import JobInstance, Submission, is_guid
@@ -98,56 +97,6 @@ def get_item_job_instance(
     request = Request("GET", path, f"read job instance {job_instance_id}")
     answer = yield from send(request, replay=Replay.SAFE, budget=budget)
     return JobInstance.from_wire(answer.json_object())
-
-
-def list_item_job_instances(
-    workspace_id: str,
-    item_id: str,
-    *,
-    budget: RetryBudget = PATIENT,
-    item_type: str | None = None,
-    typed: bool = False,
-) -> Flow[list[JobInstance]]:
-    """Return an item's job instances, all pages: every active one, and about the 100 most recently completed.
-
-    https://learn.microsoft.com/rest/api/fabric/core/job-scheduler/list-item-job-instances
-
-    :param budget: how long each page is tried.
-    :param item_type: kind of item, for ``typed``.
-    :param typed: use the kind's own collection.
-    """
-    path = instances_path(workspace_id, item_id, item_type, typed)
-    request = Request("GET", path, f"list job instances of {item_id}")
-    entries = yield from list_all(request, budget)
-    return [JobInstance.from_wire(entry) for entry in entries]
-
-
-def get_job_instances_by_id(
-    workspace_id: str, item_id: str, wanted: Collection[str], *, budget: RetryBudget = PATIENT
-) -> Flow[tuple[dict[str, JobInstance], list[dict[str, Any]], int]]:
-    """Look for some of an item's job instances in its list, and read no more pages than that takes.
-
-    :param wanted: ids, in lower case.
-    :returns: those found, by id; all others that came along, in the service's form; and how many pages that took.
-    """
-    request = Request("GET", instances_path(workspace_id, item_id), f"list job instances of {item_id}")
-    found: dict[str, JobInstance] = {}
-    others: list[dict[str, Any]] = []
-    seen: set[str] = set()
-    pages = 0
-    while True:
-        entries, token, _ = yield from list_page(request, budget)
-        pages += 1
-        for entry in entries:
-            if str(entry.get("id")).lower() in wanted:
-                instance = JobInstance.from_wire(entry)
-                found[instance.id] = instance
-            else:
-                others.append(entry)
-        if token is None or token in seen or len(found) == len(wanted) or pages >= MAX_PAGES:
-            return found, others, pages
-        seen.add(token)
-        request = replace(request, params={**request.params, "continuationToken": token})
 
 
 def cancel_item_job_instance(

@@ -5,20 +5,18 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from airflow_provider_fabric.api.http.flow import Flow, Sleep
+from airflow_provider_fabric.api.http.flow import Clock, Flow, Sleep
 from airflow_provider_fabric.api.http.permanent import is_permanent, retry_after
 from airflow_provider_fabric.api.http.retry import ONCE, PATIENT, RetryBudget
-from airflow_provider_fabric.api.jobs.submit import list_job_instances_by_type
+from airflow_provider_fabric.api.jobs.listing import list_item_job_instances
 from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import FabricError, FabricJobTimeout
 
 log = logging.getLogger(__name__)
-
-Clock = Callable[[], float]
 
 
 @dataclass
@@ -76,8 +74,8 @@ def poll_item_once(
 
     :returns: the run that ends the wait, completed or not, or ``None``.
     """
-    found = yield from list_job_instances_by_type(
-        poll.workspace_id, poll.item_id, poll.job_type, since=poll.since, clock=clock, budget=budget
+    found = yield from list_item_job_instances(
+        poll.workspace_id, poll.item_id, job_type=poll.job_type, since=poll.since, clock=clock, budget=budget
     )
     return verdict(found, poll.allow_failed)
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from airflow_provider_fabric.api.http.flow import Flow, Sleep
+from airflow_provider_fabric.api.http.flow import Clock, Flow, Sleep
 from airflow_provider_fabric.api.http.retry import ONCE
 from airflow_provider_fabric.api.jobs.instances import get_item_job_instance
 from airflow_provider_fabric.api.models import JobInstance, JobRef
@@ -39,8 +39,6 @@ LEAST_FAILURES = 3
 """Seconds of nothing but trouble, and failed looks in that time, after which we stop looking."""
 
 NOT_VISIBLE_CODES = frozenset({"NotFound", "RequestExecutionFailed"})
-
-Clock = Callable[[], float]
 
 
 @dataclass

@@ -7,70 +7,17 @@ looked at, by the service's own clock (the ``Date`` header of the list), so that
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
-from math import inf
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from airflow_provider_fabric.api.http.flow import Flow, Request, Sleep
-from airflow_provider_fabric.api.http.pages import list_dated
-from airflow_provider_fabric.api.http.retry import PATIENT, RetryBudget
-from airflow_provider_fabric.api.jobs.instances import instances_path, run_item_job
-from airflow_provider_fabric.api.jobs.job_types import same_job_type
+from airflow_provider_fabric.api.http.flow import Clock, Flow, Sleep
+from airflow_provider_fabric.api.jobs.instances import run_item_job
+from airflow_provider_fabric.api.jobs.listing import list_item_job_instances
 from airflow_provider_fabric.api.models import JobInstance, Submission
 from airflow_provider_fabric.exceptions import FabricAmbiguousError, FabricError, FabricJobMayBeRunning
 
 LOOKS = (2.0, 5.0, 10.0, 20.0)
 """Pauses before each look for a run whose submit got no clear answer: it may become visible late."""
-
-CLOCK_MARGIN = 2.0
-"""Seconds that ``Date`` (whole seconds) and ``startTimeUtc`` may be apart."""
-
-Clock = Callable[[], float]
-
-
-def list_job_instances_by_type(
-    workspace_id: str,
-    item_id: str,
-    job_type: str | None,
-    *,
-    since: float | None = None,
-    clock: Clock = time.time,
-    budget: RetryBudget = PATIENT,
-) -> Flow[list[JobInstance]]:
-    """Return an item's instances of a job type, newest first.
-
-    :param job_type: kind of job; aliases count as the same; ``None`` for any.
-    :param since: epoch seconds by our clock; only instances started at or after it, or active without a start yet.
-    :param clock: epoch seconds.
-    :param budget: how long each page is tried.
-    """
-    request = Request("GET", instances_path(workspace_id, item_id), f"list job instances of {item_id}")
-    entries, service_now = yield from list_dated(request, budget)
-    found = list(map(JobInstance.from_wire, entries))
-    if job_type is not None:
-        found = [i for i in found if same_job_type(i.job_type, job_type)]
-    if since is not None:
-        found = started_since(found, since, service_now, clock)
-    return sorted(found, key=_started, reverse=True)
-
-
-def started_since(
-    found: Iterable[JobInstance], since: float, service_now: float | None, clock: Clock
-) -> list[JobInstance]:
-    """Return the instances that started at or after a moment, or are active without a start yet.
-
-    :param since: epoch seconds by our clock.
-    :param service_now: epoch seconds by the service's clock, as its answer says.
-    """
-    skew = service_now - clock() if service_now is not None else 0.0
-    return [instance for instance in found if _started(instance) >= since + skew - CLOCK_MARGIN]
-
-
-def _started(instance: JobInstance) -> float:
-    """Return when a run started, in epoch seconds: never yet, if it is active and the service names no moment."""
-    if instance.start_time_utc is not None:
-        return instance.start_time_utc.timestamp()
-    return 0.0 if instance.status.is_terminal else inf
 
 
 def submit_once(
@@ -95,7 +42,8 @@ def submit_once(
         unclear = error
 
     def find() -> Flow[list[JobInstance]]:
-        return list_job_instances_by_type(workspace_id, item_id, job_type, since=before + unclear.waited, clock=clock)
+        since = before + unclear.waited
+        return list_item_job_instances(workspace_id, item_id, job_type=job_type, since=since, clock=clock)
 
     return (yield from find_submitted(unclear, find, workspace_id, item_id, known=known))
 

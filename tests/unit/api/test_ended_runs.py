@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.api.jobs.ended_runs import EndedRuns, list_runs, read_statuses
+from airflow_provider_fabric.api.jobs.ended_runs import EndedRuns, read_statuses
+from airflow_provider_fabric.api.jobs.listing import list_with_clock
 from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.exceptions import FabricInputError
 from tests.flow_driver import ITEM, WORKSPACE, FakeClock, drive, instance, page
@@ -37,7 +38,7 @@ def test_the_services_clock_counts():
 def test_the_clocks_are_compared_by_the_date_of_the_answer():
     clock = FakeClock(DAY)
     date = "Thu, 01 Jan 2026 00:05:00 GMT"
-    listed, ahead = drive(list_runs(WORKSPACE, ITEM, clock=clock), [page(date=date)], clock).result()
+    listed, ahead = drive(list_with_clock(WORKSPACE, ITEM, clock=clock), [page(date=date)], clock).result()
     assert (listed, ahead) == ([], 300.0)
 
 

@@ -13,11 +13,10 @@ from airflow_provider_fabric.api.http.retry import ONCE
 from airflow_provider_fabric.api.jobs.instances import (
     cancel_item_job_instance,
     get_item_job_instance,
-    get_job_instances_by_id,
-    list_item_job_instances,
     query_activity_runs,
     run_item_job,
 )
+from airflow_provider_fabric.api.jobs.listing import get_job_instances_by_id, list_item_job_instances
 from airflow_provider_fabric.api.models import Submission
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import (

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_fabric.api.http.flow import Request, Response
-from airflow_provider_fabric.api.jobs.submit import LOOKS, list_job_instances_by_type, submit_once
+from airflow_provider_fabric.api.jobs.listing import list_item_job_instances
+from airflow_provider_fabric.api.jobs.submit import LOOKS, submit_once
 from airflow_provider_fabric.api.models import Submission
 from airflow_provider_fabric.exceptions import (
     FabricJobMayBeRunning,
@@ -184,7 +185,7 @@ def test_what_was_surely_not_accepted_is_sent_again() -> None:
 
 def finding(answers: list[Answer], **options: Any) -> list[str]:
     clock = FakeClock()
-    talk = drive(list_job_instances_by_type(WORKSPACE, ITEM, "Execute", clock=clock, **options), answers, clock)
+    talk = drive(list_item_job_instances(WORKSPACE, ITEM, job_type="Execute", clock=clock, **options), answers, clock)
     return [found.id for found in talk.result()]
 
 

@@ -49,6 +49,16 @@ def operators_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+def operators_glance() -> str:
+    """Return the operators and sensors, a row for each module."""
+    rows: dict[str, list[str]] = {}
+    for row in operators_table().splitlines()[2:]:
+        module, name = re.findall(r"`([\w.]+)`", row)[:2]
+        rows.setdefault(module, []).append(f"`{name}`")
+    lines = [f"| `{module}` | {', '.join(names)} |" for module, names in rows.items()]
+    return "\n".join(["| `airflow_provider_fabric.…` | |", "| --- | --- |", *lines]) + "\n"
+
+
 BASES_OF_USE = ("FabricRunItemJobOperator", "FabricJobInstanceSensor")
 """Classes that others derive from, and that DAGs use all the same."""
 
@@ -149,6 +159,7 @@ def hook_methods() -> str:
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "connection-table": fields_table,
+    "operators-glance": operators_glance,
     "operators-table": operators_table,
     "remedies-table": remedies_table,
     "error-tree": error_tree,

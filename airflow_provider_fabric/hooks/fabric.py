@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from airflow_provider_fabric.api import copy_jobs, operations, semantic_models, user_data_functions
+from airflow_provider_fabric.api.auth.credential import AsyncFabricTokenCredential, FabricTokenCredential
 from airflow_provider_fabric.api.auth.sign_in import token_source
 from airflow_provider_fabric.api.auth.tokens import SharedTokens
 from airflow_provider_fabric.api.connection.settings import FabricSettings
@@ -147,6 +148,17 @@ class FabricHook(BaseHook):
             schema=connection.schema,
             extra=extra,
         )
+
+    def credential(self) -> FabricTokenCredential:
+        """Return the connection's identity as a ``TokenCredential``, for Azure's SDKs and whatever else takes one.
+
+        Tokens are for the audience that the other library asks for, such as ``https://storage.azure.com/.default``.
+        """
+        return FabricTokenCredential(self.fabric_conn_id, self.get_conn)
+
+    def acredential(self) -> AsyncFabricTokenCredential:
+        """Return the connection's identity as an ``AsyncTokenCredential``, whose ``get_token`` is awaited."""
+        return AsyncFabricTokenCredential(self.fabric_conn_id, self.aget_conn)
 
     def run(self, flow: Flow[T]) -> T:
         """Run any flow, synchronously."""

@@ -27,3 +27,9 @@ def expiry_of(token: str) -> float | None:
     """Return when a token expires, in epoch seconds; ``None`` if it does not say."""
     expiry = claims_of(token).get("exp")
     return float(expiry) if isinstance(expiry, int | float) and not isinstance(expiry, bool) else None
+
+
+def audience_of(token: str) -> str | None:
+    """Return what a token is for, as it says itself; ``None`` if it does not say."""
+    audience = claims_of(token).get("aud")
+    return audience if isinstance(audience, str) and audience else None

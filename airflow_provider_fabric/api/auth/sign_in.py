@@ -22,9 +22,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_fabric.api.auth.certificate import CertificateError, load_certificate
-from airflow_provider_fabric.api.auth.claims import expiry_of
+from airflow_provider_fabric.api.auth.claims import audience_of, expiry_of
 from airflow_provider_fabric.api.auth.entra_errors import entra_error, refusal_in, unreachable_error
-from airflow_provider_fabric.api.auth.tokens import AccessToken, SharedTokens
+from airflow_provider_fabric.api.auth.tokens import AccessToken, Audience, SharedTokens
 from airflow_provider_fabric.api.connection.fields import FIELDS, AuthType
 from airflow_provider_fabric.api.connection.settings import FabricSettings
 from airflow_provider_fabric.api.http.failures import failure_of
@@ -65,26 +65,28 @@ class SignIn:
         self._refresh_token = settings.secret
         """The newest one: Entra sends another with each token, which lives longer than the one in the connection."""
 
-    def fetch(self, service: Service) -> AccessToken:
+    def fetch(self, audience: Audience) -> AccessToken:
         """Return a new token, trying again for a few seconds while Entra is in trouble.
 
-        :param service: what it is for.
+        :param audience: what it is for.
         :raises FabricAuthError: none was issued.
         :raises FabricConnectionError: the connection's credentials cannot be used.
         """
         if self._settings.auth_type is AuthType.ACCESS_TOKEN:
-            return self._given()
+            return self._given(audience)
         for pause in (*PAUSES, None):
             try:
-                return self._fetch_once(service)
+                return self._fetch_once(audience)
             except FabricAuthError as error:
                 if pause is None or not error.is_retriable:
                     raise
             self._sleep(pause)
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def _given(self) -> AccessToken:
+    def _given(self, audience: Audience) -> AccessToken:
         token = self._settings.secret or ""
+        if isinstance(audience, str):
+            self._require_audience(token, audience)
         expiry = expiry_of(token)
         now = self._clock()
         if expiry is not None and expiry <= now:
@@ -97,22 +99,32 @@ class SignIn:
         end = float("inf") if expiry is None else expiry
         return AccessToken(token, expires_at=end, renew_at=end)
 
-    def _fetch_once(self, service: Service) -> AccessToken:
+    def _require_audience(self, token: str, scopes: str) -> None:
+        held = audience_of(token)
+        if held is None or any(resource_of(scope) != resource_of(held) for scope in scopes.split()):
+            raise FabricAuthError(
+                f"Connection {self._settings.conn_id!r}: its access token is for {held or 'an unknown audience'!r}, so "
+                f"it cannot be used for {scopes!r}. Choose an auth_type that signs in, such as client_secret.",
+                error_code="WrongAudience",
+            )
+
+    def _fetch_once(self, audience: Audience) -> AccessToken:
         asked_at = self._clock()
         managed = self._settings.auth_type is AuthType.MANAGED_IDENTITY
         timeout = min(self._settings.timeout_seconds, MANAGED_IDENTITY_TIMEOUT if managed else math.inf)
         with sign_in_session(self._settings, timeout=timeout, direct=managed) as session:
             try:
-                answer = _ACQUIRE[self._settings.auth_type](self, session, self._scopes(service))
+                answer = _ACQUIRE[self._settings.auth_type](self, session, self._scopes(audience))
             except FabricError:
                 raise
             except Exception as error:  # noqa: BLE001 - the border to msal, which lets through what its parts raise
                 raise self._error_from(error, session.last) from None
         return self._token_in(answer, session.last, asked_at)
 
-    def _scopes(self, service: Service) -> list[str]:
-        scope = self._settings.scope if service is Service.FABRIC else self._settings.power_bi_scope
-        return scope.split()
+    def _scopes(self, audience: Audience) -> list[str]:
+        if isinstance(audience, str):
+            return audience.split()
+        return (self._settings.scope if audience is Service.FABRIC else self._settings.power_bi_scope).split()
 
     def _token_in(self, answer: object, last: Any, asked_at: float) -> AccessToken:
         status = last.status_code if last is not None else None
@@ -233,6 +245,11 @@ _ACQUIRE: Mapping[AuthType, Callable[[SignIn, Any, list[str]], Mapping[str, Any]
     AuthType.REFRESH_TOKEN: SignIn.by_refresh_token,
     AuthType.MANAGED_IDENTITY: SignIn.by_managed_identity,
 }
+
+
+def resource_of(scope: str) -> str:
+    """Return the resource that a scope belongs to: ``https://storage.azure.com/.default`` is for its host."""
+    return scope.removesuffix(".default").rstrip("/").lower()
 
 
 def _span(seconds: float) -> str:

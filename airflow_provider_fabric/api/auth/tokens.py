@@ -28,6 +28,9 @@ REFUSED_PAUSE = 10.0
 
 LONGEST_PAUSE = 60.0
 
+Audience = Service | str
+"""What a token is for: one of our services, or the scopes that another library asked for, separated by spaces."""
+
 
 @dataclass(frozen=True)
 class AccessToken:
@@ -50,10 +53,10 @@ class AccessToken:
 
 @dataclass
 class _Slot:
-    """What is known of one service's token."""
+    """What is known of one audience's token."""
 
     token: AccessToken | None = None
-    pending: Future[str] | None = None
+    pending: Future[AccessToken] | None = None
     failure: FabricError | None = None
     failures: int = 0
     ask_again_at: float = 0.0
@@ -67,60 +70,68 @@ class SharedTokens:
     :param clock: epoch seconds.
     """
 
-    def __init__(self, fetch: Callable[[Service], AccessToken], *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, fetch: Callable[[Audience], AccessToken], *, clock: Callable[[], float] = time.time) -> None:
         self._fetch = fetch
         self._clock = clock
         self._lock = threading.Lock()
-        self._slots = {service: _Slot() for service in Service}
+        self._slots: dict[Audience, _Slot] = {}
 
-    def token(self, service: Service = Service.FABRIC, *, refused: str | None = None) -> str:
+    def token(self, audience: Audience = Service.FABRIC, *, refused: str | None = None) -> str:
+        """Return a token's text, waiting for it if need be; the parameters and errors are those of :meth:`get`."""
+        return self.get(audience, refused=refused).value
+
+    async def atoken(self, audience: Audience = Service.FABRIC, *, refused: str | None = None) -> str:
+        """Return a token's text without blocking the event loop; see :meth:`get`."""
+        return (await self.aget(audience, refused=refused)).value
+
+    def get(self, audience: Audience = Service.FABRIC, *, refused: str | None = None) -> AccessToken:
         """Return a token, waiting for it if need be.
 
-        :param service: what it is for.
+        :param audience: what it is for.
         :param refused: a token that the service just refused: a new one is fetched, unless that has been done.
         :raises FabricAuthError: none was issued.
         :raises FabricConnectionError: the connection's credentials cannot be used.
         """
-        answer, mine = self._claim(service, refused)
-        if isinstance(answer, str):
+        answer, mine = self._claim(audience, refused)
+        if isinstance(answer, AccessToken):
             return answer
         if mine:
-            self._run(service, answer)
+            self._run(audience, answer)
         try:
             return answer.result()
         except FabricError as error:
             raise copy.copy(error) from None
 
-    async def atoken(self, service: Service = Service.FABRIC, *, refused: str | None = None) -> str:
-        """Return a token without blocking the event loop; the parameters and errors are those of :meth:`token`."""
-        answer, mine = self._claim(service, refused)
-        if isinstance(answer, str):
+    async def aget(self, audience: Audience = Service.FABRIC, *, refused: str | None = None) -> AccessToken:
+        """Return a token without blocking the event loop; the parameters and errors are those of :meth:`get`."""
+        answer, mine = self._claim(audience, refused)
+        if isinstance(answer, AccessToken):
             return answer
         if mine:
-            self._run_apart(service, answer)
+            self._run_apart(audience, answer)
         try:
             return await asyncio.wrap_future(answer)
         except FabricError as error:
             raise copy.copy(error) from None
 
-    def _run_apart(self, service: Service, answer: Future[str]) -> None:
+    def _run_apart(self, audience: Audience, answer: Future[AccessToken]) -> None:
         """Fetch in a thread of its own."""
-        thread = threading.Thread(target=self._run, args=(service, answer), name="fabric-sign-in", daemon=True)
+        thread = threading.Thread(target=self._run, args=(audience, answer), name="fabric-sign-in", daemon=True)
         try:
             thread.start()
         except RuntimeError as error:  # no more threads: whoever waits is told, and the next one tries again
             no_thread = FabricAuthError(f"No thread could be started to sign in: {error}.", is_retriable=True)
-            self._failed(self._slots[service], answer, no_thread)
+            self._failed(self._slots[audience], answer, no_thread)
 
-    def _claim(self, service: Service, refused: str | None) -> tuple[str | Future[str], bool]:
+    def _claim(self, audience: Audience, refused: str | None) -> tuple[AccessToken | Future[AccessToken], bool]:
         """Return a token that is there, or the fetch to wait for and whether the caller is to run it."""
         with self._lock:
-            slot, now = self._slots[service], self._clock()
+            slot, now = self._slots.setdefault(audience, _Slot()), self._clock()
             held = slot.token if slot.token is not None and now < slot.token.expires_at else None
             if held and refused == held.value and now - slot.refused_at >= REFUSED_PAUSE:
                 slot.refused_at, slot.token, held = now, None, None
             if held and (now < held.renew_at or slot.pending or now < slot.ask_again_at):
-                return held.value, False
+                return held, False
             if slot.pending:
                 return slot.pending, False
             if slot.failure and now < slot.ask_again_at:
@@ -129,10 +140,10 @@ class SharedTokens:
             slot.pending.set_running_or_notify_cancel()  # so that a waiter that is cancelled does not cancel it
             return slot.pending, True
 
-    def _run(self, service: Service, pending: Future[str]) -> None:
-        slot = self._slots[service]
+    def _run(self, audience: Audience, pending: Future[AccessToken]) -> None:
+        slot = self._slots[audience]
         try:
-            token = self._fetch(service)
+            token = self._fetch(audience)
         except FabricError as error:
             self._failed(slot, pending, error)
         except BaseException as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
@@ -142,9 +153,9 @@ class SharedTokens:
         else:
             with self._lock:
                 slot.token, slot.pending, slot.failure, slot.failures, slot.ask_again_at = token, None, None, 0, 0.0
-            pending.set_result(token.value)
+            pending.set_result(token)
 
-    def _failed(self, slot: _Slot, pending: Future[str], error: FabricError) -> None:
+    def _failed(self, slot: _Slot, pending: Future[AccessToken], error: FabricError) -> None:
         with self._lock:
             now = self._clock()
             slot.pending, slot.failure, slot.failures = None, error, slot.failures + 1
@@ -153,6 +164,6 @@ class SharedTokens:
             slot.ask_again_at = now + pause
             held = slot.token if slot.token is not None and now < slot.token.expires_at else None
         if held:
-            pending.set_result(held.value)  # renewing was early: the old one is still good
+            pending.set_result(held)  # renewing was early: the old one is still good
         else:
             pending.set_exception(error)

@@ -40,10 +40,10 @@ IDLE_SECONDS = 60.0
 class TokenSource(Protocol):
     """What hands out tokens; see :class:`~airflow_provider_fabric.api.auth.tokens.SharedTokens`."""
 
-    def token(self, service: Service, *, refused: str | None = None) -> str:
+    def token(self, service: Service, /, *, refused: str | None = None) -> str:
         """Return a token, waiting for it if need be."""
 
-    async def atoken(self, service: Service, *, refused: str | None = None) -> str:
+    async def atoken(self, service: Service, /, *, refused: str | None = None) -> str:
         """Return a token without blocking the event loop."""
 
 

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from airflow_provider_fabric.api.auth.tokens import AccessToken, SharedTokens
+from airflow_provider_fabric.api.auth.tokens import AccessToken, Audience, SharedTokens
 from airflow_provider_fabric.api.http.flow import Service
 from airflow_provider_fabric.exceptions import FabricAuthError, FabricConnectionError
 
@@ -24,9 +24,10 @@ class Fetches:
         self.gate.set()
         self.tokens = SharedTokens(self.fetch, clock=lambda: self.now)
 
-    def fetch(self, service: Service) -> AccessToken:
+    def fetch(self, audience: Audience) -> AccessToken:
         self.count += 1
-        value = f"{service.value}-{self.count}"
+        name = audience.value if isinstance(audience, Service) else audience
+        value = f"{name}-{self.count}"
         self.gate.wait(10)
         outcome = self.outcomes.pop(0) if self.outcomes else None
         if isinstance(outcome, BaseException):

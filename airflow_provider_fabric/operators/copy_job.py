@@ -24,7 +24,15 @@ class FabricRunCopyJobOperator(FabricRunItemJobOperator):
     The other parameters are those of :class:`~airflow_provider_fabric.operators.job.FabricRunItemJobOperator`.
     """
 
-    template_fields: Sequence[str] = ("workspace", "copy_job", "job_type", "fabric_conn_id")
+    template_fields: Sequence[str] = (
+        "workspace",
+        "copy_job",
+        "job_type",
+        "execution_data",
+        "parameters",
+        "fabric_conn_id",
+    )
+    text_arguments: Sequence[str] = ("workspace", "copy_job", "job_type", "fabric_conn_id")
     item_field = "copy_job"
 
     def __init__(self, *, workspace: str, copy_job: str, job_type: str = "Execute", **kwargs: Any) -> None:
@@ -43,6 +51,8 @@ class FabricResetCopyJobOperator(ItemOperator):
     """
 
     template_fields: Sequence[str] = ("workspace", "copy_job", "entity_ids", "fabric_conn_id")
+    text_arguments: Sequence[str] = ("workspace", "copy_job", "fabric_conn_id")
+    text_list_arguments: Sequence[str] = ("entity_ids",)
 
     def __init__(
         self,
@@ -56,9 +66,11 @@ class FabricResetCopyJobOperator(ItemOperator):
         super().__init__(workspace=workspace, fabric_conn_id=fabric_conn_id, **kwargs)
         self.copy_job = copy_job
         self.entity_ids = entity_ids
+        self.prepare_arguments()
 
     def execute(self, context: Context) -> None:
         """Reset the copy job."""
+        self.resolve_arguments()
         workspace_id = self.hook.resolve_workspace(self.workspace)
         copy_job_id = self.hook.resolve_item(workspace_id, self.copy_job, "CopyJob")
         self.hook.reset_copy_job(workspace_id, copy_job_id, self.entity_ids)

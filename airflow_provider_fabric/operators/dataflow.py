@@ -18,15 +18,25 @@ class FabricRunDataflowRefreshOperator(FabricRunItemJobOperator):
     :param workspace: GUID or display name of the workspace (templated).
     :param dataflow: GUID or display name of the dataflow (templated).
     :param parameters: names and values of the dataflow's parameters (templated).
-    :param apply_changes: ``"if_needed"`` publishes a changed definition first; ``"skip"`` runs what is published.
+    :param apply_changes: ``"if_needed"`` publishes a changed definition first; ``"skip"`` runs what is published
+        (templated).
     :param validate_parameters: look before the run whether the dataflow declares the parameters.
     :param job_type: ``Execute``; older articles say ``Refresh`` (templated).
 
     The other parameters are those of :class:`~airflow_provider_fabric.operators.job.FabricRunItemJobOperator`.
     """
 
-    template_fields: Sequence[str] = ("workspace", "dataflow", "parameters", "job_type", "fabric_conn_id")
+    template_fields: Sequence[str] = (
+        "workspace",
+        "dataflow",
+        "parameters",
+        "apply_changes",
+        "job_type",
+        "fabric_conn_id",
+    )
     template_fields_renderers = {"parameters": "json"}
+    flag_arguments: Sequence[str] = (*FabricRunItemJobOperator.flag_arguments, "validate_parameters")
+    text_arguments: Sequence[str] = ("workspace", "dataflow", "apply_changes", "job_type", "fabric_conn_id")
     item_field = "dataflow"
     dataflow: str
 
@@ -51,6 +61,7 @@ class FabricRunDataflowRefreshOperator(FabricRunItemJobOperator):
         )
         self.apply_changes = apply_changes
         self.validate_parameters = validate_parameters
+        self.prepare_arguments()
 
     def check_parameters(self, workspace_id: str, item_id: str) -> None:
         """Compare the names with those the dataflow declares."""
@@ -79,7 +90,15 @@ class FabricPublishDataflowOperator(FabricRunItemJobOperator):
     The other parameters are those of :class:`~airflow_provider_fabric.operators.job.FabricRunItemJobOperator`.
     """
 
-    template_fields: Sequence[str] = ("workspace", "dataflow", "job_type", "fabric_conn_id")
+    template_fields: Sequence[str] = (
+        "workspace",
+        "dataflow",
+        "job_type",
+        "execution_data",
+        "parameters",
+        "fabric_conn_id",
+    )
+    text_arguments: Sequence[str] = ("workspace", "dataflow", "job_type", "fabric_conn_id")
     item_field = "dataflow"
     dataflow: str
 

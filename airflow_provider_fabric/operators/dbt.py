@@ -20,7 +20,15 @@ class FabricRunDbtJobOperator(FabricRunItemJobOperator):
     The other parameters are those of :class:`~airflow_provider_fabric.operators.job.FabricRunItemJobOperator`.
     """
 
-    template_fields: Sequence[str] = ("workspace", "dbt_job", "job_type", "fabric_conn_id")
+    template_fields: Sequence[str] = (
+        "workspace",
+        "dbt_job",
+        "job_type",
+        "execution_data",
+        "parameters",
+        "fabric_conn_id",
+    )
+    text_arguments: Sequence[str] = ("workspace", "dbt_job", "job_type", "fabric_conn_id")
     item_field = "dbt_job"
 
     def __init__(self, *, workspace: str, dbt_job: str, job_type: str = "Execute", **kwargs: Any) -> None:

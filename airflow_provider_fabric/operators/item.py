@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_fabric.arguments import TaskArguments
 from airflow_provider_fabric.compat import BaseOperator
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_fabric.hooks.fabric import FabricHook
 
 
-class ItemOperator(BaseOperator):
+class ItemOperator(TaskArguments, BaseOperator):
     """What the operators on items share: a workspace and a connection.
 
     :param workspace: GUID or display name of the workspace (templated).
@@ -59,6 +60,9 @@ class FabricUpsertItemDefinitionOperator(ItemOperator):
         "fabric_conn_id",
     )
     template_fields_renderers = {"definition": "json"}
+    text_arguments: Sequence[str] = ("workspace", "item_type", "display_name", "fabric_conn_id")
+    optional_text_arguments: Sequence[str] = ("description",)
+    flag_arguments: Sequence[str] = ("update_metadata",)
 
     def __init__(
         self,
@@ -78,9 +82,11 @@ class FabricUpsertItemDefinitionOperator(ItemOperator):
         self.definition = definition
         self.description = description
         self.update_metadata = update_metadata
+        self.prepare_arguments()
 
     def execute(self, context: Context) -> dict[str, str]:
         """Create or update the item."""
+        self.resolve_arguments()
         from airflow_provider_fabric.api.items.definitions import read_definition
 
         parts = read_definition(self.definition, self.item_type)
@@ -108,6 +114,7 @@ class FabricDeleteItemOperator(ItemOperator):
     """
 
     template_fields: Sequence[str] = ("workspace", "item", "item_type", "fabric_conn_id")
+    text_arguments: Sequence[str] = ("workspace", "item", "item_type", "fabric_conn_id")
 
     def __init__(
         self, *, workspace: str, item: str, item_type: str, fabric_conn_id: str = "fabric_default", **kwargs: Any
@@ -115,9 +122,11 @@ class FabricDeleteItemOperator(ItemOperator):
         super().__init__(workspace=workspace, fabric_conn_id=fabric_conn_id, **kwargs)
         self.item = item
         self.item_type = item_type
+        self.prepare_arguments()
 
     def execute(self, context: Context) -> None:
         """Delete the item."""
+        self.resolve_arguments()
         workspace_id = self.hook.resolve_workspace(self.workspace)
         item_id = self.hook.resolve_item(workspace_id, self.item, self.item_type)
         self.hook.delete_item(workspace_id, item_id)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_fabric.arguments import TaskArguments
 from airflow_provider_fabric.compat import BaseOperator, default_deferrable
 from airflow_provider_fabric.lifecycle.lineage import FabricLineage
 from airflow_provider_fabric.links import FabricRunLink
@@ -27,13 +28,14 @@ if TYPE_CHECKING:
     from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome
 
 
-class FabricRunItemJobOperator(FabricLineage, BaseOperator):
+class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
     """Run a job of any Fabric item and wait for it: started once, whatever happens to the task.
 
     :param workspace: GUID or display name of the workspace (templated).
     :param item: GUID or display name of the item (templated).
     :param job_type: kind of job, such as ``Execute`` (templated).
-    :param item_type: kind of item, such as ``DataPipeline``; needed to find it by name if names are not unique.
+    :param item_type: kind of item, such as ``DataPipeline``; needed to find it by name if names are not unique
+        (templated).
     :param execution_data: the job's ``executionData``, as the job type documents it (templated).
     :param parameters: names and values (templated).
     :param fabric_conn_id: id of the connection (templated).
@@ -57,11 +59,21 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
         "workspace",
         "item",
         "job_type",
+        "item_type",
         "execution_data",
         "parameters",
         "fabric_conn_id",
     )
     template_fields_renderers = {"execution_data": "json", "parameters": "json"}
+    text_arguments: Sequence[str] = ("workspace", "item", "job_type", "fabric_conn_id")
+    optional_text_arguments: Sequence[str] = ("item_type",)
+    flag_arguments: Sequence[str] = (
+        "wait_for_termination",
+        "deferrable",
+        "cancel_on_kill",
+        "cancel_on_timeout",
+        "durable",
+    )
     operator_extra_links = (FabricRunLink(),)
     ui_color = "#dff3ef"
 
@@ -108,6 +120,7 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
         self.durable = durable
         self._execution: JobExecution | None = None
         self._killed: threading.Event | None = None
+        self.prepare_arguments()
 
     # What a subclass says differently.
 
@@ -153,6 +166,7 @@ class FabricRunItemJobOperator(FabricLineage, BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Start the run, or find it, and wait for it."""
+        self.resolve_arguments()
         return self._executing(context).start()
 
     def execute_complete(self, context: Context, event: Any, run: Any = None) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from airflow_provider_fabric.arguments import as_text
 from airflow_provider_fabric.exceptions import FabricInputError
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 
@@ -31,6 +32,8 @@ class FabricRefreshMaterializedLakeViewsOperator(FabricRunItemJobOperator):
         "job_type",
         "fabric_conn_id",
     )
+    text_arguments: Sequence[str] = ("workspace", "lakehouse", "job_type", "fabric_conn_id")
+    optional_text_arguments: Sequence[str] = ("execution_definition_id",)
     item_field = "lakehouse"
 
     def __init__(
@@ -44,6 +47,7 @@ class FabricRefreshMaterializedLakeViewsOperator(FabricRunItemJobOperator):
     ) -> None:
         super().__init__(workspace=workspace, item=lakehouse, item_type="Lakehouse", job_type=job_type, **kwargs)
         self.execution_definition_id = execution_definition_id
+        self.prepare_arguments()
 
     def build_body(self) -> Mapping[str, Any] | None:
         """Return which execution definition to run, if one was given."""
@@ -85,6 +89,14 @@ class FabricRunTableMaintenanceOperator(FabricRunItemJobOperator):
         "job_type",
         "fabric_conn_id",
     )
+    text_arguments: Sequence[str] = ("workspace", "lakehouse", "table", "job_type", "fabric_conn_id")
+    optional_text_arguments: Sequence[str] = ("schema",)
+    text_list_arguments: Sequence[str] = ("z_order_by",)
+    flag_arguments: Sequence[str] = (
+        *FabricRunItemJobOperator.flag_arguments,
+        "v_order",
+        "purge_deletion_vectors",
+    )
     item_field = "lakehouse"
 
     def __init__(
@@ -108,6 +120,7 @@ class FabricRunTableMaintenanceOperator(FabricRunItemJobOperator):
         self.z_order_by = z_order_by
         self.vacuum_retention = vacuum_retention
         self.purge_deletion_vectors = purge_deletion_vectors
+        self.prepare_arguments()
 
     def build_body(self) -> Mapping[str, Any] | None:
         """Return which table, and what to do to it."""
@@ -135,9 +148,11 @@ def _given(settings: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _span(retention: timedelta | str | None) -> str | None:
     """Return the service's form of a time span, ``d:hh:mm:ss``."""
+    if retention is None:
+        return None
     if not isinstance(retention, timedelta):
-        return retention
-    if retention < timedelta(0):
-        raise FabricInputError(f"vacuum_retention must not be negative, got {retention}.")
+        return as_text(retention, "vacuum_retention")
+    if retention < timedelta(0) or retention.microseconds:
+        raise FabricInputError(f"vacuum_retention must be whole seconds and not negative, got {retention}.")
     minutes, seconds = divmod(retention.seconds, 60)
     return f"{retention.days}:{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"

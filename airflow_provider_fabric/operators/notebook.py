@@ -33,6 +33,7 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
         "fabric_conn_id",
     )
     template_fields_renderers = {"parameters": "json", "configuration": "json"}
+    text_arguments: Sequence[str] = ("workspace", "notebook", "job_type", "fabric_conn_id")
     item_field = "notebook"
 
     def __init__(
@@ -54,6 +55,7 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
             **kwargs,
         )
         self.configuration = configuration
+        self.prepare_arguments()
 
     def build_body(self) -> Mapping[str, Any] | None:
         """Return ``executionData`` with typed parameters and the configuration."""

@@ -38,6 +38,12 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
 
     template_fields: Sequence[str] = ("workspace", "pipeline", "parameters", "job_type", "fabric_conn_id")
     template_fields_renderers = {"parameters": "json"}
+    text_arguments: Sequence[str] = ("workspace", "pipeline", "job_type", "fabric_conn_id")
+    flag_arguments: Sequence[str] = (
+        *FabricRunItemJobOperator.flag_arguments,
+        "validate_parameters",
+        "log_activities",
+    )
     item_field = "pipeline"
     pipeline: str
 
@@ -62,6 +68,7 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
         )
         self.validate_parameters = validate_parameters
         self.log_activities = log_activities
+        self.prepare_arguments()
 
     def build_body(self) -> Mapping[str, Any] | None:
         """Return ``executionData.parameters``."""

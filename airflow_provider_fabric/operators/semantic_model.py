@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.api.jobs.job_types import REFRESH_SEMANTIC_MODEL
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 
 if TYPE_CHECKING:
@@ -44,6 +43,7 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
         "fabric_conn_id",
     )
     template_fields_renderers = {"objects": "json", "options": "json"}
+    text_arguments: Sequence[str] = ("workspace", "semantic_model", "refresh_type", "fabric_conn_id")
     item_field = "semantic_model"
 
     def __init__(
@@ -60,12 +60,13 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
             workspace=workspace,
             item=semantic_model,
             item_type="SemanticModel",
-            job_type=REFRESH_SEMANTIC_MODEL,
+            job_type="Refresh",
             **kwargs,
         )
         self.refresh_type = refresh_type
         self.objects = objects
         self.options = options
+        self.prepare_arguments()
 
     def build_body(self) -> Mapping[str, Any]:
         """Return the request's options."""

@@ -36,10 +36,14 @@ class FabricRunSparkJobOperator(FabricRunItemJobOperator):
         "command_line_arguments",
         "additional_library_uris",
         "execution_data",
+        "parameters",
         "job_type",
         "fabric_conn_id",
     )
     template_fields_renderers = {"execution_data": "json"}
+    text_arguments: Sequence[str] = ("workspace", "spark_job", "job_type", "fabric_conn_id")
+    optional_text_arguments: Sequence[str] = ("executable_file", "main_class")
+    text_list_arguments: Sequence[str] = ("command_line_arguments", "additional_library_uris")
     item_field = "spark_job"
 
     def __init__(
@@ -67,6 +71,7 @@ class FabricRunSparkJobOperator(FabricRunItemJobOperator):
         self.main_class = main_class
         self.command_line_arguments = command_line_arguments
         self.additional_library_uris = additional_library_uris
+        self.prepare_arguments()
 
     def build_body(self) -> Mapping[str, Any] | None:
         """Return ``executionData``, if anything differs from the definition."""
@@ -83,6 +88,10 @@ class FabricRunSparkJobOperator(FabricRunItemJobOperator):
         arguments = self.command_line_arguments
         if arguments is None or isinstance(arguments, str):
             return arguments
+        if not isinstance(arguments, list | tuple):
+            raise FabricInputError(
+                f"command_line_arguments must be text or a list of texts, got {type(arguments).__name__}."
+            )
         wrong = [argument for argument in arguments if not isinstance(argument, str) or argument.split() != [argument]]
         if wrong:
             raise FabricInputError(

@@ -27,6 +27,7 @@ class FabricInvokeUserDataFunctionOperator(ItemOperator):
     """
 
     template_fields: Sequence[str] = ("workspace", "user_data_function", "function", "parameters", "fabric_conn_id")
+    text_arguments: Sequence[str] = ("workspace", "user_data_function", "function", "fabric_conn_id")
     template_fields_renderers = {"parameters": "json"}
 
     def __init__(
@@ -43,9 +44,11 @@ class FabricInvokeUserDataFunctionOperator(ItemOperator):
         self.user_data_function = user_data_function
         self.function = function
         self.parameters = parameters
+        self.prepare_arguments()
 
     def execute(self, context: Context) -> Any:
         """Call the function."""
+        self.resolve_arguments()
         workspace_id = self.hook.resolve_workspace(self.workspace)
         item_id = self.hook.resolve_item(workspace_id, self.user_data_function, "UserDataFunction")
         answer = self.hook.invoke_user_data_function(workspace_id, item_id, self.function, self.parameters)

@@ -33,7 +33,7 @@ LEVELS = (
     {"api.items"},
     {"api.jobs"},
     {"api.copy_jobs", "api.semantic_models", "api.user_data_functions"},
-    {"compat", "login"},
+    {"arguments", "compat", "login"},
     {"hooks"},
     {"get_provider_info", "links", "lifecycle.state", "triggerer.call_budget", "triggerer.durations"},
     {"triggerer.pending"},

@@ -11,16 +11,16 @@ import json
 import time
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
-from airflow_provider_fabric.api.http.flow import Clock, Flow, Request, Response, Service, Sleep, quote_segment
+from airflow_provider_fabric.api.http.flow import Clock, Flow, Request, Service, Sleep, quote_segment
 from airflow_provider_fabric.api.http.headers import http_date
 from airflow_provider_fabric.api.http.retry import ONCE, PATIENT, Replay, RetryBudget, send
 from airflow_provider_fabric.api.jobs.job_types import REFRESH_SEMANTIC_MODEL
 from airflow_provider_fabric.api.jobs.listing import started_since
 from airflow_provider_fabric.api.jobs.polling import JobPoll
+from airflow_provider_fabric.api.jobs.submission import REFRESH, read_submission
 from airflow_provider_fabric.api.jobs.submit import find_submitted
-from airflow_provider_fabric.api.models import ErrorDetail, JobInstance, JobRef, Submission, is_guid, parse_time
+from airflow_provider_fabric.api.models import ErrorDetail, JobInstance, JobRef, Submission, parse_time
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import (
     FabricAmbiguousError,
@@ -67,7 +67,8 @@ def refresh_semantic_model(
     action = f"refresh semantic model {model_id}"
     request = _request("POST", _path(workspace_id, model_id), action, json={"type": "Automatic", **(body or {})})
     try:
-        return _submission((yield from send(request, replay=Replay.IF_UNSENT)), action)
+        answer = yield from send(request, replay=Replay.IF_UNSENT)
+        return read_submission(answer, action, model_id, REFRESH)
     except FabricAmbiguousError as error:
         unclear = error
 
@@ -75,17 +76,6 @@ def refresh_semantic_model(
         return list_semantic_model_refreshes(workspace_id, model_id, since=before + unclear.waited, clock=clock)
 
     return (yield from find_submitted(unclear, find, workspace_id, model_id))
-
-
-def _submission(answer: Response, action: str) -> Submission:
-    last = urlsplit(answer.headers.get("location", "")).path.rstrip("/").rsplit("/", 1)[-1]
-    for candidate in (last, answer.headers.get("requestid"), answer.headers.get("x-ms-request-id")):
-        if is_guid(candidate):
-            return Submission(str(candidate).lower(), answer.retry_after)
-    raise FabricAmbiguousError(
-        f"Could not {action}: the service accepted it ({answer.status}) but did not name the refresh. It may be "
-        "running."
-    )
 
 
 def list_semantic_model_refreshes(

@@ -128,7 +128,7 @@ class RequestsDriver:
             )
         except (requests.RequestException, OSError, ValueError) as error:
             return runner.failed(request, error)
-        return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content)
+        return Response(answer.status_code, {k.lower(): v.strip() for k, v in answer.headers.items()}, answer.content)
 
     def close(self) -> None:
         """Close the connections. The driver can be used again."""
@@ -191,7 +191,7 @@ class HttpxDriver:
                 answer = await client.request(call.method, call.url, headers=call.headers, content=call.content)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return runner.failed(request, error)
-        return Response(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, answer.content)
+        return Response(answer.status_code, {k.lower(): v.strip() for k, v in answer.headers.items()}, answer.content)
 
     async def _ready(self) -> httpx.AsyncClient:
         """Return the client; importing httpx and reading the CA bundle happen once, in a thread."""

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
 
-from airflow_provider_fabric.api.http.flow import Flow, Request, Response, quote_segment
+from airflow_provider_fabric.api.http.flow import Flow, Request, quote_segment
 from airflow_provider_fabric.api.http.pages import MAX_PAGES
 from airflow_provider_fabric.api.http.retry import PATIENT, Replay, RetryBudget, require_status, send
 from airflow_provider_fabric.api.items.items import item_path, workspace_path
-from airflow_provider_fabric.api.models import JobInstance, Submission, is_guid
+from airflow_provider_fabric.api.jobs.submission import read_submission
+from airflow_provider_fabric.api.models import JobInstance, Submission
 from airflow_provider_fabric.exceptions import (
-    FabricAmbiguousError,
     FabricApiError,
     FabricBadRequestError,
     FabricProtocolError,
@@ -59,19 +58,7 @@ def run_item_job(
             "POST", instances_path(workspace_id, item_id), action, params={"jobType": job_type}, json=body
         )
         answer = yield from send(query_form, replay=Replay.IF_UNSENT)
-    return _submission(answer, action)
-
-
-def _submission(answer: Response, action: str) -> Submission:
-    """Read the instance's id from ``x-ms-job-id``, or from the end of ``Location``."""
-    last = urlsplit(answer.headers.get("location", "")).path.rstrip("/").rsplit("/", 1)[-1]
-    for candidate in (answer.headers.get("x-ms-job-id"), last):
-        if is_guid(candidate):
-            return Submission(str(candidate).lower(), answer.retry_after)
-    raise FabricAmbiguousError(
-        f"Could not {action}: the service accepted it ({answer.status}) but did not name the job instance. It may be "
-        "running."
-    )
+    return read_submission(answer, action, item_id)
 
 
 def get_item_job_instance(

@@ -71,11 +71,46 @@ def test_a_run_is_started_and_its_id_taken_from_the_location() -> None:
         ({"location": LOCATION + "/?a=b#c"}, JOB),
         ({"location": f"{JOBS}/instances/{JOB}"}, JOB),
         ({"location": f"https://evil.example{JOBS}/instances/{JOB}"}, JOB),
+        ({"location": f"{LOCATION} "}, JOB),
+        ({"location": f"  {LOCATION}/ "}, JOB),
+        ({"location": f"{LOCATION}%20"}, JOB),
+        ({"x_ms_job_id": f" {OTHER_JOB} ", "location": LOCATION}, OTHER_JOB),
+        ({"location": LOCATION.replace("/jobs/instances/", "/jobs/Execute/instances/")}, JOB),
+        ({"location": LOCATION.replace(f"/items/{ITEM}", f"/copyJobs/{ITEM}")}, JOB),
     ],
 )
 def test_where_the_id_comes_from(headers: dict[str, str], job: str) -> None:
     talk = drive(run_item_job(WORKSPACE, ITEM, "Execute"), [ok(status=202, **headers)])
     assert talk.result().job_instance_id == job
+
+
+RUN = {"id": OTHER_JOB, "itemId": ITEM, "jobType": "Refresh", "status": "Accepted", "jobInstanceId": JOB}
+"""A body as https://learn.microsoft.com/fabric/data-factory/dataflow-gen2-public-apis prints it."""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        [RUN],
+        RUN,
+        [{**RUN, "jobInstanceId": JOB.upper(), "itemId": ITEM.upper()}],
+        [{"jobInstanceId": JOB}],
+        {"id": JOB, "itemId": ITEM},
+        [{**RUN, "jobInstanceId": None, "id": JOB}],
+    ],
+)
+@pytest.mark.parametrize("headers", [{}, {"location": f"/v1/workspaces/{WORKSPACE}/items/{ITEM}"}])
+def test_the_id_comes_from_the_body_where_no_header_names_it(body: Any, headers: dict[str, str]) -> None:
+    talk = drive(run_item_job(WORKSPACE, ITEM, "Execute"), [ok(body, status=202, retry_after="9", **headers)])
+    assert talk.result() == Submission(JOB, 9.0)
+    assert talk.posts == 1
+
+
+def test_a_header_counts_more_than_the_body() -> None:
+    talk = drive(
+        run_item_job(WORKSPACE, ITEM, "Execute"), [ok([{**RUN, "jobInstanceId": OTHER_JOB}], 202, location=LOCATION)]
+    )
+    assert talk.result().job_instance_id == JOB
 
 
 @pytest.mark.parametrize(
@@ -84,7 +119,23 @@ def test_where_the_id_comes_from(headers: dict[str, str], job: str) -> None:
         ok(status=202),
         ok(status=202, location=f"{LOCATION}/cancel"),
         ok(status=202, location="https://api.fabric.microsoft.com/"),
+        ok(status=202, location="http://[not an address"),
+        ok(status=202, location=f"https://api.fabric.microsoft.com/v1/workspaces/{WORKSPACE}/items/{JOB}"),
+        ok(status=202, location=f"https://api.fabric.microsoft.com/v1/operations/{JOB}"),
+        ok(
+            status=202,
+            location=f"https://api.fabric.microsoft.com/v1/workspaces/{WORKSPACE}/items/{JOB}/jobs/instances",
+        ),
         ok({"id": "text"}, status=202),
+        ok([RUN, {**RUN, "jobInstanceId": OTHER_JOB}], status=202),
+        ok([{**RUN, "jobInstanceId": "<uniqueJobInstanceId>"}], status=202),
+        ok([{**RUN, "itemId": OTHER_JOB}], status=202),
+        ok({"id": ITEM}, status=202),
+        ok([], status=202),
+        ok([[RUN]], status=202),
+        ok("text", status=202),
+        ok(RUN, status=200),
+        Response(202, {}, b"202 Accepted"),
         HTML,
     ],
 )

@@ -66,10 +66,10 @@ def control(emulator: FabricEmulator) -> EmulatorControl:
 @pytest.fixture(params=["requests", "httpx"])
 def ask(request: pytest.FixtureRequest, emulator: FabricEmulator) -> Ask:
     """Call a method of the hook by name: as a worker does, and its awaited twin as a triggerer does."""
-    return _ask_synchronously if request.param == "requests" else _ask_asynchronously
+    return ask_synchronously if request.param == "requests" else ask_asynchronously
 
 
-def _ask_synchronously(method: str, **arguments: Any) -> Any:
+def ask_synchronously(method: str, **arguments: Any) -> Any:
     hook = FabricHook()
     try:
         return getattr(hook, method)(**arguments)
@@ -77,7 +77,7 @@ def _ask_synchronously(method: str, **arguments: Any) -> Any:
         hook.close()
 
 
-def _ask_asynchronously(method: str, **arguments: Any) -> Any:
+def ask_asynchronously(method: str, **arguments: Any) -> Any:
     async def ask() -> Any:
         hook = FabricHook()
         try:

@@ -1,0 +1,56 @@
+"""Answers to a submit that Microsoft's articles print and its OpenAPI files do not, through both drivers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.contract.conftest import ask_asynchronously, ask_synchronously
+from tests.contract.printed_service import Printed, PrintedService, printed_service
+from tests.flow_driver import ITEM, JOB, OTHER_JOB, WORKSPACE
+
+INSTANCES = f"/v1/workspaces/{WORKSPACE}/items/{ITEM}/jobs/instances"
+
+
+@pytest.fixture(scope="module")
+def shared_service() -> Iterator[PrintedService]:
+    with printed_service() as service:
+        yield service
+
+
+@pytest.fixture
+def service(shared_service: PrintedService, monkeypatch: pytest.MonkeyPatch) -> PrintedService:
+    shared_service.heard.clear()
+    monkeypatch.setenv("AIRFLOW_CONN_FABRIC_DEFAULT", shared_service.connection)
+    return shared_service
+
+
+@pytest.fixture(params=[ask_synchronously, ask_asynchronously], ids=["requests", "httpx"])
+def ask(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def submit(ask: Any, service: PrintedService, answer: Printed) -> str:
+    service.script = [answer]
+    submission = ask("run_item_job", workspace_id=WORKSPACE, item_id=ITEM, job_type="Execute")
+    assert len(service.heard) == 1
+    return str(submission.job_instance_id)
+
+
+@pytest.mark.parametrize("blank", [" ", "   ", "\t"])
+def test_a_location_with_a_trailing_blank_names_the_run(ask: Any, service: PrintedService, blank: str) -> None:
+    address = f"https://api.fabric.microsoft.com{INSTANCES}/{JOB}{blank}"
+    assert submit(ask, service, Printed(202, headers=(("Location", address), ("Retry-after", "60 ")))) == JOB
+
+
+@pytest.mark.parametrize("wrap", [lambda run: [run], lambda run: run], ids=["list", "object"])
+def test_a_body_names_the_run(ask: Any, service: PrintedService, wrap: Any) -> None:
+    run = {"id": OTHER_JOB, "itemId": ITEM, "jobType": "Refresh", "status": "Accepted", "jobInstanceId": JOB}
+    assert submit(ask, service, Printed(202, wrap(run))) == JOB
+
+
+def test_a_cancel_is_answered_with_such_a_location_too(ask: Any, service: PrintedService) -> None:
+    service.script = [Printed(202, headers=(("Location", f"{INSTANCES}/{JOB} "), ("Retry-after", "60")))]
+    assert ask("cancel_item_job_instance", workspace_id=WORKSPACE, item_id=ITEM, job_instance_id=JOB) is True

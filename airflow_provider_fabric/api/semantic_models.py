@@ -1,7 +1,7 @@
-"""Refreshes of semantic models: Power BI's own API, told in the words of job instances, so that one life fits both.
+"""Refreshes of semantic models: Power BI's own API, in the form of job instances, so that one code path serves both.
 
 https://learn.microsoft.com/rest/api/power-bi/datasets/refresh-dataset-in-group. Every refresh started here is an
-enhanced one (its request says ``type``), so that it can be looked at and cancelled by its id. A model has one refresh
+enhanced one (its request says ``type``), so that it can be polled and cancelled by its id. A model has one refresh
 at a time; another request is refused with ``RefreshInProgressException``.
 """
 
@@ -12,20 +12,19 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_fabric.api.http.flow import Clock, Flow, Request, Service, Sleep, quote_segment
+from airflow_provider_fabric.api.http.flow import Clock, Flow, Request, Service, quote_segment
 from airflow_provider_fabric.api.http.headers import http_date
-from airflow_provider_fabric.api.http.retry import ONCE, PATIENT, Replay, RetryBudget, send
+from airflow_provider_fabric.api.http.retry import PATIENT, Replay, RetryBudget, send
 from airflow_provider_fabric.api.jobs.job_types import REFRESH_SEMANTIC_MODEL
 from airflow_provider_fabric.api.jobs.listing import started_since
-from airflow_provider_fabric.api.jobs.polling import JobPoll
+from airflow_provider_fabric.api.jobs.polling import JobPoll, poll_job_instance
 from airflow_provider_fabric.api.jobs.submission import REFRESH, read_submission
 from airflow_provider_fabric.api.jobs.submit import find_submitted
-from airflow_provider_fabric.api.models import ErrorDetail, JobInstance, JobRef, Submission, parse_time
+from airflow_provider_fabric.api.models import ErrorDetail, JobInstance, Submission, parse_time
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import (
     FabricAmbiguousError,
     FabricBadRequestError,
-    FabricError,
     FabricNotFoundError,
     FabricProtocolError,
 )
@@ -91,7 +90,7 @@ def list_semantic_model_refreshes(
     https://learn.microsoft.com/rest/api/power-bi/datasets/get-refresh-history-in-group
 
     :param since: epoch seconds by our clock; only refreshes started at or after it.
-    :param budget: how long the call is tried.
+    :param budget: how long the call is attempted.
     :param clock: epoch seconds.
     """
     request = _request("GET", _path(workspace_id, model_id), f"list refreshes of semantic model {model_id}")
@@ -148,21 +147,11 @@ def cancel_semantic_model_refresh(
     return True
 
 
-def poll_semantic_model_refresh(poll: JobPoll, *, clock: Clock = time.time) -> Flow[JobInstance]:
+def poll_semantic_model_refresh(
+    poll: JobPoll, *, clock: Clock = time.time, steady: Clock = time.monotonic
+) -> Flow[JobInstance]:
     """Poll one refresh until it is over, at the intervals its JobPoll sets; see :func:`.polling.poll_job_instance`."""
-    job: JobRef = poll.job
-    while True:
-        yield Sleep(max(0.0, poll.next_poll_at - clock()))
-        try:
-            instance = yield from get_semantic_model_refresh(
-                job.workspace_id, job.item_id, job.job_instance_id, budget=ONCE
-            )
-        except FabricError as error:
-            poll.record_failure(error, clock())
-            continue
-        ended = poll.record_poll(instance, clock())
-        if ended is not None:
-            return ended
+    return poll_job_instance(poll, get=get_semantic_model_refresh, clock=clock, steady=steady)
 
 
 def _instance(content: Mapping[str, Any], refresh_id: str, model_id: str) -> JobInstance:

@@ -23,7 +23,7 @@ PACKAGE = "airflow_provider_fabric"
 MODULES = ("hooks", "operators", "sensors", "triggers", "links", "assets", "retry_policies", "exceptions", "emulator")
 """Where public names live; a name is public there if it begins with ``Fabric`` or ``fabric_``, or is in ``__all__``."""
 
-NOT_PROMISED = ("self", "cls", "clock", "sleep", "budget")
+NOT_PROMISED = ("self", "cls", "clock", "steady", "sleep", "budget", "get")
 """Parameters that are seams for tests and for the package itself."""
 
 NEWER_AIRFLOWS_CALL = (

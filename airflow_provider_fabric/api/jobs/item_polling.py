@@ -1,4 +1,4 @@
-"""How an item is watched for a run that somebody else starts: its list, from a moment on."""
+"""How an item is polled for a run that somebody else starts: by its list, from a point in time on."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class ItemPoll:
     :param workspace_id: GUID.
     :param item_id: GUID.
     :param job_type: kind of job; ``None`` for any.
-    :param since: only runs that started at or after this moment count.
-    :param check_interval: seconds between looks.
+    :param since: only runs that started at or after this time count.
+    :param check_interval: seconds between polls.
     :param deadline: when to stop waiting, or ``None``.
     :param allow_failed: after a failed run, wait for another one.
-    :param next_poll_at: not to be looked at before this.
+    :param next_poll_at: no poll before this.
     """
 
     workspace_id: str
@@ -45,8 +45,8 @@ class ItemPoll:
     def __str__(self) -> str:
         """Return what is waited for, in messages."""
         what = f"{self.job_type!r} " if self.job_type else ""
-        moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.since))
-        return f"a completed {what}run of item {self.item_id} since {moment}"
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.since))
+        return f"a completed {what}run of item {self.item_id} since {since}"
 
 
 def verdict(found: Iterable[JobInstance], allow_failed: bool) -> JobInstance | None:
@@ -70,7 +70,7 @@ def verdict(found: Iterable[JobInstance], allow_failed: bool) -> JobInstance | N
 def poll_item_once(
     poll: ItemPoll, *, budget: RetryBudget = PATIENT, clock: Clock = time.time
 ) -> Flow[JobInstance | None]:
-    """Look at the item's list once.
+    """Read the item's list once.
 
     :returns: the run that ends the wait, completed or not, or ``None``.
     """
@@ -81,10 +81,10 @@ def poll_item_once(
 
 
 def poll_item(poll: ItemPoll, *, clock: Clock = time.time) -> Flow[JobInstance]:
-    """Look at an item's list until a run ends the wait. Passing trouble does not end it.
+    """Read an item's list until a run ends the wait. Errors that may pass do not end it.
 
     :raises FabricJobTimeout: the deadline passed first.
-    :raises FabricError: looking on cannot help: wrong ids, no rights.
+    :raises FabricError: polling on cannot help: wrong ids, no rights.
     """
     wait = min(poll.next_poll_at, poll.deadline or math.inf) - clock()
     if wait > 0:
@@ -96,7 +96,7 @@ def poll_item(poll: ItemPoll, *, clock: Clock = time.time) -> Flow[JobInstance]:
         except FabricError as error:
             if is_permanent(error):
                 raise
-            log.warning("Could not look for %s, will look again: %s", poll, error)
+            log.warning("Could not poll for %s, will poll again: %s", poll, error)
             pause = max(pause, retry_after(error) or 0.0)
         else:
             if ended is not None:

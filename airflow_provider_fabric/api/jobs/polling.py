@@ -1,9 +1,9 @@
-"""How a run is watched: patiently, and without ever taking our own trouble for the run's.
+"""How a run is polled: patiently, and without ever taking a failed poll for a failed run.
 
-One :class:`JobPoll` holds what is known of a run and decides when to look next. :func:`poll_job_instance` drives it
-with a Get per look; the triggerer's watcher drives many with shared Lists. Neither cancels anything.
+One :class:`JobPoll` holds what is known of a run and decides when to poll next. :func:`poll_job_instance` drives it
+with a Get per poll; the triggerer's poller drives many with shared Lists. Neither cancels anything.
 
-Wire facts: clients must wait ``Retry-After`` before the first look (the API reference); right after the submit an
+Wire facts: clients must wait ``Retry-After`` before the first poll (the API reference); right after the submit an
 instance may answer 404, or 200 with ``failureReason.errorCode`` ``NotFound`` or ``RequestExecutionFailed`` though it
 runs (users of Microsoft's plugin, its pull request 4).
 """
@@ -13,22 +13,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from airflow_provider_fabric.api.http.flow import Clock, Flow, Sleep
-from airflow_provider_fabric.api.http.retry import ONCE
+from airflow_provider_fabric.api.http.permanent import is_permanent, retry_after
+from airflow_provider_fabric.api.http.retry import ONCE, RetryBudget
 from airflow_provider_fabric.api.jobs.instances import get_item_job_instance
 from airflow_provider_fabric.api.models import JobInstance, JobRef
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import (
-    FabricApiError,
-    FabricAuthError,
-    FabricBadRequestError,
+    FabricConflictError,
     FabricError,
-    FabricInputError,
     FabricJobMayBeRunning,
     FabricJobTimeout,
     FabricNotFoundError,
-    FabricPermissionError,
+    FabricTransportError,
 )
 
 VISIBILITY_GRACE = 300.0
@@ -36,21 +35,37 @@ VISIBILITY_GRACE = 300.0
 
 PATIENCE = 1800.0
 LEAST_FAILURES = 3
-"""Seconds of nothing but trouble, and failed looks in that time, after which we stop looking."""
+"""Seconds without a single good answer, and failed polls in that time, after which polling ends."""
+
+PASSING = (FabricConflictError, FabricTransportError)
+"""Errors that a later poll may not meet, though repeating the call at once is no use: name servers fail for minutes."""
 
 NOT_VISIBLE_CODES = frozenset({"NotFound", "RequestExecutionFailed"})
 
 
+class GetRun(Protocol):
+    """Reads one run: :func:`.instances.get_item_job_instance`, or another API's call that answers in its form."""
+
+    def __call__(
+        self, workspace_id: str, item_id: str, job_instance_id: str, *, budget: RetryBudget
+    ) -> Flow[JobInstance]:
+        """Return the run."""
+
+
 @dataclass
 class JobPoll:
-    """What is known of one run, and when to look next. All times are epoch seconds.
+    """What is known of one run, and when to poll it next.
+
+    Intervals and deadlines are on two clocks. ``submitted_at`` and ``deadline`` are epoch seconds, because they cross
+    processes; when to poll is kept on the clock of whoever polls, which :meth:`start` translates to. Without that call
+    both are epoch seconds.
 
     :param job: the run.
-    :param submitted_at: when it was submitted.
-    :param check_interval: seconds between looks.
-    :param next_poll_at: when to look first.
-    :param deadline: when to stop waiting, or ``None``.
-    :param on_poll: told what every good look saw, and whether the status has changed since the last.
+    :param submitted_at: when it was submitted, in epoch seconds.
+    :param check_interval: seconds between polls.
+    :param next_poll_at: when to poll first, in epoch seconds.
+    :param deadline: when to stop waiting, in epoch seconds, or ``None``.
+    :param on_poll: called with what every good poll returned, and whether the status has changed since the last.
     """
 
     job: JobRef
@@ -59,46 +74,76 @@ class JobPoll:
     next_poll_at: float
     deadline: float | None = None
     first_poll_at: float = field(init=False)
+    visible_by: float = field(init=False)
+    """From when on "not found" is believed."""
     failing_since: float | None = field(init=False, default=None)
     failures: int = field(init=False, default=0)
     last_status: str | None = field(init=False, default=None)
     last_error: str | None = field(init=False, default=None)
     on_poll: Callable[[JobInstance, bool], None] | None = field(default=None, compare=False, repr=False)
+    _started: bool = field(init=False, default=False, repr=False)
 
     def __post_init__(self) -> None:
         self.first_poll_at = self.next_poll_at
+        self.visible_by = self.submitted_at + VISIBILITY_GRACE
         self.schedule_at(self.next_poll_at)
 
-    def schedule_at(self, moment: float) -> None:
-        """Look next at this moment, or at the deadline if that comes first."""
-        self.next_poll_at = moment if self.deadline is None else min(moment, self.deadline)
+    def start(self, now: float, wall: float) -> None:
+        """Keep the schedule on another clock from now on; once, further calls change nothing.
+
+        The first poll and the end of the grace are not later than from the submit on, however far apart the clocks of
+        the machine that submitted and of this one are.
+
+        :param now: seconds on that clock, such as the event loop's.
+        :param wall: epoch seconds.
+        """
+        if self._started:
+            return
+        self._started = True
+        wait = min(self.first_poll_at - wall, max(0.0, self.first_poll_at - self.submitted_at))
+        grace = min(self.submitted_at + VISIBILITY_GRACE - wall, VISIBILITY_GRACE)
+        self.first_poll_at, self.visible_by = now + wait, now + grace
+        self.schedule_at(self.first_poll_at, now - wall)
+
+    def schedule_at(self, when: float, ahead: float = 0.0) -> None:
+        """Poll next at this time, or at the deadline if that comes first.
+
+        :param when: seconds on the schedule's clock.
+        :param ahead: seconds by which that clock is ahead of epoch seconds.
+        """
+        self.next_poll_at = when if self.deadline is None else min(when, self.deadline + ahead)
 
     @property
     def known_visible(self) -> bool:
         """Whether the run has been seen at all."""
         return self.last_status is not None
 
-    def record_poll(self, instance: JobInstance, now: float) -> JobInstance | None:
+    def record_poll(self, instance: JobInstance, now: float, *, wall: float | None = None) -> JobInstance | None:
         """Take in an answer. Return the instance if the run is over.
 
+        :param now: seconds on the schedule's clock.
+        :param wall: epoch seconds, if that clock is another.
         :raises FabricJobTimeout: it is not, and the deadline has passed.
         """
         if self.not_visible(instance, now):
-            self._look_again(now)
+            self._poll_again(now, wall)
             return None
         self.failing_since, self.failures, self.last_error = None, 0, None
-        changed, self.last_status = instance.status_text != self.last_status, instance.status_text
+        changed = instance.status_text != self.last_status
+        self.last_status = instance.status_text
         if self.on_poll is not None:
             self.on_poll(instance, changed)
         if instance.status.is_terminal:
             return instance
-        self._look_again(now)
+        self._poll_again(now, wall)
         return None
 
-    def record_failure(self, error: FabricError, now: float) -> None:
-        """Take in that a look failed.
+    def record_failure(self, error: FabricError, now: float, *, wall: float | None = None) -> None:
+        """Take in that a poll failed.
 
-        :raises FabricJobMayBeRunning: looking on cannot help, or nothing else came for too long.
+        :param now: seconds on the schedule's clock.
+        :param wall: epoch seconds, if that clock is another.
+        :raises FabricJobMayBeRunning: polling on cannot help, or every poll failed for too long.
         :raises FabricJobTimeout: the deadline has passed.
         """
         self.last_error = str(error)
@@ -113,25 +158,25 @@ class JobPoll:
                 "still be going.",
                 job=self.known(),
             ) from error
-        asked = error.retry_after if isinstance(error, FabricApiError) else None
-        self._look_again(now, asked or 0.0)
+        self._poll_again(now, wall, retry_after(error) or 0.0)
 
-    def _look_again(self, now: float, at_least: float = 0.0) -> None:
-        if self.deadline is not None and now >= self.deadline:
+    def _poll_again(self, now: float, wall: float | None, at_least: float = 0.0) -> None:
+        wall = now if wall is None else wall
+        if self.deadline is not None and wall >= self.deadline:
             raise self.timed_out()
-        self.schedule_at(now + max(self.check_interval, at_least))
+        self.schedule_at(now + max(self.check_interval, at_least), now - wall)
 
     def timed_out(self) -> FabricJobTimeout:
         """Return the error of a wait whose deadline has passed."""
         return FabricJobTimeout(
             f"{self} did not end in time. Last known status: {self.last_status or 'none'}."
-            + (f" Last trouble: {self.last_error}" if self.last_error else ""),
+            + (f" Last error: {self.last_error}" if self.last_error else ""),
             job=self.known(),
         )
 
     def in_grace(self, now: float) -> bool:
         """Whether the run, never seen yet, may still be too young to be visible."""
-        return self.last_status is None and now < self.submitted_at + VISIBILITY_GRACE
+        return self.last_status is None and now < self.visible_by
 
     def not_visible(self, instance: JobInstance, now: float) -> bool:
         """Whether an answer only says that the run is too young to be visible."""
@@ -144,13 +189,9 @@ class JobPoll:
         )
 
     def _is_final(self, error: FabricError, now: float) -> bool:
-        if isinstance(error, FabricNotFoundError):
-            return not self.in_grace(now)
-        if isinstance(error, FabricAuthError):
-            return not error.is_retriable
-        if isinstance(error, FabricBadRequestError):
-            return error.status_code != 408 and not error.is_retriable
-        return isinstance(error, FabricPermissionError | FabricInputError)
+        if isinstance(error, FabricNotFoundError) and self.in_grace(now):
+            return False
+        return is_permanent(error) and not isinstance(error, PASSING)
 
     def known(self) -> dict[str, str | None]:
         """Return what is known of the run, in the form of the operators' return value."""
@@ -161,24 +202,33 @@ class JobPoll:
         return f"job instance {self.job.job_instance_id} of item {self.job.item_id}"
 
 
-def poll_job_instance(poll: JobPoll, *, clock: Clock = time.time) -> Flow[JobInstance]:
-    """Look at one run until it is over, at the intervals its JobPoll sets.
+def poll_job_instance(
+    poll: JobPoll,
+    *,
+    get: GetRun = get_item_job_instance,
+    clock: Clock = time.time,
+    steady: Clock = time.monotonic,
+) -> Flow[JobInstance]:
+    """Poll one run until it is over, at the intervals its JobPoll sets.
 
-    :param poll: which run, and the rhythm.
-    :param clock: epoch seconds.
+    :param poll: which run, and how often.
+    :param get: reads the run.
+    :param clock: epoch seconds, for the deadline.
+    :param steady: seconds on a clock that nobody sets, for the intervals.
     :returns: the instance in a terminal status, whichever.
     :raises FabricJobTimeout: the deadline passed first.
-    :raises FabricJobMayBeRunning: looking on could not help.
+    :raises FabricJobMayBeRunning: polling on could not help.
     """
     job = poll.job
+    poll.start(steady(), clock())
     while True:
-        yield Sleep(max(0.0, poll.next_poll_at - clock()))
+        yield Sleep(max(0.0, poll.next_poll_at - steady()))
         try:
-            instance = yield from get_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id, budget=ONCE)
+            instance = yield from get(job.workspace_id, job.item_id, job.job_instance_id, budget=ONCE)
         except FabricError as error:
-            poll.record_failure(error, clock())
+            poll.record_failure(error, steady(), wall=clock())
             continue
-        ended = poll.record_poll(instance, clock())
+        ended = poll.record_poll(instance, steady(), wall=clock())
         if ended is not None:
             return ended
 
@@ -192,19 +242,21 @@ def wait_for_job_instance(
     timeout: float | None = None,
     first_poll_after: float = 0.0,
     clock: Clock = time.time,
+    steady: Clock = time.monotonic,
 ) -> Flow[JobInstance]:
     """Wait until a run is over.
 
     :param workspace_id: GUID.
     :param item_id: GUID.
     :param job_instance_id: GUID.
-    :param check_interval: seconds between looks.
+    :param check_interval: seconds between polls.
     :param timeout: seconds to wait at most; ``None`` for no end.
-    :param first_poll_after: seconds until the first look: the submit's ``Retry-After``.
+    :param first_poll_after: seconds until the first poll: the submit's ``Retry-After``.
     :param clock: epoch seconds.
+    :param steady: seconds on a clock that nobody sets.
     :returns: the instance in a terminal status, whichever.
     :raises FabricJobTimeout: it did not end in time.
-    :raises FabricJobMayBeRunning: looking on could not help.
+    :raises FabricJobMayBeRunning: polling on could not help.
     """
     now = clock()
     poll = JobPoll(
@@ -214,4 +266,4 @@ def wait_for_job_instance(
         next_poll_at=now + first_poll_after,
         deadline=None if timeout is None else now + timeout,
     )
-    return (yield from poll_job_instance(poll, clock=clock))
+    return (yield from poll_job_instance(poll, clock=clock, steady=steady))

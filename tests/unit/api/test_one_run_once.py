@@ -74,7 +74,7 @@ class OneRunOnce(RuleBasedStateMachine):
         now = self.clock()
         job = JobRef(WORKSPACE, ITEM, submission.job_instance_id)
         watch = JobPoll(job, now, 60.0, now + (submission.retry_after or 0.0), now + TIMEOUT)
-        return (yield from poll_job_instance(watch, clock=self.clock))
+        return (yield from poll_job_instance(watch, clock=self.clock, steady=self.clock))
 
     @contextmanager
     def _ending(self) -> Iterator[None]:

@@ -54,7 +54,7 @@ def watching(
     clock = FakeClock()
     deadline = None if timeout is None else NOW + timeout
     poll = JobPoll(REF, NOW + submitted, interval, NOW + first, deadline)
-    return drive(poll_job_instance(poll, clock=clock), answers, clock)
+    return drive(poll_job_instance(poll, clock=clock, steady=clock), answers, clock)
 
 
 def test_it_is_looked_at_in_its_rhythm_until_it_is_over() -> None:
@@ -174,7 +174,7 @@ class Broken:
 )
 def test_trouble_with_the_sign_in(error: FabricError, goes_on: bool) -> None:
     clock = FakeClock()
-    flow = poll_job_instance(JobPoll(REF, NOW, 60.0, NOW), clock=clock)
+    flow = poll_job_instance(JobPoll(REF, NOW, 60.0, NOW), clock=clock, steady=clock)
     if goes_on:
         assert Broken(error).drive(flow, 3, clock).status is JobStatus.COMPLETED
     else:
@@ -231,9 +231,7 @@ def test_a_run_that_vanishes_after_it_was_seen_is_lost() -> None:
 
 
 @pytest.mark.parametrize("timeout", [1.0, 59.0, 60.0, 100.0, 601.0])
-@pytest.mark.parametrize(
-    "answer", [RUNNING, LOST, refusal(429, retry_after="600"), ok(instance("Queued")), refusal(404), HTML]
-)
+@pytest.mark.parametrize("answer", [RUNNING, LOST, refusal(429, retry_after="600"), ok(instance("Queued")), HTML])
 def test_the_deadline_is_kept_to_the_second(timeout: float, answer: Answer) -> None:
     talk = watching(lambda _: answer, timeout=timeout, submitted=1000.0)
     assert isinstance(talk.error, FabricJobTimeout)
@@ -241,11 +239,17 @@ def test_the_deadline_is_kept_to_the_second(timeout: float, answer: Answer) -> N
     assert talk.error.job_instance_id == JOB
 
 
+def test_the_deadline_of_a_run_that_is_not_visible_is_kept_to_the_second() -> None:
+    talk = watching(lambda _: refusal(404), timeout=100.0)
+    assert isinstance(talk.error, FabricJobTimeout)
+    assert sum(talk.sleeps) == 100.0
+
+
 def test_a_timeout_says_what_was_last_seen() -> None:
     talk = watching([RUNNING, refusal(503, "Busy")], timeout=60.0)
     assert isinstance(talk.error, FabricJobTimeout)
     assert "Last known status: InProgress." in str(talk.error)
-    assert "Last trouble: Could not read" in str(talk.error)
+    assert "Last error: Could not read" in str(talk.error)
     assert talk.error.job["status"] == "InProgress"
     assert "Last known status: none." in str(watching([LOST], timeout=0.0).error)
     assert "Last trouble" not in str(watching([LOST, RUNNING], timeout=60.0).error)
@@ -272,10 +276,50 @@ def test_a_watch_tells_whether_the_run_was_seen() -> None:
 
 def waiting(answers: Script, **options: Any) -> Talk[JobInstance]:
     clock = FakeClock()
-    return drive(wait_for_job_instance(WORKSPACE, ITEM, JOB, clock=clock, **options), answers, clock)
+    return drive(wait_for_job_instance(WORKSPACE, ITEM, JOB, clock=clock, steady=clock, **options), answers, clock)
 
 
 def test_the_hooks_wait() -> None:
     assert waiting([RUNNING, COMPLETED], first_poll_after=7.0, check_interval=9.0).sleeps == [7.0, 9.0]
     assert isinstance(waiting(lambda _: RUNNING, timeout=100.0).error, FabricJobTimeout)
     assert waiting([*[RUNNING] * 2000, COMPLETED]).result().status is JobStatus.COMPLETED
+
+
+@pytest.mark.parametrize("step", [-3600.0, 3600.0, -60.0])
+def test_a_clock_that_is_set_moves_no_poll(step: float) -> None:
+    """Intervals are kept on a clock that nobody sets; a step is no reason to take a young run for gone."""
+    wall, steady = FakeClock(), FakeClock(now=5.0)
+    polled: list[float] = []
+
+    def answer(_: Any) -> Any:
+        polled.append(steady.now - 5.0)
+        if len(polled) == 1:
+            wall.now += step
+            return refusal(404, "ItemNotFound")
+        return COMPLETED if len(polled) == 5 else RUNNING
+
+    poll = JobPoll(REF, NOW, 60.0, NOW + 10)
+    assert drive(poll_job_instance(poll, clock=wall, steady=steady), answer, steady).result().status.is_terminal
+    assert polled == [10, 70, 130, 190, 250]
+
+
+@pytest.mark.parametrize("apart", [-3600.0, 3600.0])
+def test_the_first_poll_is_not_hours_away_where_clocks_are_apart(apart: float) -> None:
+    """The worker that submitted has another clock than the triggerer that waits."""
+    wall, steady = FakeClock(now=NOW + apart), FakeClock(now=0.0)
+    poll = JobPoll(REF, NOW, 60.0, NOW + 30)
+    talk = drive(poll_job_instance(poll, clock=wall, steady=steady), [COMPLETED], steady)
+    assert talk.sleeps[0] <= 30
+
+
+def test_a_deadline_is_kept_on_the_wall_clock() -> None:
+    wall, steady = FakeClock(), FakeClock(now=0.0)
+
+    def answer(_: Any) -> Any:
+        wall.now += 600
+        return RUNNING
+
+    poll = JobPoll(REF, NOW, 60.0, NOW, NOW + 1000)
+    talk = drive(poll_job_instance(poll, clock=wall, steady=steady), answer, steady)
+    assert isinstance(talk.error, FabricJobTimeout)
+    assert len(talk.requests) == 2

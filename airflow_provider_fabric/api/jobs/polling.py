@@ -46,9 +46,7 @@ NOT_VISIBLE_CODES = frozenset({"NotFound", "RequestExecutionFailed"})
 class GetRun(Protocol):
     """Reads one run: :func:`.instances.get_item_job_instance`, or another API's call that answers in its form."""
 
-    def __call__(
-        self, workspace_id: str, item_id: str, job_instance_id: str, *, budget: RetryBudget
-    ) -> Flow[JobInstance]:
+    def __call__(self, workspace_id: str, item_id: str, run_id: str, /, *, budget: RetryBudget) -> Flow[JobInstance]:
         """Return the run."""
 
 

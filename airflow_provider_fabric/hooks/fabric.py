@@ -14,7 +14,7 @@ from airflow_provider_fabric.api.auth.tokens import SharedTokens
 from airflow_provider_fabric.api.connection.settings import FabricSettings
 from airflow_provider_fabric.api.http.flow import Flow
 from airflow_provider_fabric.api.http.transport import HttpxDriver, RequestsDriver
-from airflow_provider_fabric.api.items import items, names, upsert
+from airflow_provider_fabric.api.items import folders, items, names, upsert
 from airflow_provider_fabric.api.jobs import instances, listing, parameters, polling, schedules, submit
 from airflow_provider_fabric.compat import (
     BaseHook,
@@ -87,6 +87,10 @@ class FabricHook(BaseHook):
     get_item, aget_item = both(items.get_item)
     update_item, aupdate_item = both(items.update_item)
     delete_item, adelete_item = both(items.delete_item)
+    list_folders, alist_folders = both(folders.list_folders)
+    create_folder, acreate_folder = both(folders.create_folder)
+    resolve_folder, aresolve_folder = both(folders.resolve_folder)
+    move_item, amove_item = both(folders.move_item)
     get_item_definition, aget_item_definition = both(items.get_item_definition)
     update_item_definition, aupdate_item_definition = both(items.update_item_definition)
     upsert_item_definition, aupsert_item_definition = both(upsert.upsert_item_definition)

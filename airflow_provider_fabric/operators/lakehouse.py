@@ -153,6 +153,6 @@ def _span(retention: timedelta | str | None) -> str | None:
     if not isinstance(retention, timedelta):
         return as_text(retention, "vacuum_retention")
     if retention < timedelta(0) or retention.microseconds:
-        raise FabricInputError(f"vacuum_retention must be whole seconds and not negative, got {retention}.")
+        raise FabricInputError(f"vacuum_retention must not be negative, and whole seconds, got {retention}.")
     minutes, seconds = divmod(retention.seconds, 60)
     return f"{retention.days}:{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"

@@ -48,7 +48,7 @@ def run_item(**arguments: Any) -> FabricRunItemJobOperator:
 NOT_TEXT = [None, True, 1.1, ["a"], {"a": 1}, b"bytes", object()]
 
 
-@pytest.mark.parametrize("value", NOT_TEXT, ids=repr)
+@pytest.mark.parametrize("value", NOT_TEXT, ids=lambda value: type(value).__name__)
 def test_what_is_no_text_is_refused_by_the_argument_s_name(value: Any):
     with pytest.raises(FabricInputError, match=r"^item must be text, got "):
         as_text(value, "item")

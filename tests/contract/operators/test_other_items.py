@@ -132,7 +132,7 @@ def test_each_kind_of_job(tenant: FabricEmulator, kind, item_type, arguments, jo
     assert task.xcoms["run_url"].startswith(f"{tenant.url}/groups/{tenant.workspace_id}/")
 
 
-@pytest.mark.parametrize("value", ["two words", "", 5])
+@pytest.mark.parametrize("value", ["two words", "", "tab\there"])
 def test_a_spark_argument_that_the_service_would_split(tenant: FabricEmulator, value: Any):
     with pytest.raises(FabricInputError, match="is not one word"):
         runner(FabricRunSparkJobOperator, spark_job="It", command_line_arguments=["--x", value]).run()

@@ -58,19 +58,29 @@ class FabricAuthError(FabricError):
     """Entra did not issue a token.
 
     :param error_code: Entra's code, such as ``AADSTS7000215``, if it gave one.
-    :param is_retriable: asking again later may help (the endpoint was not reached, or answered 5xx).
+    :param is_retriable: asking again within seconds may help (no connection, or an answer of 5xx).
+    :param unreachable: the login host gave no answer. A wait goes on then, whatever the reason was.
     """
 
-    def __init__(self, message: str, *, error_code: str | None = None, is_retriable: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        error_code: str | None = None,
+        is_retriable: bool = False,
+        unreachable: bool = False,
+    ) -> None:
         super().__init__(message)
         self.error_code = error_code
         self.is_retriable = is_retriable
+        self.unreachable = unreachable
 
 
 class FabricTransportError(FabricError):
     """No answer came from the service.
 
-    :param permanent: repeating cannot help: the host name does not resolve, or TLS was refused.
+    :param permanent: repeating it within seconds cannot help: the host name does not resolve, or TLS was refused. A
+        wait goes on all the same: it may be an outage of the name server or of a proxy.
     """
 
     def __init__(self, message: str, *, permanent: bool = False) -> None:
@@ -164,6 +174,7 @@ class FabricOperationError(FabricError):
     :param operation_id: its id.
     :param error_code: the operation's ``error.errorCode``.
     :param request_id: the operation's ``error.requestId``.
+    :param is_retriable: the operation's ``error.isRetriable``; ``None`` if the service did not say.
     """
 
     def __init__(
@@ -173,11 +184,13 @@ class FabricOperationError(FabricError):
         operation_id: str | None = None,
         error_code: str | None = None,
         request_id: str | None = None,
+        is_retriable: bool | None = None,
     ) -> None:
         super().__init__(message)
         self.operation_id = operation_id
         self.error_code = error_code
         self.request_id = request_id
+        self.is_retriable = is_retriable
 
 
 class FabricJobError(FabricError):

@@ -1,4 +1,4 @@
-"""A retry policy for Airflow ≥ 3.3 that knows which Fabric errors are worth another try.
+"""A retry policy for Airflow ≥ 3.3 that knows which Fabric errors are worth another attempt.
 
 ::
 
@@ -21,14 +21,14 @@ _Base: Any = RetryPolicy or object
 
 
 class FabricRetryPolicy(_Base):  # type: ignore[misc]
-    """Decide about a task's next try by the Fabric error that ended this one.
+    """Decide about a task's next attempt by the Fabric error that ended this one.
 
     ==================================================  =======================================
     the error                                           the task
     ==================================================  =======================================
-    permanent: a wrong argument, missing rights, an     fails at once, tries left or not
+    final: a wrong argument, missing rights, an         fails at once, attempts left or not
     unpublished dataflow, …
-    the service said when to come back (429, 430)       tries again then, if tries are left
+    the service said when to come back (429, 430)       is retried then, if attempts are left
     anything else, of Fabric or not                     goes by its own ``retries`` and delay
     ==================================================  =======================================
     """
@@ -38,15 +38,15 @@ class FabricRetryPolicy(_Base):  # type: ignore[misc]
     ) -> Any:
         """Return Airflow's ``RetryDecision`` for an exception.
 
-        :param exception: what ended the try.
-        :param try_number: of the try, from 1; not considered.
+        :param exception: what ended the attempt.
+        :param try_number: of the attempt, from 1; not considered.
         :param max_tries: of the task; not considered: Airflow counts.
         :param context: the task's; not considered.
         """
         if not isinstance(exception, FabricError):
             return RetryDecision.default()
         if is_permanent(exception):
-            return RetryDecision.fail(reason=f"Trying again cannot mend this: {type(exception).__name__}.")
+            return RetryDecision.fail(reason=f"Not retryable: {type(exception).__name__}.")
         seconds = retry_after(exception)
         if seconds is not None:
             return RetryDecision.retry(

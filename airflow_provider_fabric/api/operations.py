@@ -13,15 +13,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_fabric.api.http.flow import Clock, Flow, Request, Response, Sleep, quote_segment
+from airflow_provider_fabric.api.http.permanent import PATIENCE, is_permanent, retry_after
 from airflow_provider_fabric.api.http.retry import Replay, send
 from airflow_provider_fabric.api.models import ErrorDetail, Operation, is_guid
 from airflow_provider_fabric.api.status import OperationStatus
-from airflow_provider_fabric.exceptions import FabricOperationError, FabricProtocolError
+from airflow_provider_fabric.exceptions import FabricError, FabricOperationError, FabricProtocolError
 from airflow_provider_fabric.remedies import remedy_for
 
 DEFAULT_TIMEOUT = 3600.0
 DEFAULT_PAUSE = 5.0
 MIN_PAUSE = 1.0
+ERROR_PAUSE = 30.0
+"""Seconds until the next poll after one that failed, though it was repeated: a paused capacity, an outage."""
 
 
 def get_operation_state(operation_id: str) -> Flow[Operation]:
@@ -78,12 +81,22 @@ def wait_for_operation(
     :param deadline: epoch seconds at which to give up; default an hour from now.
     :param clock: epoch seconds.
     :raises FabricOperationError: it failed, or did not end in time.
+    :raises FabricError: its state cannot be read: a final error, or nothing but errors for 30 minutes.
     """
     deadline = clock() + DEFAULT_TIMEOUT if deadline is None else deadline
     pause = first_poll_after
+    failing_since: float | None = None
     while True:
         yield Sleep(max(0.0, min(pause, deadline - clock())), jitter=0.1)
-        operation = yield from get_operation_state(operation_id)
+        try:
+            operation = yield from get_operation_state(operation_id)
+        except FabricError as error:
+            failing_since = clock() if failing_since is None else failing_since
+            if is_permanent(error) or clock() >= min(deadline, failing_since + PATIENCE):
+                raise
+            pause = max(ERROR_PAUSE, retry_after(error) or 0.0)
+            continue
+        failing_since = None
         if operation.status is OperationStatus.SUCCEEDED:
             return (yield from get_operation_result(operation_id)) if operation.has_result else None
         if operation.status is OperationStatus.FAILED:
@@ -104,6 +117,7 @@ def _failure(operation: Operation, action: str) -> FabricOperationError:
         operation_id=operation.id,
         error_code=detail.error_code,
         request_id=detail.request_id,
+        is_retriable=detail.is_retriable,
     )
 
 

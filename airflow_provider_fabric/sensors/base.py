@@ -18,7 +18,7 @@ from airflow_provider_fabric.compat import (
     default_deferrable,
     settling_seconds,
 )
-from airflow_provider_fabric.exceptions import FabricError, FabricJobFailed, FabricJobMayBeRunning
+from airflow_provider_fabric.exceptions import FabricError, FabricJobFailed, FabricJobMayBeRunning, FabricTransportError
 from airflow_provider_fabric.lifecycle.errors import build_job_error
 from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome, WaitEnd
 from airflow_provider_fabric.links import RUN_URL_KEY, FabricRunLink, run_url
@@ -112,7 +112,8 @@ class RunSensor(BaseSensorOperator):
         try:
             workspace_id, item_id = self.ids
         except FabricError as error:
-            if is_permanent(error):
+            # nothing was reached yet: a host that does not resolve is a wrong setting rather than an outage
+            if is_permanent(error) or (isinstance(error, FabricTransportError) and error.permanent):
                 raise
             self.log.warning("Could not look up item %r, will try again: %s", self.item, error)
             return False

@@ -297,13 +297,17 @@ def test_deduped_attach_waits_for_the_other_run(emulator: FabricEmulator, pipeli
 
 
 def test_trouble_while_waiting_does_not_end_the_wait(emulator: FabricEmulator, pipeline: Any) -> None:
-    emulator.control.add_job_rule(duration_seconds=0.8)
+    emulator.control.add_job_rule(duration_seconds=1.5)
     for fault in (
         {"action": "status", "status": 503},
         {"action": "drop"},
         {"action": "status", "status": 429, "retry_after": 0},
         {"action": "garbage"},
         {"action": "status", "status": 401},
+        {"action": "status", "status": 403, "error_code": "CapacityNotActive"},
+        {"action": "status", "status": 400, "error_code": "CapacityNotActive"},
+        {"action": "status", "status": 403, "error_code": "Forbidden", "is_retriable": True},
+        {"action": "status", "status": 404, "error_code": "ItemNotFound", "is_retriable": True},
     ):
         emulator.control.add_fault(method="GET", path="*/jobs/instances*", count=1, **fault)
     assert TaskRunner(pipeline()).run()["status"] == "Completed"

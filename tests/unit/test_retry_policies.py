@@ -45,21 +45,26 @@ PERMANENT = [
     FabricConnectionError("x"),
     FabricNameError("x"),
     FabricAuthError("x"),
-    FabricTransportError("x", permanent=True),
     FabricBadRequestError("x", status_code=400, error_code="InvalidInput"),
     FabricPermissionError("x", status_code=403),
     FabricNotFoundError("x", status_code=404),
     FabricConflictError("x", status_code=409, error_code="ItemDisplayNameAlreadyInUse"),
     failed("DataflowNeverPublishedError"),
     failed("SPNBasedRefreshNotAllowed"),
+    FabricJobFailed("x", job={"failure_reason": {"moreDetails": [{"errorCode": "PrincipalTypeNotSupported"}]}}),
+    FabricOperationError("x", is_retriable=False),
+    FabricOperationError("x", error_code="FeatureNotAvailable"),
 ]
 PASSING = [
     FabricError("x"),
     FabricAuthError("x", is_retriable=True),
+    FabricAuthError("x", unreachable=True),
     FabricTransportError("x"),
+    FabricTransportError("x", permanent=True),
     FabricProtocolError("x"),
     FabricAmbiguousError("x"),
     FabricOperationError("x"),
+    FabricOperationError("x", error_code="FeatureNotAvailable", is_retriable=True),
     FabricUnauthorizedError("x", status_code=401),
     FabricBadRequestError("x", status_code=408),
     FabricBadRequestError("x", status_code=400, is_retriable=True),
@@ -68,8 +73,12 @@ PASSING = [
     FabricThrottledError("x", status_code=429),
     FabricCapacityError("x", status_code=430),
     FabricServerError("x", status_code=503),
+    FabricConflictError("x", status_code=409, error_code="Busy"),
+    FabricPermissionError("x", status_code=403, error_code="CapacityNotActive"),
+    FabricNotFoundError("x", status_code=404, is_retriable=True),
     failed(None),
     failed("2200"),
+    FabricJobFailed("x", job={"failure_reason": {"errorCode": "FeatureNotAvailable", "isRetriable": True}}),
     FabricJobFailed("x", job={"failure_reason": "an old client's text"}),
     FabricJobTimeout("x"),
     FabricJobCancelled("x"),
@@ -109,7 +118,7 @@ class TestPolicy:
     def test_permanent_errors_fail_at_once(self, error: BaseException):
         decision = self.decide(error)
         assert decision.action.value == "fail"
-        assert decision.reason == f"Trying again cannot mend this: {type(error).__name__}."
+        assert decision.reason == f"Not retryable: {type(error).__name__}."
 
     @pytest.mark.parametrize("error", PASSING, ids=repr)
     def test_the_rest_follows_the_task(self, error: BaseException):

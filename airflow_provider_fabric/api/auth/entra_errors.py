@@ -121,7 +121,7 @@ def refusal_in(body: str) -> dict[str, Any]:
 def unreachable_error(settings: FabricSettings, failure: TransportFailure) -> FabricAuthError:
     """Return the exception for a login host that gave no answer."""
     text = f"Connection {settings.conn_id!r}: no token was issued: {failure.reason}"
-    return FabricAuthError(settings.redact(text), is_retriable=not failure.permanent)
+    return FabricAuthError(settings.redact(text), is_retriable=not failure.permanent, unreachable=True)
 
 
 def _code(answer: Mapping[str, Any], description: str) -> int | None:

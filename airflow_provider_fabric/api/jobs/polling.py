@@ -16,29 +16,23 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from airflow_provider_fabric.api.http.flow import Clock, Flow, Sleep
-from airflow_provider_fabric.api.http.permanent import is_permanent, retry_after
+from airflow_provider_fabric.api.http.permanent import PATIENCE, is_permanent, retry_after
 from airflow_provider_fabric.api.http.retry import ONCE, RetryBudget
 from airflow_provider_fabric.api.jobs.instances import get_item_job_instance
 from airflow_provider_fabric.api.models import JobInstance, JobRef
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import (
-    FabricConflictError,
     FabricError,
     FabricJobMayBeRunning,
     FabricJobTimeout,
     FabricNotFoundError,
-    FabricTransportError,
 )
 
 VISIBILITY_GRACE = 300.0
 """Seconds after the submit during which a run may not be visible."""
 
-PATIENCE = 1800.0
 LEAST_FAILURES = 3
-"""Seconds without a single good answer, and failed polls in that time, after which polling ends."""
-
-PASSING = (FabricConflictError, FabricTransportError)
-"""Errors that a later poll may not meet, though repeating the call at once is no use: name servers fail for minutes."""
+"""Failed polls in a row, over :data:`.PATIENCE` seconds, after which polling ends."""
 
 NOT_VISIBLE_CODES = frozenset({"NotFound", "RequestExecutionFailed"})
 
@@ -187,9 +181,8 @@ class JobPoll:
         )
 
     def _is_final(self, error: FabricError, now: float) -> bool:
-        if isinstance(error, FabricNotFoundError) and self.in_grace(now):
-            return False
-        return is_permanent(error) and not isinstance(error, PASSING)
+        too_young = isinstance(error, FabricNotFoundError) and self.in_grace(now)
+        return not too_young and is_permanent(error)
 
     def known(self) -> dict[str, str | None]:
         """Return what is known of the run, in the form of the operators' return value."""

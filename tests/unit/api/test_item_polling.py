@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_fabric.api.jobs.item_polling import ItemPoll, poll_item, poll_item_once, verdict
 from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.exceptions import FabricJobTimeout, FabricNotFoundError, FabricPermissionError
-from tests.flow_driver import ITEM, LOST, WORKSPACE, FakeClock, drive, instance, page, refusal
+from tests.flow_driver import ITEM, LOST, NO_SUCH_HOST, WORKSPACE, Answer, FakeClock, drive, instance, page, refusal
 
 
 def at(clock: FakeClock, seconds: float, status: str = "Completed", **more: Any) -> dict[str, Any]:
@@ -78,6 +78,15 @@ def test_trouble_passes_and_retry_after_is_obeyed():
     talk = drive(poll_item(poll(clock), clock=clock), answers, clock)
     assert talk.result()
     assert talk.sleeps == [60.0, 60.0, 90.0]
+
+
+@pytest.mark.parametrize(
+    "passing", [refusal(403, "CapacityNotActive"), refusal(404, "Gone", {"isRetriable": True}), NO_SUCH_HOST]
+)
+def test_a_paused_capacity_and_an_outage_are_waited_out(passing: Answer):
+    clock = FakeClock()
+    talk = drive(poll_item(poll(clock), clock=clock), [passing, passing, page(at(clock, 200))], clock)
+    assert talk.result()
 
 
 @pytest.mark.parametrize(("status", "error"), [(404, FabricNotFoundError), (403, FabricPermissionError)])

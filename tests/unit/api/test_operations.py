@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_fabric.api.http.flow import Response
+from airflow_provider_fabric.api.http.permanent import PATIENCE
 from airflow_provider_fabric.api.models import ErrorDetail, Operation
 from airflow_provider_fabric.api.operations import (
     DEFAULT_TIMEOUT,
@@ -18,13 +19,26 @@ from airflow_provider_fabric.api.operations import (
 )
 from airflow_provider_fabric.api.status import OperationStatus
 from airflow_provider_fabric.exceptions import (
+    FabricApiError,
     FabricBadRequestError,
+    FabricError,
     FabricInputError,
     FabricOperationError,
     FabricProtocolError,
 )
 from airflow_provider_fabric.remedies import REMEDIES
-from tests.flow_driver import HTML, ITEM, OPERATION, WORKSPACE, FakeClock, drive, ok, refusal
+from tests.flow_driver import (
+    HTML,
+    ITEM,
+    NO_SUCH_HOST,
+    OPERATION,
+    WORKSPACE,
+    Answer,
+    FakeClock,
+    drive,
+    ok,
+    refusal,
+)
 
 HOST = "https://api.fabric.microsoft.com"
 STATE = f"GET /v1/operations/{OPERATION}"
@@ -133,8 +147,45 @@ def test_an_id_that_leaves_its_place_is_refused_before_anything_is_sent() -> Non
     assert talk.paths == ["GET /v1/operations/..%2Fworkspaces"]
 
 
-def test_html_in_place_of_the_state_is_an_error() -> None:
-    assert isinstance(drive(wait_for_operation(OPERATION), [HTML]).error, FabricProtocolError)
+@pytest.mark.parametrize(
+    "passing",
+    [
+        HTML,
+        NO_SUCH_HOST,
+        refusal(403, "CapacityNotActive"),
+        refusal(404, "OperationNotFound", {"isRetriable": True}),
+        refusal(409, "Busy"),
+    ],
+)
+def test_an_error_that_may_pass_is_waited_out(passing: Answer) -> None:
+    clock = FakeClock()
+    flow = wait_for_operation(OPERATION, clock=clock)
+    talk = drive(flow, [state("Running"), *[passing] * 9, state("Running"), *[passing] * 9, state("Succeeded")], clock)
+    assert talk.result() is None
+    talk = drive(wait_for_operation(OPERATION, deadline=clock() + 9e9, clock=clock), lambda _: passing, clock)
+    assert isinstance(talk.error, FabricError)
+    assert PATIENCE <= sum(talk.sleeps) <= PATIENCE + 60
+
+
+@pytest.mark.parametrize("final", [refusal(403, "InsufficientPrivileges"), refusal(404, "OperationNotFound")])
+def test_a_final_error_ends_the_wait_for_an_operation_at_once(final: Answer) -> None:
+    talk = drive(wait_for_operation(OPERATION), [state("Running"), final])
+    assert isinstance(talk.error, FabricApiError)
+
+
+def test_errors_until_the_deadline_end_the_wait_for_an_operation() -> None:
+    clock = FakeClock()
+    talk = drive(wait_for_operation(OPERATION, deadline=clock() + 45.0, clock=clock), [HTML, HTML, HTML], clock)
+    assert isinstance(talk.error, FabricProtocolError)
+    assert talk.sleeps == [0.0, 30.0, 15.0]
+
+
+@pytest.mark.parametrize("retriable", [True, False, None])
+def test_a_failed_operation_keeps_what_the_service_says_about_repeating_it(retriable: bool | None) -> None:
+    failed = ok({"status": "Failed", "error": {"errorCode": "X", "message": "m", "isRetriable": retriable}})
+    error = drive(wait_for_operation(OPERATION), [failed]).error
+    assert isinstance(error, FabricOperationError)
+    assert error.is_retriable is retriable
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_fabric.api.http.flow import Flow
+from airflow_provider_fabric.api.http.permanent import PATIENCE, is_permanent
+from airflow_provider_fabric.api.http.retry import ONCE
+from airflow_provider_fabric.api.jobs.instances import get_item_job_instance
 from airflow_provider_fabric.api.jobs.polling import (
-    PATIENCE,
     VISIBILITY_GRACE,
     JobPoll,
     poll_job_instance,
@@ -81,6 +83,9 @@ def test_any_other_word_means_that_it_runs(status: str) -> None:
 TROUBLE = [refusal(500), refusal(503), refusal(408), refusal(429), refusal(430), refusal(409, "Busy"), LOST, UNSENT]
 TROUBLE += [NO_SUCH_HOST, HTML, TRUNCATED, ok(), ok({"errorCode": "x"}), refusal(302)]
 TROUBLE += [refusal(400, "UnknownError", {"isRetriable": True})]
+TROUBLE += [refusal(403, "Forbidden", {"isRetriable": True}), refusal(410, "Gone", {"isRetriable": True})]
+TROUBLE += [refusal(status, "CapacityNotActive") for status in (400, 403, 409)]
+TROUBLE += [refusal(403, "UnknownError", {"moreDetails": [{"errorCode": "CapacityNotActive"}]})]
 
 
 @pytest.mark.parametrize("trouble", TROUBLE)
@@ -88,6 +93,16 @@ TROUBLE += [refusal(400, "UnknownError", {"isRetriable": True})]
 def test_a_blip_is_waited_out(trouble: Answer, seen: list[Answer]) -> None:
     talk = watching([*seen, trouble, trouble, COMPLETED])
     assert talk.result().status is JobStatus.COMPLETED
+
+
+@pytest.mark.parametrize(
+    "answer", [refusal(404, "CapacityNotActive"), refusal(404, "EntityNotFound", {"isRetriable": True})]
+)
+def test_a_404_that_may_pass_is_waited_out_after_the_run_was_seen(answer: Answer) -> None:
+    assert watching([RUNNING, answer, answer, COMPLETED]).result().status is JobStatus.COMPLETED
+    talk = watching(lambda _: answer, submitted=-2 * VISIBILITY_GRACE)
+    assert isinstance(talk.error, FabricJobMayBeRunning)
+    assert PATIENCE < sum(talk.sleeps) <= PATIENCE + 600
 
 
 @pytest.mark.parametrize("seen", [[], [RUNNING]])
@@ -169,6 +184,7 @@ class Broken:
     [
         (FabricAuthError("no token", error_code="AADSTS7000215"), False),
         (FabricAuthError("Entra is down", is_retriable=True), True),
+        (FabricAuthError("the name login.example does not resolve", unreachable=True), True),
         (FabricConnectionError("tenant_id is missing"), False),
     ],
 )
@@ -181,6 +197,29 @@ def test_trouble_with_the_sign_in(error: FabricError, goes_on: bool) -> None:
         with pytest.raises(FabricJobMayBeRunning) as caught:
             Broken(error).drive(flow, 1, clock)
         assert caught.value.__cause__ is error
+
+
+STATUSES = (301, 400, 401, 403, 404, 405, 408, 409, 410, 418, 429, 430, 500, 503)
+CODES = (None, "CapacityNotActive", "InsufficientPrivileges", "ItemNotFound", "ItemDisplayNameAlreadyInUse", "Other")
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("retriable", [True, False, None])
+def test_a_poll_and_the_retry_policy_agree_about_what_is_final(
+    status: int, code: str | None, retriable: bool | None
+) -> None:
+    answer = refusal(status, code, {"isRetriable": retriable})
+    error = drive(get_item_job_instance(WORKSPACE, ITEM, JOB, budget=ONCE), lambda _: answer).error
+    assert error is not None
+    poll = JobPoll(REF, NOW - 2 * VISIBILITY_GRACE, 60.0, NOW)
+    try:
+        poll.record_failure(error, NOW)
+    except FabricJobMayBeRunning:
+        assert is_permanent(error)
+    else:
+        assert not is_permanent(error)
+    assert not (retriable and is_permanent(error))
 
 
 NOT_YET: list[Answer] = [

@@ -128,7 +128,7 @@ class EmulatorApp:
             headers = {"Allow": ", ".join(allowed)}
             text = f"{request.path} does not take {request.method}"
             return ServiceError(405, "MethodNotAllowed", text, headers=headers)
-        return ServiceError(404, "EndpointNotFound", f"The endpoint {request.method} {request.path} does not exist")
+        return ServiceError(404, "EntityNotFound", f"The endpoint {request.method} {request.path} does not exist")
 
     def _control_response(self, request: ApiRequest, route: Route | None) -> Response:
         """Return the response of a control endpoint or of the portal; both are missing unless control is on."""

@@ -25,6 +25,9 @@ VARIABLE = "FABRIC_SPECS_DIR"
 METHODS = ("get", "post", "put", "patch", "delete")
 ROOT = "/v1"
 GUID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+MEASURED = {"GET /v1/operations/{operationId}": ("blobInfoId", "resultContentType")}
+"""Properties of answers that the files lack, but tenants were seen to send, always as ``null`` (August 2026)."""
+
 HEADER_TYPES = {"string": r".+", "integer": r"\d+"}
 
 FORMATS = FormatChecker(formats=())
@@ -197,7 +200,15 @@ class Specs:
             if exchange.body:
                 yield f"a body is not documented: {exchange.body[:80]!r}"
         else:
-            yield from self.errors(schema, operation.file, json.loads(exchange.body), request=False)
+            content = _without_measured(operation, json.loads(exchange.body))
+            yield from self.errors(schema, operation.file, content, request=False)
+
+
+def _without_measured(operation: Operation, content: Any) -> Any:
+    measured = MEASURED.get(operation.name, ())
+    if not isinstance(content, dict):
+        return content
+    return {key: value for key, value in content.items() if key not in measured or value is not None}
 
 
 def _simple(parameter: Mapping[str, Any]) -> dict[str, Any]:

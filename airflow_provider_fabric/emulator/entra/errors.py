@@ -14,6 +14,11 @@ from starlette.responses import Response
 from airflow_provider_fabric.emulator.errors import new_request_id
 from airflow_provider_fabric.emulator.http.responses import json_response
 
+CODES_WITH_ADDRESS = frozenset(
+    {70011, 70016, 90002, 500011, 700016, 700027, 700082, 700213, 900144, 7000215, 7000218, 9002313}
+)
+"""Codes that Entra was seen to send with ``error_uri``; 70003 and 700038, for example, come without."""
+
 
 @dataclass
 class EntraError(Exception):
@@ -41,8 +46,9 @@ class EntraError(Exception):
             "timestamp": timestamp,
             "trace_id": trace,
             "correlation_id": correlation,
-            "error_uri": f"https://login.microsoftonline.com/error?code={self.code}",
         }
+        if self.code in CODES_WITH_ADDRESS:
+            body["error_uri"] = f"https://login.microsoftonline.com/error?code={self.code}"
         if self.suberror:
             body["suberror"] = self.suberror
         return json_response(body, self.status)

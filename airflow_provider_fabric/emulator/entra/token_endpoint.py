@@ -20,6 +20,7 @@ from airflow_provider_fabric.emulator.http.responses import json_response
 from airflow_provider_fabric.emulator.state.identities import Identity
 from airflow_provider_fabric.emulator.state.world import World
 
+NO_APPLICATION = "00000000-0000-0000-0000-000000000000"
 NO_CACHE = {"Cache-Control": "no-store, no-cache", "Pragma": "no-cache"}
 
 
@@ -82,6 +83,8 @@ def _application(world: World, form: dict[str, str]) -> Identity:
     client_id = form.get("client_id")
     if not client_id:
         raise EntraError("invalid_request", 900144, "The request body must contain the parameter 'client_id'.")
+    if client_id == NO_APPLICATION:
+        raise EntraError("unauthorized_client", 700038, f"{client_id} is not a valid application identifier.")
     identity = world.identities.get(client_id)
     if identity is None or not identity.is_app:
         raise EntraError(

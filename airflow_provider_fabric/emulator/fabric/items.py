@@ -21,7 +21,12 @@ from airflow_provider_fabric.emulator.state.definitions import (
     read_definition,
 )
 from airflow_provider_fabric.emulator.state.ids import read_guid
-from airflow_provider_fabric.emulator.state.item_types import ITEM_TYPES, ItemType, find_item_type
+from airflow_provider_fabric.emulator.state.item_types import (
+    CREATED_BY_OPERATION,
+    ITEM_TYPES,
+    ItemType,
+    find_item_type,
+)
 from airflow_provider_fabric.emulator.state.items import Item
 from airflow_provider_fabric.emulator.state.names import read_description, read_name
 from airflow_provider_fabric.emulator.state.times import service_time
@@ -68,7 +73,8 @@ def create_item(world: World, request: ApiRequest) -> Response:
         workspace.id, item_type.name, name, description=description, folder_id=folder_id, parts=parts
     )
     _stamp(item, request)
-    if world.config.is_long_running("create_item"):
+    by_default = parts is not None or item_type.name in CREATED_BY_OPERATION
+    if world.config.is_long_running("create_item", by_default=by_default):
         return accepted_response(world, request, item.to_wire())
     return json_response(item.to_wire(), 201)
 
@@ -145,7 +151,7 @@ def get_definition(world: World, request: ApiRequest) -> Response:
     item = item_of(world, request)
     _check_definable(ITEM_TYPES[item.type])
     body = {"definition": {"parts": [part.to_wire() for part in _stored_parts(world, item)]}}
-    if world.config.is_long_running("get_definition"):
+    if world.config.is_long_running("get_definition", by_default=True):
         return accepted_response(world, request, body)
     return json_response(body)
 
@@ -170,7 +176,7 @@ def update_definition(world: World, request: ApiRequest) -> Response:
     item.parts = parts
     item.revision += 1
     _stamp(item, request)
-    if world.config.is_long_running("update_definition"):
+    if world.config.is_long_running("update_definition", by_default=False):
         return accepted_response(world, request)
     return json_response(item.to_wire()) if item_type.update_shows_item else empty_response()
 

@@ -75,7 +75,7 @@ def _page(*, known: bool) -> Response:
 def _file(world: World, request: ApiRequest) -> Response:
     name = request.params["file"]
     if name not in FILES:
-        raise not_found("EndpointNotFound", "file", name)
+        raise not_found("EntityNotFound", "file", name)
     return Response(_content(name), 200, HEADERS, FILES[name])
 
 

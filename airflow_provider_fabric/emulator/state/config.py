@@ -37,7 +37,8 @@ class Config:
     :param cancel_seconds: how long a cancellation takes when no rule says otherwise.
     :param lro_seconds: how long an operation runs.
     :param force_lro: answer calls that document both forms always with 202 (``True``), never (``False``), or by name.
-        ``None``: creating with a definition, and both definition calls, answer directly.
+        ``None``, and for names left out: as tenants do, reading a definition, creating with one, and creating a
+        warehouse answer 202.
     :param page_size: entries of a page.
     :param token_lifetime_seconds: life of access tokens, unscaled.
     :param token_delay_seconds: wait before each answer of a token endpoint, unscaled.
@@ -112,11 +113,14 @@ class Config:
         value = self.retry_after_seconds if service_seconds is None else service_seconds
         return 0 if value <= 0 else max(1, math.ceil(self.scaled(value)))
 
-    def is_long_running(self, call: str) -> bool:
-        """Say whether ``call`` (one of :data:`LONG_RUNNING_CALLS`) answers with 202 and an operation."""
-        if isinstance(self.force_lro, dict):
-            return self.force_lro.get(call, False)
-        return bool(self.force_lro)
+    def is_long_running(self, call: str, *, by_default: bool) -> bool:
+        """Say whether a call answers with 202 and an operation.
+
+        :param call: one of :data:`LONG_RUNNING_CALLS`.
+        :param by_default: what the service does.
+        """
+        choice = self.force_lro.get(call) if isinstance(self.force_lro, dict) else self.force_lro
+        return by_default if choice is None else choice
 
 
 def _check(key: str, value: Any) -> None:

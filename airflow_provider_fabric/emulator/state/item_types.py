@@ -141,6 +141,9 @@ ITEM_TYPES: dict[str, ItemType] = {
 }
 """Every item type by its name."""
 
+CREATED_BY_OPERATION = frozenset({"Warehouse"})
+"""Types whose creation was seen to answer 202 on a tenant, although it carries no definition."""
+
 ALIASES = {"pipeline": "DataPipeline"}
 """https://learn.microsoft.com/fabric/data-factory/pipeline-rest-api-capabilities prints ``"type": "pipeline"``."""
 

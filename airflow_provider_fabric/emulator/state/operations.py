@@ -37,19 +37,26 @@ class Operation:
         return "NotStarted" if now == self.created_at and self.ends_at > now else "Running"
 
     def to_wire(self, now: float) -> dict[str, Any]:
-        """Return the OpenAPI ``OperationState``."""
-        over = now >= self.ends_at
-        body: dict[str, Any] = {
-            "status": self.status(now),
+        """Return the OpenAPI ``OperationState``, as tenants were seen to write it.
+
+        Every property is there, as ``null`` when it says nothing; ``percentComplete`` is a number only in the end.
+        """
+        status = self.status(now)
+        return {
+            "status": status,
             "createdTimeUtc": operation_time(self.created_at),
             "lastUpdatedTimeUtc": operation_time(min(now, self.ends_at)),
+            "percentComplete": 100 if status == "Succeeded" else None,
+            "error": _short_error(self.error) if status == "Failed" and self.error else None,
+            "blobInfoId": None,
+            "resultContentType": None,
         }
-        if over and self.error:
-            body["error"] = self.error.envelope(new_request_id())
-        else:
-            share = 1.0 if over else (now - self.created_at) / (self.ends_at - self.created_at)
-            body["percentComplete"] = int(100 * share)
-        return body
+
+
+def _short_error(error: ServiceError) -> dict[str, Any]:
+    """Return an error without the id of a request: the operation failed, and no request did."""
+    envelope = error.envelope(new_request_id())
+    return {key: envelope[key] for key in ("errorCode", "message", "isRetriable")}
 
 
 class OperationStore:

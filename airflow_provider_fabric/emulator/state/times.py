@@ -13,10 +13,10 @@ def service_time(epoch_seconds: float) -> str:
 
 
 def operation_time(epoch_seconds: float) -> str:
-    """Write a time as long-running operations do: microseconds, and ``Z`` for UTC (OpenAPI ``OperationState``)."""
-    return datetime.fromtimestamp(epoch_seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    """Write a time as long-running operations do: up to seven digits without trailing zeros, UTC, no offset."""
+    return service_time(epoch_seconds).rstrip("0").rstrip(".")
 
 
 def power_bi_time(epoch_seconds: float) -> str:
     """Write a time as Power BI does: milliseconds, and ``Z`` for UTC."""
-    return operation_time(epoch_seconds)[:-4] + "Z"
+    return service_time(epoch_seconds)[:-4] + "Z"

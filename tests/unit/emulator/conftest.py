@@ -165,7 +165,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def service(signing_key: rsa.RSAPrivateKey, clock: Clock) -> Iterator[Service]:
-    config = Config().patched({"quotas": {"job_scheduler": None, "platform": None, "operations": None}})
+    settings = {"quotas": {"job_scheduler": None, "platform": None, "operations": None}, "force_lro": False}
+    config = Config().patched(settings)
     world = World(config=config, signing_key=signing_key, clock=clock)
     slept: list[float] = []
 

@@ -105,7 +105,7 @@ def test_control_can_be_off(service: Service) -> None:
     app = EmulatorApp(service.world, control=False)
     with httpx.Client(transport=DirectTransport(app), base_url="https://fabric.test") as client:
         answer = client.get("/_emulator/stats")
-    assert (answer.status_code, answer.json()["errorCode"]) == (404, "EndpointNotFound")
+    assert (answer.status_code, answer.json()["errorCode"]) == (404, "EntityNotFound")
 
 
 def test_tokens_for_anybody(service: Service) -> None:

@@ -19,7 +19,8 @@ from .conftest import Service, error_of
 
 SCOPE = f"{FABRIC}/.default"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-OTHER = "00000000-0000-0000-0000-000000000000"
+OTHER = "0a3c7b0e-6d5f-4a8e-9f64-1c2d3e4f5a6b"
+NO_APPLICATION = "00000000-0000-0000-0000-000000000000"
 
 
 def ask(service: Service, tenant: str | None = None, **form: Any) -> httpx.Response:
@@ -64,6 +65,7 @@ def test_a_client_secret_gives_a_token_with_real_claims(service: Service) -> Non
     [
         ({"client_secret": "wrong"}, (401, "invalid_client", "AADSTS7000215")),
         ({"client_secret": ""}, (401, "invalid_client", "AADSTS7000218")),
+        ({"client_id": NO_APPLICATION}, (400, "unauthorized_client", "AADSTS700038")),
         ({"client_id": OTHER}, (400, "unauthorized_client", "AADSTS700016")),
         ({"client_id": ""}, (400, "invalid_request", "AADSTS900144")),
         ({"tenant": OTHER}, (400, "invalid_request", "AADSTS90002")),
@@ -80,6 +82,21 @@ def test_refusals(service: Service, change: dict[str, str], expected: tuple[int,
     answer = with_secret(service, **change)
     assert refusal(answer) == expected
     assert service.world.tenant.client_secret not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"client_secret": "wrong"}, 7000215),
+        ({"scope": "https://nobody.example/.default"}, 500011),
+        ({"grant_type": "password"}, None),
+        ({"client_id": NO_APPLICATION}, None),
+        ({"scope": f"{FABRIC}/Item.Read.All"}, None),
+    ],
+)
+def test_only_some_refusals_name_a_page(service: Service, change: dict[str, str], code: int | None) -> None:
+    page = None if code is None else f"https://login.microsoftonline.com/error?code={code}"
+    assert with_secret(service, **change).json().get("error_uri") == page
 
 
 def test_the_tenant_by_its_domain(service: Service) -> None:

@@ -337,7 +337,7 @@ def test_workspaces(service: Service) -> None:
 def test_ids_that_are_no_ids(service: Service, workspace: str) -> None:
     answer = service.get(f"/v1/workspaces/{workspace}/items")
     assert answer.status_code in (400, 404)
-    assert answer.json()["errorCode"] in ("InvalidInput", "EndpointNotFound")
+    assert answer.json()["errorCode"] in ("InvalidInput", "EntityNotFound")
 
 
 def test_a_hidden_workspace(service: Service) -> None:

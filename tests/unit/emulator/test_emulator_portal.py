@@ -279,4 +279,4 @@ def test_without_control_there_is_no_portal(service: Service) -> None:
             run_url("", workspace_of(service), item_id, "CopyJob", run_id),
         ):
             answer = http.get(path)
-            assert (answer.status_code, answer.json()["errorCode"]) == (404, "EndpointNotFound"), path
+            assert (answer.status_code, answer.json()["errorCode"]) == (404, "EntityNotFound"), path

@@ -61,8 +61,8 @@ def test_the_table_of_routes_is_free_of_conflicts() -> None:
 
 
 def test_unknown_endpoints_and_methods(service: Service) -> None:
-    assert error_of(service.get("/v1/nonsense")) == (404, "EndpointNotFound")
-    assert error_of(service.get("/spreadsheets")) == (404, "EndpointNotFound")
+    assert error_of(service.get("/v1/nonsense")) == (404, "EntityNotFound")
+    assert error_of(service.get("/spreadsheets")) == (404, "EntityNotFound")
     answer = service.call("PUT", "/items")
     assert error_of(answer) == (405, "MethodNotAllowed")
     assert answer.headers["allow"] == "GET, POST"

@@ -30,11 +30,12 @@ class FabricRunDataflowRefreshOperator(FabricRunItemJobOperator):
         "workspace",
         "dataflow",
         "parameters",
+        "execution_data",
         "apply_changes",
         "job_type",
         "fabric_conn_id",
     )
-    template_fields_renderers = {"parameters": "json"}
+    template_fields_renderers = {"parameters": "json", "execution_data": "json"}
     flag_arguments: Sequence[str] = (*FabricRunItemJobOperator.flag_arguments, "validate_parameters")
     text_arguments: Sequence[str] = ("workspace", "dataflow", "apply_changes", "job_type", "fabric_conn_id")
     item_field = "dataflow"
@@ -75,7 +76,7 @@ class FabricRunDataflowRefreshOperator(FabricRunItemJobOperator):
         """Return ``executionData`` with ``executeOption`` and parameters."""
         from airflow_provider_fabric.api.jobs.payloads import dataflow_body
 
-        return dataflow_body(self.parameters, self.apply_changes)
+        return dataflow_body(self.parameters, self.apply_changes, self.execution_data)
 
 
 class FabricPublishDataflowOperator(FabricRunItemJobOperator):

@@ -29,6 +29,8 @@ class FabricRefreshMaterializedLakeViewsOperator(FabricRunItemJobOperator):
         "workspace",
         "lakehouse",
         "execution_definition_id",
+        "execution_data",
+        "parameters",
         "job_type",
         "fabric_conn_id",
     )
@@ -51,12 +53,14 @@ class FabricRefreshMaterializedLakeViewsOperator(FabricRunItemJobOperator):
 
     def build_body(self) -> Mapping[str, Any] | None:
         """Return which execution definition to run, if one was given."""
-        if self.execution_definition_id is None:
-            return None
+        from airflow_provider_fabric.api.jobs.payloads import with_parameters
         from airflow_provider_fabric.api.models import require_guid
 
-        definition = require_guid(self.execution_definition_id, "execution_definition_id")
-        return {"executionData": {"mlvExecutionDefinitionId": definition}}
+        definition = self.execution_definition_id
+        if definition is not None:
+            definition = require_guid(definition, "execution_definition_id")
+        made = {"mlvExecutionDefinitionId": ("execution_definition_id", definition)}
+        return with_parameters(made, self.execution_data, self.parameters)
 
 
 class FabricRunTableMaintenanceOperator(FabricRunItemJobOperator):
@@ -86,6 +90,8 @@ class FabricRunTableMaintenanceOperator(FabricRunItemJobOperator):
         "schema",
         "z_order_by",
         "vacuum_retention",
+        "execution_data",
+        "parameters",
         "job_type",
         "fabric_conn_id",
     )
@@ -124,22 +130,25 @@ class FabricRunTableMaintenanceOperator(FabricRunItemJobOperator):
 
     def build_body(self) -> Mapping[str, Any] | None:
         """Return which table, and what to do to it."""
-        from airflow_provider_fabric.api.jobs.payloads import string_list  # not while a DAG is parsed
+        from airflow_provider_fabric.api.jobs.payloads import string_list, with_parameters  # not while a DAG is parsed
 
         if not isinstance(self.table, str) or not self.table.strip():
             raise FabricInputError(f"table must be the name of a table, got {self.table!r}.")
         optimize = {"vOrder": self.v_order, "zOrderBy": string_list(self.z_order_by, "z_order_by")}
+        vacuum = {"retentionPeriod": _span(self.vacuum_retention)}
         work = {
-            "optimizeSettings": _given(optimize),
-            "vacuumSettings": _given({"retentionPeriod": _span(self.vacuum_retention)}),
-            "purgeDeletionVectors": self.purge_deletion_vectors,
+            "optimizeSettings": ("v_order or z_order_by", _given(optimize)),
+            "vacuumSettings": ("vacuum_retention", _given(vacuum)),
+            "purgeDeletionVectors": ("purge_deletion_vectors", self.purge_deletion_vectors),
         }
-        if not any(work.values()):
+        made = {"tableName": ("table", self.table), "schemaName": ("schema", self.schema), **work}
+        body = with_parameters(made, self.execution_data, self.parameters)
+        if not any((body or {}).get("executionData", {}).get(key) for key in work):
             raise FabricInputError(
                 f"There is nothing to do to table {self.table!r}: give v_order, z_order_by, vacuum_retention or "
                 "purge_deletion_vectors."
             )
-        return {"executionData": _given({"tableName": self.table, "schemaName": self.schema, **work})}
+        return body
 
 
 def _given(settings: Mapping[str, Any]) -> dict[str, Any] | None:

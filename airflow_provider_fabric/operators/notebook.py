@@ -29,10 +29,11 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
         "notebook",
         "parameters",
         "configuration",
+        "execution_data",
         "job_type",
         "fabric_conn_id",
     )
-    template_fields_renderers = {"parameters": "json", "configuration": "json"}
+    template_fields_renderers = {"parameters": "json", "configuration": "json", "execution_data": "json"}
     text_arguments: Sequence[str] = ("workspace", "notebook", "job_type", "fabric_conn_id")
     item_field = "notebook"
 
@@ -61,4 +62,4 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
         """Return ``executionData`` with typed parameters and the configuration."""
         from airflow_provider_fabric.api.jobs.payloads import notebook_body
 
-        return notebook_body(self.parameters, self.configuration)
+        return notebook_body(self.parameters, self.configuration, self.execution_data)

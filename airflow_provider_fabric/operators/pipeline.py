@@ -36,8 +36,15 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
     The other parameters are those of :class:`~airflow_provider_fabric.operators.job.FabricRunItemJobOperator`.
     """
 
-    template_fields: Sequence[str] = ("workspace", "pipeline", "parameters", "job_type", "fabric_conn_id")
-    template_fields_renderers = {"parameters": "json"}
+    template_fields: Sequence[str] = (
+        "workspace",
+        "pipeline",
+        "parameters",
+        "execution_data",
+        "job_type",
+        "fabric_conn_id",
+    )
+    template_fields_renderers = {"parameters": "json", "execution_data": "json"}
     text_arguments: Sequence[str] = ("workspace", "pipeline", "job_type", "fabric_conn_id")
     flag_arguments: Sequence[str] = (
         *FabricRunItemJobOperator.flag_arguments,
@@ -71,10 +78,10 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
         self.prepare_arguments()
 
     def build_body(self) -> Mapping[str, Any] | None:
-        """Return ``executionData.parameters``."""
+        """Return ``executionData`` with the parameters."""
         from airflow_provider_fabric.api.jobs.payloads import pipeline_body
 
-        return pipeline_body(self.parameters)
+        return pipeline_body(self.parameters, self.execution_data)
 
     def check_parameters(self, workspace_id: str, item_id: str) -> None:
         """Compare the names with those the pipeline's definition declares."""

@@ -71,7 +71,14 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
     def build_body(self) -> Mapping[str, Any]:
         """Return the request's options."""
         from airflow_provider_fabric.api.jobs.payloads import parameter_value
+        from airflow_provider_fabric.exceptions import FabricInputError
 
+        for name in ("execution_data", "parameters"):
+            if getattr(self, name):
+                raise FabricInputError(
+                    f"{name} cannot be sent: a refresh of a semantic model takes options instead. Leave {name} out, "
+                    'and give options, such as options={"commitMode": "transactional"}.'
+                )
         body: dict[str, Any] = {"type": self.refresh_type}
         if self.objects is not None:
             body["objects"] = parameter_value(self.objects, "objects")

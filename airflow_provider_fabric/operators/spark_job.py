@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airflow_provider_fabric.api.jobs.payloads import generic_body, string_list
+from airflow_provider_fabric.api.jobs.payloads import string_list, with_parameters
 from airflow_provider_fabric.exceptions import FabricInputError
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 
@@ -75,14 +75,14 @@ class FabricRunSparkJobOperator(FabricRunItemJobOperator):
 
     def build_body(self) -> Mapping[str, Any] | None:
         """Return ``executionData``, if anything differs from the definition."""
-        data = {
-            "executableFile": self.executable_file,
-            "mainClass": self.main_class,
-            "commandLineArguments": self._arguments(),
-            "additionalLibraryUris": string_list(self.additional_library_uris, "additional_library_uris"),
-            **(self.execution_data or {}),
+        libraries = string_list(self.additional_library_uris, "additional_library_uris")
+        made = {
+            "executableFile": ("executable_file", self.executable_file),
+            "mainClass": ("main_class", self.main_class),
+            "commandLineArguments": ("command_line_arguments", self._arguments()),
+            "additionalLibraryUris": ("additional_library_uris", libraries),
         }
-        return generic_body({key: value for key, value in data.items() if value is not None} or None, self.parameters)
+        return with_parameters(made, self.execution_data, self.parameters)
 
     def _arguments(self) -> str | None:
         arguments = self.command_line_arguments

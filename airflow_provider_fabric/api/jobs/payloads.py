@@ -98,31 +98,81 @@ def string_list(value: Sequence[str] | None, name: str) -> list[str] | None:
     return list(value)
 
 
-def pipeline_body(parameters: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the body of a pipeline run: ``{"executionData": {"parameters": {name: value}}}``."""
-    return {"executionData": {"parameters": _checked(parameters)}} if parameters else None
+def execution_body(
+    made: Mapping[str, tuple[str, Any]], execution_data: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    """Return a body whose ``executionData`` holds what other arguments make, and what ``execution_data`` adds.
+
+    :param made: key on the wire → the argument that sets it and its value; ``None`` for an argument that was left out.
+    :param execution_data: further keys, in the service's own form; ``None`` for none.
+    :returns: the body; ``None`` if there is nothing to send.
+    :raises FabricInputError: ``execution_data`` is no mapping, has no JSON form, or sets what another argument sets.
+    """
+    added = _execution_data(execution_data)
+    data = {key: value for key, (_, value) in made.items() if value is not None}
+    for key in added or {}:
+        _refuse_twice(key, {own: made[own][0] for own in data})
+    data.update(added or {})
+    return {"executionData": data} if data or added is not None else None
 
 
-def dataflow_body(parameters: Mapping[str, Any] | None, apply_changes: str) -> dict[str, Any]:
+def _execution_data(execution_data: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if execution_data is None:
+        return None
+    if not isinstance(execution_data, Mapping):
+        raise FabricInputError(f"execution_data must be a mapping, got {type(execution_data).__name__}.")
+    return {str(key): parameter_value(value, f"execution_data.{key}") for key, value in execution_data.items()}
+
+
+def _refuse_twice(key: str, set_by: Mapping[str, str]) -> None:
+    """Refuse a key of ``execution_data`` that another argument sets: the service ignores case, so we do."""
+    for own, argument in set_by.items():
+        if own.casefold() == key.casefold():
+            raise FabricInputError(
+                f"execution_data: {key!r} is also set by {argument}. Give it once: leave it out of execution_data, or "
+                f"leave {argument} out."
+            )
+
+
+def pipeline_body(
+    parameters: Mapping[str, Any] | None, execution_data: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """Return the body of a pipeline run: ``{"executionData": {"parameters": {name: value}}}``.
+
+    :param parameters: names and values.
+    :param execution_data: further keys, such as ``OwnerUserPrincipalName``.
+    """
+    return execution_body({"parameters": ("parameters", _checked(parameters) if parameters else None)}, execution_data)
+
+
+def dataflow_body(
+    parameters: Mapping[str, Any] | None, apply_changes: str, execution_data: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Return the body of a dataflow refresh.
 
     https://learn.microsoft.com/rest/api/fabric/dataflow/background-jobs/run-on-demand-execute
 
     :param parameters: names and values; sent with the type ``Automatic``.
     :param apply_changes: ``"if_needed"`` publishes a changed definition first, ``"skip"`` runs what is published.
+    :param execution_data: further keys, such as ``DataflowName``.
     """
     if apply_changes not in EXECUTE_OPTIONS:
         raise FabricInputError(f"apply_changes must be 'if_needed' or 'skip', got {apply_changes!r}.")
-    data: dict[str, Any] = {"executeOption": EXECUTE_OPTIONS[apply_changes]}
-    if parameters:
-        data["parameters"] = [
-            {"parameterName": name, "type": "Automatic", "value": value} for name, value in _checked(parameters).items()
-        ]
-    return {"executionData": data}
+    entries = [
+        {"parameterName": name, "type": "Automatic", "value": value}
+        for name, value in (_checked(parameters) if parameters else {}).items()
+    ]
+    made = {
+        "executeOption": ("apply_changes", EXECUTE_OPTIONS[apply_changes]),
+        "parameters": ("parameters", entries or None),
+    }
+    return execution_body(made, execution_data) or {}
 
 
 def notebook_body(
-    parameters: Mapping[str, Any] | None, configuration: Mapping[str, Any] | None
+    parameters: Mapping[str, Any] | None,
+    configuration: Mapping[str, Any] | None,
+    execution_data: Mapping[str, Any] | None = None,
 ) -> dict[str, Any] | None:
     """Return the body of a notebook run: ``executionData`` with typed parameters and the session's configuration.
 
@@ -130,17 +180,17 @@ def notebook_body(
 
     :param parameters: names and values, for the cell that is tagged *parameters*: text, numbers and bools.
     :param configuration: of the Spark session: ``defaultLakehouse``, ``environment``, ``useStarterPool``, ``conf``, ….
+    :param execution_data: further keys, such as ``compute``.
     """
-    data: dict[str, Any] = {}
-    if parameters:
-        data["parameters"] = {
-            name: {"value": value, "type": _notebook_type(value, name)} for name, value in _checked(parameters).items()
-        }
-    if configuration is not None:
-        if not isinstance(configuration, Mapping):
-            raise FabricInputError(f"configuration must be a mapping, got {type(configuration).__name__}.")
-        data["configuration"] = parameter_value(configuration, "configuration")
-    return {"executionData": data} if data else None
+    typed = {
+        name: {"value": value, "type": _notebook_type(value, name)}
+        for name, value in (_checked(parameters) if parameters else {}).items()
+    }
+    if configuration is not None and not isinstance(configuration, Mapping):
+        raise FabricInputError(f"configuration must be a mapping, got {type(configuration).__name__}.")
+    session = None if configuration is None else parameter_value(configuration, "configuration")
+    made = {"parameters": ("parameters", typed or None), "configuration": ("configuration", session)}
+    return execution_body(made, execution_data)
 
 
 def _notebook_type(value: Any, name: str) -> str:
@@ -162,13 +212,26 @@ def generic_body(
 
     :param execution_data: what the job type documents.
     :param parameters: names and values; "not broadly supported", says the API reference.
+    :raises FabricInputError: both say what the parameters are.
     """
-    body: dict[str, Any] = {}
-    if execution_data is not None:
-        if not isinstance(execution_data, Mapping):
-            raise FabricInputError(f"execution_data must be a mapping, got {type(execution_data).__name__}.")
-        body["executionData"] = parameter_value(execution_data, "execution_data")
+    return with_parameters({}, execution_data, parameters)
+
+
+def with_parameters(
+    made: Mapping[str, tuple[str, Any]],
+    execution_data: Mapping[str, Any] | None,
+    parameters: Mapping[str, Any] | None,
+) -> dict[str, Any] | None:
+    """Return the body of :func:`execution_body`, with ``parameters`` beside ``executionData``.
+
+    :param made: see :func:`execution_body`.
+    :param execution_data: see :func:`execution_body`.
+    :param parameters: names and values, sent as ``[{name, type, value}]``.
+    """
+    body = execution_body(made, execution_data) or {}
     if parameters:
+        for key in execution_data or {}:
+            _refuse_twice(str(key), {"parameters": "parameters"})
         body["parameters"] = [
             {"name": name, "type": _type_of(parameters[name], value), "value": value}
             for name, value in _checked(parameters).items()

@@ -54,6 +54,7 @@ def get_provider_info() -> dict[str, Any]:
             "lakehouse",
             "notebook",
             "pipeline",
+            "rest",
             "semantic_model",
             "spark_job",
             "user_data_function",

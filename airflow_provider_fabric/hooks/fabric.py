@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from airflow_provider_fabric.api import copy_jobs, operations, semantic_models, user_data_functions
+from airflow_provider_fabric.api import copy_jobs, operations, rest, semantic_models, user_data_functions
 from airflow_provider_fabric.api.auth.credential import AsyncFabricTokenCredential, FabricTokenCredential
 from airflow_provider_fabric.api.auth.sign_in import token_source
 from airflow_provider_fabric.api.auth.tokens import SharedTokens
@@ -115,6 +115,8 @@ class FabricHook(BaseHook):
     get_operation_state, aget_operation_state = both(operations.get_operation_state)
     get_operation_result, aget_operation_result = both(operations.get_operation_result)
     wait_for_operation, await_for_operation = both(operations.wait_for_operation)
+
+    request, arequest = both(rest.request)
 
     resolve_workspace, aresolve_workspace = both(names.resolve_workspace)
     resolve_item, aresolve_item = both(names.resolve_item)

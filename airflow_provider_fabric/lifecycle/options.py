@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from datetime import datetime
+from math import inf
 from typing import Any, Literal, get_args
 
 from airflow_provider_fabric.exceptions import FabricInputError
@@ -32,8 +33,20 @@ def check_policies(operator: Any) -> None:
             raise FabricInputError(f"{name} must be one of {', '.join(allowed)}, got {getattr(operator, name)!r}.")
     for name in SECONDS:
         seconds = getattr(operator, name)
-        if seconds is not None and not (isinstance(seconds, int | float) and seconds > 0):
-            raise FabricInputError(f"{name} must be a positive number of seconds, got {seconds!r}.")
+        if seconds is not None:
+            positive_seconds(seconds, name)
+
+
+def positive_seconds(value: Any, name: str) -> float:
+    """Return a number of seconds.
+
+    :param value: a number, positive and finite.
+    :param name: the argument, for the error.
+    :raises FabricInputError: it is something else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
+        raise FabricInputError(f"{name} must be a positive, finite number of seconds, got {value!r}.")
+    return float(value)
 
 
 def deadline(operator: Any, started: datetime) -> float | None:

@@ -32,7 +32,7 @@ LEVELS = (
     {"api.auth", "api.operations"},
     {"api.items"},
     {"api.jobs"},
-    {"api.copy_jobs", "api.semantic_models", "api.user_data_functions"},
+    {"api.copy_jobs", "api.rest", "api.semantic_models", "api.user_data_functions"},
     {"arguments", "compat", "login"},
     {"hooks"},
     {"get_provider_info", "links", "lifecycle.state", "triggerer.call_budget", "triggerer.durations"},

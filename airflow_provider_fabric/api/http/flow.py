@@ -51,7 +51,9 @@ class Request:
     :param path: path below the service's root, its variable parts quoted (see :func:`quote_segment`).
     :param action: what the request is for, in words; it becomes part of error messages.
     :param params: query parameters, unquoted.
-    :param json: JSON-able body, or ``None`` for no body.
+    :param json: JSON-able body, or ``None``.
+    :param content: body as it is, or ``None``; not together with ``json``.
+    :param content_type: of ``content``.
     :param service: which service's host and token to use.
     :param fresh_token: ask for a new token first, because the last one was refused.
     """
@@ -61,6 +63,8 @@ class Request:
     action: str
     params: Mapping[str, str] = field(default_factory=dict)
     json: Any = None
+    content: bytes | None = field(default=None, repr=False)
+    content_type: str = "application/octet-stream"
     service: Service = Service.FABRIC
     fresh_token: bool = False
 

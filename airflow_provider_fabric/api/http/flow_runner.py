@@ -91,10 +91,11 @@ class FlowRunner(Generic[T]):
         if request.params:
             url += "?" + urlencode(request.params, quote_via=quote)
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": USER_AGENT}
-        content = None
+        content = request.content
         if request.json is not None:
             content = json.dumps(request.json).encode()
-            headers["Content-Type"] = "application/json"
+        if content is not None:
+            headers["Content-Type"] = request.content_type if request.json is None else "application/json"
         return Call(request.method, url, headers, content)
 
     def failed(self, request: Request, error: BaseException) -> TransportFailure:

@@ -14,6 +14,7 @@ from airflow_provider_fabric.compat import BaseOperator
 from airflow_provider_fabric.get_provider_info import get_provider_info
 from airflow_provider_fabric.links import FabricRunLink
 from airflow_provider_fabric.operators.item import ItemOperator
+from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 from airflow_provider_fabric.sensors.base import RunSensor
 
 try:
@@ -87,7 +88,10 @@ class TestEvery:
         assert "hook" not in vars(operator)
 
 
-@pytest.mark.parametrize("kind", [k for k in ALL if not issubclass(k, ItemOperator)], ids=lambda k: k.__name__)
+WITH_A_RUN = [k for k in ALL if issubclass(k, FabricRunItemJobOperator | RunSensor)]
+
+
+@pytest.mark.parametrize("kind", WITH_A_RUN, ids=lambda k: k.__name__)
 def test_a_run_has_a_link(kind: type[BaseOperator]):
     assert any(isinstance(link, FabricRunLink) for link in kind.operator_extra_links)
 

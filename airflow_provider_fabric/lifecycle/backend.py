@@ -1,4 +1,7 @@
-"""What a job operator needs of the service: five verbs and a wait."""
+"""What starts, finds, polls and cancels runs: the job scheduler, or Power BI for semantic models.
+
+The execution of a run sees one :class:`JobBackend`; each backend is a few lines over the hook.
+"""
 
 from __future__ import annotations
 
@@ -6,39 +9,163 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from airflow_provider_fabric.api.http.flow import Flow
+    from airflow_provider_fabric.api.http.retry import RetryBudget
     from airflow_provider_fabric.api.jobs.polling import JobPoll
-    from airflow_provider_fabric.api.models import JobInstance, Submission
+    from airflow_provider_fabric.api.models import JobInstance, JobRef, Submission
+    from airflow_provider_fabric.hooks.fabric import FabricHook
+    from airflow_provider_fabric.lifecycle.state import FabricRun
 
 
 class JobBackend(Protocol):
-    """What starts, finds and watches runs, in the words of the job scheduler: the hook, or what speaks like it."""
+    """The flows of one API, in the terms of the job scheduler, and the trigger that waits for its runs."""
 
-    def run_item_job(
-        self, workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None = None
-    ) -> Submission:
+    def submit(
+        self, workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None
+    ) -> Flow[Submission]:
         """Start a run, once."""
 
-    def list_item_job_instances(
-        self, workspace_id: str, item_id: str, *, job_type: str | None = None, since: float | None = None
-    ) -> list[JobInstance]:
-        """Return the item's runs, newest first."""
+    def list_runs(
+        self, workspace_id: str, item_id: str, job_type: str, since: float | None = None
+    ) -> Flow[list[JobInstance]]:
+        """Return the item's runs of this kind, newest first."""
 
-    def get_item_job_instance(self, workspace_id: str, item_id: str, job_instance_id: str) -> JobInstance:
+    def get_run(self, job: JobRef) -> Flow[JobInstance]:
         """Return one run."""
 
-    def cancel_item_job_instance(self, workspace_id: str, item_id: str, job_instance_id: str) -> bool:
-        """Ask for a run's cancellation."""
+    def cancel(self, job: JobRef, budget: RetryBudget) -> Flow[bool]:
+        """Ask for a run's cancellation; return whether there was anything to cancel."""
 
-    def wait_for_job_instance(
-        self,
-        workspace_id: str,
-        item_id: str,
-        job_instance_id: str,
-        *,
-        check_interval: float = 60.0,
-        timeout: float | None = None,
-    ) -> JobInstance:
-        """Wait until a run is over."""
-
-    def poll_job_instance(self, poll: JobPoll) -> JobInstance:
+    def poll(self, poll: JobPoll) -> Flow[JobInstance]:
         """Wait until a run is over, at the intervals its JobPoll sets."""
+
+    def trigger(self, fabric_conn_id: str, run: FabricRun, cancel_on_kill: bool) -> Any:
+        """Return what waits for a run in the triggerer."""
+
+
+class JobSchedulerBackend:
+    """Fabric's job scheduler."""
+
+    def submit(
+        self, workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None
+    ) -> Flow[Submission]:
+        """Start a run, once."""
+        from airflow_provider_fabric.api.jobs.submit import submit_once
+
+        return submit_once(workspace_id, item_id, job_type, body)
+
+    def list_runs(
+        self, workspace_id: str, item_id: str, job_type: str, since: float | None = None
+    ) -> Flow[list[JobInstance]]:
+        """Return the item's runs of this kind, newest first."""
+        from airflow_provider_fabric.api.jobs.listing import list_item_job_instances
+
+        return list_item_job_instances(workspace_id, item_id, job_type=job_type, since=since)
+
+    def get_run(self, job: JobRef) -> Flow[JobInstance]:
+        """Return one run."""
+        from airflow_provider_fabric.api.jobs.instances import get_item_job_instance
+
+        return get_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id)
+
+    def cancel(self, job: JobRef, budget: RetryBudget) -> Flow[bool]:
+        """Ask for a run's cancellation; return whether there was anything to cancel."""
+        from airflow_provider_fabric.api.jobs.instances import cancel_item_job_instance
+
+        return cancel_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id, budget=budget)
+
+    def poll(self, poll: JobPoll) -> Flow[JobInstance]:
+        """Wait until a run is over, at the intervals its JobPoll sets."""
+        from airflow_provider_fabric.api.jobs.polling import poll_job_instance
+
+        return poll_job_instance(poll)
+
+    def trigger(self, fabric_conn_id: str, run: FabricRun, cancel_on_kill: bool) -> Any:
+        """Return what waits for a run in the triggerer."""
+        from airflow_provider_fabric.triggers.job import FabricJobInstanceTrigger
+
+        return FabricJobInstanceTrigger(fabric_conn_id, run.to_state(), cancel_on_kill)
+
+
+class SemanticModelBackend:
+    """Power BI's refreshes of semantic models."""
+
+    def submit(
+        self, workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None
+    ) -> Flow[Submission]:
+        """Start a refresh, once."""
+        from airflow_provider_fabric.api.semantic_models import refresh_semantic_model
+
+        return refresh_semantic_model(workspace_id, item_id, body)
+
+    def list_runs(
+        self, workspace_id: str, item_id: str, job_type: str, since: float | None = None
+    ) -> Flow[list[JobInstance]]:
+        """Return the model's latest refreshes, newest first."""
+        from airflow_provider_fabric.api.semantic_models import list_semantic_model_refreshes
+
+        return list_semantic_model_refreshes(workspace_id, item_id, since=since)
+
+    def get_run(self, job: JobRef) -> Flow[JobInstance]:
+        """Return one refresh."""
+        from airflow_provider_fabric.api.semantic_models import get_semantic_model_refresh
+
+        return get_semantic_model_refresh(job.workspace_id, job.item_id, job.job_instance_id)
+
+    def cancel(self, job: JobRef, budget: RetryBudget) -> Flow[bool]:
+        """Cancel a refresh; return whether there was anything to cancel."""
+        from airflow_provider_fabric.api.semantic_models import cancel_semantic_model_refresh
+
+        return cancel_semantic_model_refresh(job.workspace_id, job.item_id, job.job_instance_id, budget=budget)
+
+    def poll(self, poll: JobPoll) -> Flow[JobInstance]:
+        """Wait until a refresh is over, at the intervals its JobPoll sets."""
+        from airflow_provider_fabric.api.semantic_models import poll_semantic_model_refresh
+
+        return poll_semantic_model_refresh(poll)
+
+    def trigger(self, fabric_conn_id: str, run: FabricRun, cancel_on_kill: bool) -> Any:
+        """Return what waits for a refresh in the triggerer."""
+        from airflow_provider_fabric.triggers.semantic_model import FabricSemanticModelRefreshTrigger
+
+        return FabricSemanticModelRefreshTrigger(fabric_conn_id, run.to_state(), cancel_on_kill)
+
+
+class JobRuns:
+    """The calls of one task about its runs.
+
+    :param hook: the connection; its pauses end when the task is killed.
+    :param backend: the API that runs the job.
+    """
+
+    def __init__(self, hook: FabricHook, backend: JobBackend) -> None:
+        self._hook = hook
+        self._backend = backend
+
+    def submit(self, workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None) -> Submission:
+        """Start a run, once."""
+        return self._hook.run(self._backend.submit(workspace_id, item_id, job_type, body))
+
+    def list(self, workspace_id: str, item_id: str, job_type: str, since: float | None = None) -> list[JobInstance]:
+        """Return the item's runs of this kind, newest first."""
+        return self._hook.run(self._backend.list_runs(workspace_id, item_id, job_type, since))
+
+    def get(self, job: JobRef) -> JobInstance:
+        """Return one run."""
+        return self._hook.run(self._backend.get_run(job))
+
+    def cancel(self, job: JobRef) -> bool:
+        """Ask for a run's cancellation, patiently; return whether there was anything to cancel."""
+        from airflow_provider_fabric.api.http.retry import PATIENT
+
+        return self._hook.run(self._backend.cancel(job, PATIENT))
+
+    def cancel_briefly(self, job: JobRef) -> bool:
+        """Ask for a run's cancellation without patience, on a connection of its own: the task is being killed."""
+        from airflow_provider_fabric.api.http.retry import KILL_BUDGET
+
+        return self._hook.run_apart(self._backend.cancel(job, KILL_BUDGET))
+
+    def poll(self, poll: JobPoll) -> JobInstance:
+        """Wait until a run is over, at the intervals its JobPoll sets."""
+        return self._hook.run(self._backend.poll(poll))

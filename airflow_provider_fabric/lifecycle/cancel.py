@@ -1,33 +1,53 @@
-"""How a task that is ended from outside cancels its run: in time, once, best effort."""
+"""How a task that is ended from outside stops: it learns of the kill, and cancels its run in time, best effort."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from airflow_provider_fabric.exceptions import FabricJobCancelled
 from airflow_provider_fabric.lifecycle.state import FabricRun
-
-if TYPE_CHECKING:
-    from airflow_provider_fabric.api.http.flow import Flow
-    from airflow_provider_fabric.api.models import JobRef
 
 KILL_SECONDS = 4.0
 """How long a killed task waits for its cancel to go out; Airflow follows up with SIGKILL after five."""
 
 
-def cancel_on_kill_flow(job: JobRef) -> Flow[bool]:
-    """Return the conversation that cancels a job instance, with no patience."""
-    from airflow_provider_fabric.api.http.retry import KILL_BUDGET
-    from airflow_provider_fabric.api.jobs.instances import cancel_item_job_instance  # not while a DAG is parsed
+class KillSignal:
+    """Whether the task is being killed. Set in a signal handler, or by another thread."""
 
-    return cancel_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id, budget=KILL_BUDGET)
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the task is being killed."""
+        return self._event.is_set()
+
+    def set(self) -> None:
+        """The task is being killed."""
+        self._event.set()
+
+    def raise_if_killed(self) -> None:
+        """Stop here if the task is being killed.
+
+        :raises FabricJobCancelled: it is.
+        """
+        self.sleep(0.0)
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, unless the task is killed before or meanwhile.
+
+        :raises FabricJobCancelled: it was.
+        """
+        if self._event.wait(seconds):
+            raise FabricJobCancelled("The task was killed while it waited.")
 
 
 def cancel_run(run: FabricRun, send: Callable[[], bool], log: Any) -> None:
     """Ask for a run's cancellation; never raise.
 
-    :param send: sends the request; says whether there was anything to cancel.
+    :param send: sends the request; returns whether there was anything to cancel.
     """
     try:
         accepted = send()

@@ -1,9 +1,9 @@
-"""The life of a job, told once.
+"""One attempt of a task that runs a job: the same steps for every kind of item.
 
-resolve → reconnect, or mind what runs already, or submit → publish id and link → wait (poll or defer) →
+resolve → reconnect, or respect what runs already, or submit → publish id and link → wait (poll or defer) →
 :meth:`JobExecution.finish`, the one end of every path.
 
-Loaded by the worker that runs a task; while a DAG is parsed, :mod:`.job` is enough.
+Loaded by the worker that runs a task; while a DAG is parsed, the operator's own module is enough.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.api.models import JobInstance, JobRef, require_guid
+from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.compat import AirflowSkipException, settling_seconds
 from airflow_provider_fabric.exceptions import (
     FabricError,
@@ -25,7 +26,8 @@ from airflow_provider_fabric.exceptions import (
     FabricJobMayBeRunning,
     FabricJobTimeout,
 )
-from airflow_provider_fabric.lifecycle.cancel import cancel_run, within_kill_timeout
+from airflow_provider_fabric.lifecycle.backend import JobBackend, JobRuns
+from airflow_provider_fabric.lifecycle.cancel import KillSignal, cancel_run, within_kill_timeout
 from airflow_provider_fabric.lifecycle.errors import Explanation, build_job_error
 from airflow_provider_fabric.lifecycle.options import check_policies, deadline
 from airflow_provider_fabric.lifecycle.start import RunRequest, other_active_run, start_run
@@ -39,15 +41,20 @@ if TYPE_CHECKING:
 
 
 class JobExecution:
-    """One try of a task that runs a job.
+    """One attempt of a task that runs a job.
 
-    :param operator: what the task was told, and what its kind of item says differently.
+    :param operator: its arguments, and what its kind of item adds.
     :param context: the task's context.
+    :param backend: the API that runs the job.
+    :param signal: whether the task is being killed.
     """
 
-    def __init__(self, operator: JobOperator, context: Context) -> None:
+    def __init__(self, operator: JobOperator, context: Context, backend: JobBackend, signal: KillSignal) -> None:
         self.operator = operator
         self.context = context
+        self.backend = backend
+        self.signal = signal
+        self.runs = JobRuns(operator.hook, backend)
         self.memory = RunStore(context, operator.durable)
         self.run: FabricRun | None = None
         """What a kill would cancel."""
@@ -55,7 +62,7 @@ class JobExecution:
     def start(self) -> Any:
         """Start the run, or find it, and wait for it."""
         check_policies(self.operator)
-        run, over = start_run(self._start(), self.operator.runs, self.memory, self.context, self.operator.log)
+        run, over = start_run(self._start(), self.runs, self.memory, self.context, self.operator.log)
         return self._follow(run, here=over)
 
     def resume(self, event: Any) -> Any:
@@ -70,22 +77,25 @@ class JobExecution:
         """
         operator = self.operator
         if outcome.ending is WaitEnd.TIMEOUT:
-            outcome = self._last_look(run) or outcome
+            outcome = self._last_poll(run) or outcome
         self.run, operator.ended = None, (run, outcome)
         operator.on_wait_end(run, outcome)
         if outcome.ending is WaitEnd.LOST:
             raise self._error(FabricJobMayBeRunning, run, outcome, f"may be running. {outcome.message}")
         if outcome.ending is WaitEnd.TIMEOUT:
             raise self._timed_out(run, outcome)
-        status = outcome.job.get("status", "")
-        if status == "Completed":
-            operator.log.info("Job instance %s completed.", run.job.job_instance_id)
-            return outcome.job
-        if status == "Deduped":
-            return self._deduped(run, outcome)
-        if status == "Cancelled":
-            raise self._error(FabricJobCancelled, run, outcome, "was cancelled")
-        raise self._error(FabricJobFailed, run, outcome, "failed", self._explain(run, outcome))
+        match outcome.status:
+            case JobStatus.COMPLETED:
+                operator.log.info("Job instance %s completed.", run.job.job_instance_id)
+                return outcome.job
+            case JobStatus.DEDUPED:
+                return self._deduped(run, outcome)
+            case JobStatus.CANCELLED:
+                raise self._error(FabricJobCancelled, run, outcome, "was cancelled")
+            case JobStatus.FAILED:
+                raise self._error(FabricJobFailed, run, outcome, "failed", self._explain(run, outcome))
+            case _:  # a run that ended in no way that we know is no success, whoever sent this
+                raise self._error(FabricJobMayBeRunning, run, outcome, "is not known to have ended")
 
     def kill(self) -> None:
         """Cancel the run: the task is being killed. Bounded, best effort, never raises."""
@@ -97,7 +107,7 @@ class JobExecution:
     # Its steps.
 
     def _start(self) -> RunRequest:
-        """Return what to start, with ids; whatever is wrong with it is said here, before anything is sent."""
+        """Return what to start, with ids; what is wrong with it is reported here, before anything is sent."""
         operator = self.operator
         body = operator.build_body()
         workspace_id = operator.hook.resolve_workspace(operator.workspace)
@@ -114,7 +124,7 @@ class JobExecution:
             if_running=operator.if_running,
             cancel_on_kill=operator.cancel_on_kill,
             url=self._url,
-            sleep=operator.sleep,
+            signal=self.signal,
         )
 
     def _url(self, job: JobRef) -> str:
@@ -125,7 +135,7 @@ class JobExecution:
         """Publish the run, then wait for it, here or in the triggerer."""
         operator, ti = self.operator, self.context["ti"]
         self.run = run
-        if operator.killed:
+        if self.signal.is_set:
             self.kill()
             raise FabricJobCancelled("The task was killed while it started the run.", job=run.job.to_state())
         operator.log.info("Job instance %s: %s", run.job.job_instance_id, run.run_url)
@@ -137,41 +147,40 @@ class JobExecution:
             run = run.not_before(time.time() + settling_seconds())
             # Airflow 2 keeps the arguments in the history of a task that is cleared while deferred.
             operator.defer(
-                trigger=operator.trigger(run), method_name="execute_complete", kwargs={"run": run.to_state()}
+                trigger=self.backend.trigger(operator.fabric_conn_id, run, operator.cancel_on_kill and run.ours),
+                method_name="execute_complete",
+                kwargs={"run": run.to_state()},
             )
         try:
-            instance: JobInstance = operator.runs.poll_job_instance(run.poll(partial(operator.on_poll, run)))
+            instance = self.runs.poll(run.poll(partial(operator.on_poll, run)))
         except FabricJobError as error:
-            if operator.killed:
+            if self.signal.is_set:
                 raise
             return self.finish(run, Outcome.not_seen(error, run))
         return self.finish(run, Outcome.over(instance, run.job.workspace_id))
 
     def _cancel(self, run: FabricRun) -> None:
-        operator = self.operator
-        cancel_run(run, lambda: operator.hook.run_apart(operator.cancel_flow(run.job)), operator.log)
+        cancel_run(run, lambda: self.runs.cancel_briefly(run.job), self.operator.log)
 
-    def _last_look(self, run: FabricRun) -> Outcome | None:
-        """Look, briefly, at a run whose time is up: it may have ended since it was looked at last, if ever it was."""
+    def _last_poll(self, run: FabricRun) -> Outcome | None:
+        """Poll a run whose time is up once more, briefly: it may have ended since the last poll, if there was any."""
         job, found = run.job, list[JobInstance]()
 
-        def look() -> None:
+        def poll() -> None:
             with suppress(FabricError):
-                found.append(
-                    self.operator.runs.get_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id)
-                )
+                found.append(self.runs.get(job))
 
-        within_kill_timeout(look)
+        within_kill_timeout(poll)
         over = [i for i in found if i.status.is_terminal and not run.poll().not_visible(i, time.time())]
         return Outcome.over(over[0], job.workspace_id) if over else None
 
     def _timed_out(self, run: FabricRun, outcome: Outcome) -> FabricJobError:
-        said = "It goes on."
+        what_we_did = "It goes on."
         if run.ours and self.operator.cancel_on_timeout:
             self.memory.started(run, cancel_asked=True)
             self._cancel(run)
-            said = "Fabric was asked to cancel it."
-        return self._error(FabricJobTimeout, run, outcome, f"did not end in time. {said} {outcome.message}")
+            what_we_did = "Fabric was asked to cancel it."
+        return self._error(FabricJobTimeout, run, outcome, f"did not end in time. {what_we_did} {outcome.message}")
 
     def _deduped(self, run: FabricRun, outcome: Outcome) -> Any:
         operator = self.operator
@@ -179,7 +188,7 @@ class JobExecution:
         if operator.on_deduped == "skip":
             raise AirflowSkipException(f"Job instance {run.job.job_instance_id} {text}.")
         if operator.on_deduped == "attach":
-            other = other_active_run(run, operator.runs, self._url)
+            other = other_active_run(run, self.runs, self._url)
             if isinstance(other, FabricRun):
                 waited = "%s, so this task waits for that run: %s."
                 operator.log.info(waited, text.capitalize(), other.job.job_instance_id)

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from airflow_provider_fabric.api.http.flow import Flow
-    from airflow_provider_fabric.api.models import JobInstance, JobRef
+    from airflow_provider_fabric.api.models import JobInstance
     from airflow_provider_fabric.hooks.fabric import FabricHook
-    from airflow_provider_fabric.lifecycle.backend import JobBackend
     from airflow_provider_fabric.lifecycle.errors import Explanation
     from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome
 
@@ -17,6 +15,7 @@ if TYPE_CHECKING:
 class JobOperator(Protocol):
     """An operator that runs a job; see :class:`~airflow_provider_fabric.operators.job.FabricRunItemJobOperator`."""
 
+    fabric_conn_id: str
     workspace: str
     job_type: str
     item_type: str | None
@@ -40,21 +39,9 @@ class JobOperator(Protocol):
     def hook(self) -> FabricHook: ...
 
     @property
-    def runs(self) -> JobBackend: ...
-
-    @property
     def item_name(self) -> str: ...
 
-    @property
-    def killed(self) -> bool: ...
-
-    def sleep(self, seconds: float) -> None: ...
-
     def defer(self, *, trigger: Any, method_name: str, kwargs: dict[str, Any]) -> Any: ...
-
-    def trigger(self, run: FabricRun) -> Any: ...
-
-    def cancel_flow(self, job: JobRef) -> Flow[bool]: ...
 
     def build_body(self) -> Mapping[str, Any] | None: ...
 

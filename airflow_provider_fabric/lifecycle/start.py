@@ -1,4 +1,4 @@
-"""How a task comes to its run: by an earlier try's, by one that is active already, or by a submit."""
+"""How a task gets its run: that of an earlier attempt, one that is active already, or one it submits."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_fabric.api.jobs.polling import JobPoll
 from airflow_provider_fabric.api.models import JobInstance, JobRef
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.compat import AirflowSkipException, cleared_deferral, series_started
@@ -18,11 +19,12 @@ from airflow_provider_fabric.exceptions import (
     FabricJobMayBeRunning,
     FabricNotFoundError,
 )
+from airflow_provider_fabric.lifecycle.cancel import KillSignal
 from airflow_provider_fabric.lifecycle.state import FabricRun
 from airflow_provider_fabric.lifecycle.store import RunStore
 
 if TYPE_CHECKING:
-    from airflow_provider_fabric.lifecycle.backend import JobBackend
+    from airflow_provider_fabric.lifecycle.backend import JobRuns
 
 CANCEL_GRACE = 120.0
 """Seconds a new run waits for the cancelled run of an earlier try to end."""
@@ -47,7 +49,7 @@ class RunRequest:
     :param if_running: policy for runs that are active already.
     :param cancel_on_kill: whether a cleared task's run is to be cancelled.
     :param url: returns the page of a run.
-    :param sleep: pauses, unless the task is killed.
+    :param signal: whether the task is being killed.
     """
 
     workspace_id: str
@@ -60,7 +62,7 @@ class RunRequest:
     if_running: str
     cancel_on_kill: bool
     url: Callable[[JobRef], str]
-    sleep: Callable[[float], None] = time.sleep
+    signal: KillSignal
 
     def run(self, job_instance_id: str, *, submitted_at: float, first_poll_after: float = 0.0) -> FabricRun:
         """Return the run to wait for."""
@@ -82,9 +84,9 @@ class RunRequest:
         return same and run.job_type == self.job_type
 
 
-def other_active_run(run: FabricRun, hook: JobBackend, url: Callable[[JobRef], str]) -> FabricRun | int:
+def other_active_run(run: FabricRun, hook: JobRuns, url: Callable[[JobRef], str]) -> FabricRun | int:
     """Return the wait for the one run of the same job that is active, or how many there are."""
-    found = hook.list_item_job_instances(run.job.workspace_id, run.job.item_id, job_type=run.job_type)
+    found = hook.list(run.job.workspace_id, run.job.item_id, run.job_type)
     active = [i for i in found if not i.status.is_terminal]
     if len(active) != 1:
         return len(active)
@@ -93,7 +95,7 @@ def other_active_run(run: FabricRun, hook: JobBackend, url: Callable[[JobRef], s
 
 
 def start_run(
-    start: RunRequest, hook: JobBackend, memory: RunStore, context: Mapping[str, Any], log: Any
+    start: RunRequest, hook: JobRuns, memory: RunStore, context: Mapping[str, Any], log: Any
 ) -> tuple[FabricRun, bool]:
     """Return the run this task waits for, and whether it is over; start one only if there is none that is ours.
 
@@ -108,7 +110,7 @@ def start_run(
 @dataclass
 class RunStarter:
     start: RunRequest
-    hook: JobBackend
+    hook: JobRuns
     memory: RunStore
     log: Any
     over: bool = False
@@ -116,10 +118,10 @@ class RunStarter:
     def submit(self) -> FabricRun:
         """Start a run, and remember it before anything else can go wrong."""
         start, since = self.start, time.time()
-        start.sleep(0)  # a task that was killed meanwhile starts nothing
+        start.signal.raise_if_killed()  # a task that was killed meanwhile starts nothing
         self.memory.submitting(since)
         try:
-            submission = self.hook.run_item_job(start.workspace_id, start.item_id, start.job_type, start.body)
+            submission = self.hook.submit(start.workspace_id, start.item_id, start.job_type, start.body)
         except FabricJobError:
             raise  # a run may be going on: the next try looks for it
         except FabricError:
@@ -137,7 +139,7 @@ class RunStarter:
         if self.start.if_running == "submit":
             return None
         start = self.start
-        found = self.hook.list_item_job_instances(start.workspace_id, start.item_id, job_type=start.job_type)
+        found = self.hook.list(start.workspace_id, start.item_id, start.job_type)
         active = [instance for instance in found if not instance.status.is_terminal]
         if not active:
             return None
@@ -235,14 +237,9 @@ class RunStarter:
             return status
         self.log.info("Cancelling job instance %s of an earlier try before a new run starts.", job.job_instance_id)
         try:
-            self.hook.cancel_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id)
-            ended = self.hook.wait_for_job_instance(
-                job.workspace_id,
-                job.item_id,
-                job.job_instance_id,
-                check_interval=min(self.start.check_interval, 5.0),
-                timeout=CANCEL_GRACE,
-            )
+            self.hook.cancel(job)
+            now = time.time()
+            ended = self.hook.poll(JobPoll(job, now, min(self.start.check_interval, 5.0), now, now + CANCEL_GRACE))
         except FabricJobCancelled:  # this task is being killed
             raise
         except FabricError as error:
@@ -254,7 +251,7 @@ class RunStarter:
         """Return a run's status; ``NotStarted`` while it may be too young to be visible, ``None`` once it is gone."""
         job, poll = run.job, run.poll()
         try:
-            instance = self.hook.get_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id)
+            instance = self.hook.get(job)
         except FabricNotFoundError:
             return JobStatus.NOT_STARTED if poll.in_grace(time.time()) else None
         return JobStatus.NOT_STARTED if poll.not_visible(instance, time.time()) else instance.status
@@ -266,14 +263,12 @@ class RunStarter:
         """
         start = self.start
         while True:
-            found = self.hook.list_item_job_instances(
-                start.workspace_id, start.item_id, job_type=start.job_type, since=since
-            )
+            found = self.hook.list(start.workspace_id, start.item_id, start.job_type, since)
             found = [i for i in found if i.invoke_type.casefold() != "scheduled"]
             left = since + VISIBLE_WITHIN - time.time()
             if found or left <= 0:
                 return found
-            start.sleep(min(LOOK_AGAIN, left))
+            start.signal.sleep(min(LOOK_AGAIN, left))
 
     def _take(self, instance: JobInstance) -> FabricRun:
         self.over = instance.status.is_terminal

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.api.models import JobInstance, JobRef
+from airflow_provider_fabric.api.models import ErrorDetail, JobInstance, JobRef, parse_time
+from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import FabricInputError, FabricJobTimeout
 
 if TYPE_CHECKING:
@@ -24,10 +27,10 @@ class FabricRun:
     :param item_type: kind of item, if it is known.
     :param run_url: its page in the portal.
     :param submitted_at: when it was started, or found.
-    :param next_poll_at: not to be looked at before this.
-    :param check_interval: seconds between looks.
+    :param next_poll_at: not to be polled before this.
+    :param check_interval: seconds between polls.
     :param deadline: when to stop waiting, or ``None``.
-    :param ours: whether this task (or an earlier try of it) started it; another's run is never cancelled.
+    :param ours: whether this task (or an earlier attempt of it) started it; another's run is never cancelled.
     """
 
     job: JobRef
@@ -71,9 +74,9 @@ class FabricRun:
             self.job, self.submitted_at, self.check_interval, self.next_poll_at, self.deadline, on_poll=on_poll
         )
 
-    def not_before(self, moment: float) -> FabricRun:
-        """Return the same wait, whose first look is not before a moment."""
-        return replace(self, next_poll_at=max(self.next_poll_at, moment))
+    def not_before(self, earliest: float) -> FabricRun:
+        """Return the same wait, whose first poll is not before a time."""
+        return replace(self, next_poll_at=max(self.next_poll_at, earliest))
 
     def again(self, job: JobRef, run_url: str, now: float) -> FabricRun:
         """Return the same wait for a run that somebody else started."""
@@ -105,6 +108,27 @@ class Outcome:
     ending: WaitEnd
     job: dict[str, Any]
     message: str = ""
+
+    @cached_property
+    def status(self) -> JobStatus | None:
+        """The run's last known status; ``None`` if it was never seen."""
+        word = self.job.get("status")
+        return JobStatus.from_wire(word) if word else None
+
+    @cached_property
+    def failure(self) -> ErrorDetail | None:
+        """Why the run failed, if the service said so."""
+        return ErrorDetail.from_wire(self.job.get("failure_reason"))
+
+    @cached_property
+    def started_at(self) -> datetime | None:
+        """When the run started, if the service said so."""
+        return parse_time(self.job.get("start_time_utc"))
+
+    @cached_property
+    def ended_at(self) -> datetime | None:
+        """When the run ended, if the service said so."""
+        return parse_time(self.job.get("end_time_utc"))
 
     @classmethod
     def over(cls, instance: JobInstance, workspace_id: str) -> Outcome:

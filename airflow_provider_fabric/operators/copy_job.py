@@ -37,6 +37,8 @@ class FabricRunCopyJobOperator(FabricRunItemJobOperator):
 
     def __init__(self, *, workspace: str, copy_job: str, job_type: str = "Execute", **kwargs: Any) -> None:
         super().__init__(workspace=workspace, item=copy_job, item_type="CopyJob", job_type=job_type, **kwargs)
+        self.copy_job = copy_job
+        self.prepare_arguments()
 
 
 class FabricResetCopyJobOperator(ItemOperator):

@@ -39,7 +39,6 @@ class FabricRunDataflowRefreshOperator(FabricRunItemJobOperator):
     flag_arguments: Sequence[str] = (*FabricRunItemJobOperator.flag_arguments, "validate_parameters")
     text_arguments: Sequence[str] = ("workspace", "dataflow", "apply_changes", "job_type", "fabric_conn_id")
     item_field = "dataflow"
-    dataflow: str
 
     def __init__(
         self,
@@ -60,6 +59,7 @@ class FabricRunDataflowRefreshOperator(FabricRunItemJobOperator):
             job_type=job_type,
             **kwargs,
         )
+        self.dataflow = dataflow
         self.apply_changes = apply_changes
         self.validate_parameters = validate_parameters
         self.prepare_arguments()
@@ -101,7 +101,8 @@ class FabricPublishDataflowOperator(FabricRunItemJobOperator):
     )
     text_arguments: Sequence[str] = ("workspace", "dataflow", "job_type", "fabric_conn_id")
     item_field = "dataflow"
-    dataflow: str
 
     def __init__(self, *, workspace: str, dataflow: str, job_type: str = PUBLISH_DATAFLOW, **kwargs: Any) -> None:
         super().__init__(workspace=workspace, item=dataflow, item_type="Dataflow", job_type=job_type, **kwargs)
+        self.dataflow = dataflow
+        self.prepare_arguments()

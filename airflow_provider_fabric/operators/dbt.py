@@ -33,3 +33,5 @@ class FabricRunDbtJobOperator(FabricRunItemJobOperator):
 
     def __init__(self, *, workspace: str, dbt_job: str, job_type: str = "Execute", **kwargs: Any) -> None:
         super().__init__(workspace=workspace, item=dbt_job, item_type="DataBuildToolJob", job_type=job_type, **kwargs)
+        self.dbt_job = dbt_job
+        self.prepare_arguments()

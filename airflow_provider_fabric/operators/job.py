@@ -1,12 +1,11 @@
-"""Operators that run a job: what they are told, and what each kind of item says differently.
+"""Operators that run a job: their arguments, and what each kind of item adds.
 
-How the job is started, waited for and ended is told in :mod:`.life`, which only a run needs: a DAG file that names an
-operator pays for this module and little else.
+How the job is started, waited for and ended is in :mod:`airflow_provider_fabric.lifecycle.execution`, which only a run
+needs: a DAG file that names an operator pays for this module and little else.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,11 +16,11 @@ from airflow_provider_fabric.lifecycle.lineage import FabricLineage
 from airflow_provider_fabric.links import FabricRunLink
 
 if TYPE_CHECKING:
-    from airflow_provider_fabric.api.http.flow import Flow
-    from airflow_provider_fabric.api.models import JobInstance, JobRef
+    from airflow_provider_fabric.api.models import JobInstance
     from airflow_provider_fabric.compat import Context
     from airflow_provider_fabric.hooks.fabric import FabricHook
     from airflow_provider_fabric.lifecycle.backend import JobBackend
+    from airflow_provider_fabric.lifecycle.cancel import KillSignal
     from airflow_provider_fabric.lifecycle.errors import Explanation
     from airflow_provider_fabric.lifecycle.execution import JobExecution
     from airflow_provider_fabric.lifecycle.options import IfRunning, OnDeduped
@@ -78,7 +77,7 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
     ui_color = "#dff3ef"
 
     item_field = "item"
-    """Name of the argument that says which item."""
+    """Name of the argument, and of the attribute, that says which item."""
 
     def __init__(
         self,
@@ -102,7 +101,8 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        setattr(self, self.item_field, item)
+        if self.item_field == "item":  # a subclass assigns the attribute that bears its own argument's name
+            self.item = item
         self.workspace = workspace
         self.job_type = job_type
         self.item_type = item_type
@@ -119,7 +119,7 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
         self.on_deduped = on_deduped
         self.durable = durable
         self._execution: JobExecution | None = None
-        self._killed: threading.Event | None = None
+        self._kill_signal: KillSignal | None = None
         self.prepare_arguments()
 
     # What a subclass says differently.
@@ -145,22 +145,11 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
     def on_wait_end(self, run: FabricRun, outcome: Outcome) -> None:
         """Report on a wait that has ended, before the task does. Must not raise."""
 
-    @cached_property
-    def runs(self) -> JobBackend:
-        """What starts, finds and watches runs: the job scheduler, by way of the hook."""
-        return self.hook
+    def _backend(self) -> JobBackend:
+        """Return the API that runs the job."""
+        from airflow_provider_fabric.lifecycle.backend import JobSchedulerBackend
 
-    def trigger(self, run: FabricRun) -> Any:
-        """Return what waits for the run in the triggerer."""
-        from airflow_provider_fabric.triggers.job import FabricJobInstanceTrigger
-
-        return FabricJobInstanceTrigger(self.fabric_conn_id, run.to_state(), self.cancel_on_kill and run.ours)
-
-    def cancel_flow(self, job: JobRef) -> Flow[bool]:
-        """Return the conversation that cancels a run, briefly."""
-        from airflow_provider_fabric.lifecycle.cancel import cancel_on_kill_flow
-
-        return cancel_on_kill_flow(job)
+        return JobSchedulerBackend()
 
     # What Airflow calls.
 
@@ -175,43 +164,34 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
 
     def on_kill(self) -> None:
         """Cancel the run: the task is being killed. Bounded, best effort, never raises."""
-        self._killed = self._killed or threading.Event()
-        self._killed.set()
+        self._signal().set()
         if self._execution is not None:
             self._execution.kill()
 
-    # What its life needs.
+    # What its execution needs.
 
     @cached_property
     def hook(self) -> FabricHook:
-        """The hook; made in the worker, never while a DAG is parsed."""
+        """The hook; made in the worker, never while a DAG is parsed. Its pauses end when the task is killed."""
         from airflow_provider_fabric.hooks.fabric import FabricHook
 
-        return FabricHook(self.fabric_conn_id, sleep=self.sleep)
+        return FabricHook(self.fabric_conn_id, sleep=self._signal().sleep)
 
     @property
     def item_name(self) -> str:
         """The item as the user named it."""
         return str(getattr(self, self.item_field))
 
-    @property
-    def killed(self) -> bool:
-        """Whether the task is being killed."""
-        return self._killed is not None and self._killed.is_set()
+    def _signal(self) -> KillSignal:
+        """Return the signal of a kill; made in the worker, because operators are copied and pickled with their DAG."""
+        if self._kill_signal is None:
+            from airflow_provider_fabric.lifecycle.cancel import KillSignal
 
-    def sleep(self, seconds: float) -> None:
-        """Sleep, unless the task is killed meanwhile.
-
-        :raises FabricJobCancelled: it was.
-        """
-        from airflow_provider_fabric.exceptions import FabricJobCancelled
-
-        if (self._killed or threading.Event()).wait(seconds):
-            raise FabricJobCancelled("The task was killed while it waited.")
+            self._kill_signal = KillSignal()
+        return self._kill_signal
 
     def _executing(self, context: Context) -> JobExecution:
         from airflow_provider_fabric.lifecycle.execution import JobExecution
 
-        self._killed = self._killed or threading.Event()  # not before: operators are copied and pickled with their DAG
-        self._execution = JobExecution(self, context)
+        self._execution = JobExecution(self, context, self._backend(), self._signal())
         return self._execution

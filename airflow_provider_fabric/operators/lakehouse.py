@@ -48,6 +48,7 @@ class FabricRefreshMaterializedLakeViewsOperator(FabricRunItemJobOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(workspace=workspace, item=lakehouse, item_type="Lakehouse", job_type=job_type, **kwargs)
+        self.lakehouse = lakehouse
         self.execution_definition_id = execution_definition_id
         self.prepare_arguments()
 
@@ -120,6 +121,7 @@ class FabricRunTableMaintenanceOperator(FabricRunItemJobOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(workspace=workspace, item=lakehouse, item_type="Lakehouse", job_type=job_type, **kwargs)
+        self.lakehouse = lakehouse
         self.table = table
         self.schema = schema
         self.v_order = v_order

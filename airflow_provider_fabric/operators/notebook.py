@@ -55,6 +55,7 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
             job_type=job_type,
             **kwargs,
         )
+        self.notebook = notebook
         self.configuration = configuration
         self.prepare_arguments()
 

@@ -52,7 +52,6 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
         "log_activities",
     )
     item_field = "pipeline"
-    pipeline: str
 
     def __init__(
         self,
@@ -73,6 +72,7 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
             job_type=job_type,
             **kwargs,
         )
+        self.pipeline = pipeline
         self.validate_parameters = validate_parameters
         self.log_activities = log_activities
         self.prepare_arguments()
@@ -100,14 +100,14 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
     def on_wait_end(self, run: FabricRun, outcome: Outcome) -> None:
         """Log the activities after a wait in the triggerer, where nobody has."""
         if self.log_activities and self.deferrable:
-            self._log_activities(run, _started(outcome))
+            self._log_activities(run, outcome.started_at)
 
     def explain_failure(self, run: FabricRun, outcome: Outcome) -> Explanation | None:
         """Return which activities failed, and why. The service forgets them soon, so they are asked for at once."""
         from airflow_provider_fabric.api.jobs.activities import failed_activities, summary
         from airflow_provider_fabric.lifecycle.errors import Explanation
 
-        failed = failed_activities(self._activity_runs(run, _started(outcome)))
+        failed = failed_activities(self._activity_runs(run, outcome.started_at))
         for activity in failed:
             self.log.error("Failed activity: %s", activity)
         return Explanation(
@@ -145,9 +145,3 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
             before=datetime.now(timezone.utc) + day,
             budget=ONCE,
         )
-
-
-def _started(outcome: Outcome) -> datetime | None:
-    from airflow_provider_fabric.api.models import parse_time
-
-    return parse_time(outcome.job.get("start_time_utc"))

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_fabric.api.http.flow import Flow
-    from airflow_provider_fabric.api.models import JobRef
-    from airflow_provider_fabric.lifecycle.semantic_model_backend import SemanticModelBackend
-    from airflow_provider_fabric.lifecycle.state import FabricRun
+    from airflow_provider_fabric.lifecycle.backend import JobBackend
 
 
 class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
@@ -63,6 +59,7 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
             job_type="Refresh",
             **kwargs,
         )
+        self.semantic_model = semantic_model
         self.refresh_type = refresh_type
         self.objects = objects
         self.options = options
@@ -86,22 +83,8 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
             body[name] = parameter_value(value, f"options.{name}")
         return body
 
-    @cached_property
-    def runs(self) -> SemanticModelBackend:
-        """Refreshes, in the words of the job scheduler."""
-        from airflow_provider_fabric.lifecycle.semantic_model_backend import SemanticModelBackend
+    def _backend(self) -> JobBackend:
+        """Return Power BI's API."""
+        from airflow_provider_fabric.lifecycle.backend import SemanticModelBackend
 
-        return SemanticModelBackend(self.hook)
-
-    def trigger(self, run: FabricRun) -> Any:
-        """Return what waits for the refresh in the triggerer."""
-        from airflow_provider_fabric.triggers.semantic_model import FabricSemanticModelRefreshTrigger
-
-        return FabricSemanticModelRefreshTrigger(self.fabric_conn_id, run.to_state(), self.cancel_on_kill and run.ours)
-
-    def cancel_flow(self, job: JobRef) -> Flow[bool]:
-        """Return the conversation that cancels a refresh, briefly."""
-        from airflow_provider_fabric.api.http.retry import KILL_BUDGET
-        from airflow_provider_fabric.api.semantic_models import cancel_semantic_model_refresh
-
-        return cancel_semantic_model_refresh(job.workspace_id, job.item_id, job.job_instance_id, budget=KILL_BUDGET)
+        return SemanticModelBackend()

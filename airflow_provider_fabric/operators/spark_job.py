@@ -67,6 +67,7 @@ class FabricRunSparkJobOperator(FabricRunItemJobOperator):
             job_type=job_type,
             **kwargs,
         )
+        self.spark_job = spark_job
         self.executable_file = executable_file
         self.main_class = main_class
         self.command_line_arguments = command_line_arguments

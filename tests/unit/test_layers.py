@@ -41,7 +41,7 @@ LEVELS = (
     {"triggerer.shared"},
     {"triggers"},
     {"lifecycle.backend", "lifecycle.cancel", "lifecycle.errors", "lifecycle.lineage", "lifecycle.store"},
-    {"lifecycle.options", "lifecycle.semantic_model_backend"},
+    {"lifecycle.options"},
     {"lifecycle.operator", "lifecycle.start"},
     {"lifecycle.execution"},
     {"operators", "sensors"},

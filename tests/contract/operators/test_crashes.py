@@ -110,7 +110,7 @@ def test_a_try_that_died_before_its_submit_is_not_waited_for_for_ever(
     monkeypatch.setattr(start, "VISIBLE_WITHIN", 0.5)
     task = TaskRunner(pipeline())
     with monkeypatch.context() as patch:
-        patch.setattr("airflow_provider_fabric.hooks.fabric.FabricHook.run_item_job", die)
+        patch.setattr("airflow_provider_fabric.lifecycle.backend.JobRuns.submit", die)
         with pytest.raises(WorkerDied):
             task.run()
     assert task.run()["status"] == "Completed"

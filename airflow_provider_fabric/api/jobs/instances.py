@@ -16,11 +16,7 @@ from airflow_provider_fabric.api.http.retry import PATIENT, Replay, RetryBudget,
 from airflow_provider_fabric.api.items.items import item_path, workspace_path
 from airflow_provider_fabric.api.jobs.submission import read_submission
 from airflow_provider_fabric.api.models import JobInstance, Submission
-from airflow_provider_fabric.exceptions import (
-    FabricApiError,
-    FabricBadRequestError,
-    FabricProtocolError,
-)
+from airflow_provider_fabric.exceptions import FabricApiError, FabricProtocolError
 
 
 def instances_path(workspace_id: str, item_id: str, item_type: str | None = None, typed: bool = False) -> str:
@@ -36,9 +32,9 @@ def run_item_job(
 ) -> Flow[Submission]:
     """Start a job, once.
 
-    https://learn.microsoft.com/rest/api/fabric/core/job-scheduler/run-on-demand-item-job. Some clusters answer 400
-    ``InvalidJobType`` to this form and accept only the older ``?jobType=``; nothing was started then, so that form is
-    tried next.
+    https://learn.microsoft.com/rest/api/fabric/core/job-scheduler/run-on-demand-item-job. Some clusters do not know
+    this form and accept only the older ``?jobType=``. They answer 400 ``InvalidJobType``, 405, or a 404 that says that
+    the route is unknown; nothing was started then, so the older form is sent next.
 
     :param workspace_id: GUID.
     :param item_id: GUID.
@@ -51,14 +47,28 @@ def run_item_job(
     path_form = Request("POST", path, action, json=body)
     try:
         answer = yield from send(path_form, replay=Replay.IF_UNSENT)
-    except FabricBadRequestError as error:
-        if error.status_code != 400 or error.error_code != "InvalidJobType":
+    except FabricApiError as error:
+        if not _is_route_unknown(error):
             raise
         query_form = Request(
             "POST", instances_path(workspace_id, item_id), action, params={"jobType": job_type}, json=body
         )
         answer = yield from send(query_form, replay=Replay.IF_UNSENT)
     return read_submission(answer, action, item_id)
+
+
+ROUTE_NOT_FOUND_CODES = frozenset({None, "EntityNotFound", "EndpointNotFound", "NotFound"})
+"""Codes of a 404 that is about the route; an empty 404 has none. ``ItemNotFound`` and all others are about the item."""
+
+
+def _is_route_unknown(error: FabricApiError) -> bool:
+    """Whether a refusal of the submit says that this form of the route is unknown, and not that the item is."""
+    if error.status_code == 400:
+        return error.error_code == "InvalidJobType"
+    codes = {error.error_code, *(detail.get("errorCode") for detail in error.more_details)}
+    if error.status_code == 405:
+        return not any(str(code).endswith("NotFound") for code in codes - ROUTE_NOT_FOUND_CODES)
+    return error.status_code == 404 and codes <= ROUTE_NOT_FOUND_CODES
 
 
 def get_item_job_instance(

@@ -146,8 +146,23 @@ def test_accepted_without_an_id_says_that_it_may_be_running(answer: Response) ->
     assert talk.posts == 1
 
 
-def test_the_older_form_is_tried_once_where_the_newer_is_not_known() -> None:
-    talk = drive(run_item_job(WORKSPACE, ITEM, "Execute", BODY), [WRONG_FORM, ACCEPTED])
+ROUTE_UNKNOWN = [
+    WRONG_FORM,
+    refusal(404, "EntityNotFound"),
+    refusal(404, "EndpointNotFound"),
+    refusal(404, "NotFound"),
+    ok(status=404, x_ms_public_api_error_code="EntityNotFound"),
+    refusal(404, "EntityNotFound", {"isRetriable": False, "moreDetails": [{"message": "No such route."}]}),
+    ok(status=404),
+    ok(status=405),
+    refusal(405, "MethodNotAllowed"),
+    Response(404, {"content-type": "text/html"}, b"<html>404</html>"),
+]
+
+
+@pytest.mark.parametrize("unknown", ROUTE_UNKNOWN)
+def test_the_older_form_is_sent_once_where_the_newer_is_not_known(unknown: Response) -> None:
+    talk = drive(run_item_job(WORKSPACE, ITEM, "Execute", BODY), [unknown, ACCEPTED])
     assert talk.result().job_instance_id == JOB
     assert talk.paths == [PATH_FORM, QUERY_FORM]
     assert talk.requests[1].params == {"jobType": "Execute"}
@@ -161,7 +176,7 @@ def test_an_invalid_job_type_in_both_forms_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("unclear", [refusal(503), LOST, ok(status=202)])
-@pytest.mark.parametrize("before", [[], [WRONG_FORM]])
+@pytest.mark.parametrize("before", [[], [WRONG_FORM], [refusal(404, "EntityNotFound")], [ok(status=405)]])
 def test_nothing_is_sent_after_an_unclear_answer_in_either_form(unclear: Answer, before: list[Answer]) -> None:
     talk = drive(run_item_job(WORKSPACE, ITEM, "Execute"), [*before, unclear])
     assert isinstance(talk.error, FabricAmbiguousError)
@@ -172,6 +187,12 @@ def test_nothing_is_sent_after_an_unclear_answer_in_either_form(unclear: Answer,
     "refused",
     [
         refusal(404, "InvalidJobType"),
+        refusal(404, "ItemNotFound"),
+        refusal(404, "WorkspaceNotFound"),
+        refusal(404, "SparkCoreItemNotFound"),
+        refusal(404, "EntityNotFound", {"moreDetails": [{"errorCode": "ItemNotFound", "message": "No such item."}]}),
+        refusal(405, "ItemNotFound"),
+        refusal(410),
         refusal(422, "InvalidJobType"),
         refusal(400, "InvalidInput"),
         refusal(400),

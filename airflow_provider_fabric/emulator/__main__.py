@@ -41,7 +41,10 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--data-dir", help="where certificates and ids are kept (default: a temporary directory)")
     parser.add_argument("--config", default="{}", help="settings as JSON, as POST /_emulator/config takes them")
     parser.add_argument(
-        "--control", action="store_true", default=None, help="control endpoints although not on a loopback address"
+        "--control",
+        action="store_true",
+        default=None,
+        help="control endpoints also beyond loopback addresses; calls need the control_token that is printed then",
     )
     for flag, (name, kind, text) in OPTIONS.items():
         parser.add_argument(flag, dest=name, type=kind, help=text)
@@ -92,6 +95,7 @@ def _announce(emulator: FabricEmulator) -> None:
     lines = (
         f"url: {emulator.url}",
         f"ca_bundle: {emulator.ca_bundle}",
+        *([f"control_token: {emulator.control_token}"] if emulator.control_token else []),
         f"workspace: Emulator workspace ({emulator.workspace_id})",
         f"connection: {emulator.connection_json}",
         f"export AIRFLOW_CONN_FABRIC_DEFAULT='{emulator.connection_json}'",

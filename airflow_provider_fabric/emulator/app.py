@@ -10,6 +10,8 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from airflow_provider_fabric.emulator.control.access import ControlAccess
+from airflow_provider_fabric.emulator.control.routes import BUCKET as CONTROL
 from airflow_provider_fabric.emulator.control.routes import PREFIX, control_routes
 from airflow_provider_fabric.emulator.errors import ServiceError, new_request_id
 from airflow_provider_fabric.emulator.fabric.power_bi import power_bi_error
@@ -31,7 +33,7 @@ class EmulatorApp:
     """The emulator as an ASGI application.
 
     :param world: the state it serves.
-    :param control: whether the control endpoints and the portal answer.
+    :param control: who may use the control endpoints; ``None`` leaves them and the portal out.
     :param sleep: how injected delays wait.
     """
 
@@ -40,7 +42,7 @@ class EmulatorApp:
         world: World,
         connections: Connections | None = None,
         *,
-        control: bool = True,
+        control: ControlAccess | None,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.world = world
@@ -54,7 +56,7 @@ class EmulatorApp:
         if scope["type"] != "http":
             return
         request, route = await self._read(scope, receive)
-        if request.path.startswith(PREFIX) or (route is not None and route.bucket == PORTAL):
+        if _is_control(request, route) or (route is not None and route.bucket == PORTAL):
             await self._control_response(request, route)(scope, receive, send)
             return
         self.connections.use(scope.get("client"))
@@ -133,7 +135,9 @@ class EmulatorApp:
     def _control_response(self, request: ApiRequest, route: Route | None) -> Response:
         """Return the response of a control endpoint or of the portal; both are missing unless control is on."""
         try:
-            if route is None or not self._control:
+            if self._control is not None and _is_control(request, route):
+                self._control.check(request)
+            if route is None or self._control is None:
                 raise self._no_route(request)
             return route.handler(self.world, request)
         except ServiceError as error:
@@ -147,6 +151,11 @@ class EmulatorApp:
             raise ConnectionAbortedError("an injected fault cuts the connection")
         while (await receive())["type"] != "http.disconnect":
             pass
+
+
+def _is_control(request: ApiRequest, route: Route | None) -> bool:
+    """Say whether a request is for the control endpoints, in whatever case it writes them: routes ignore it."""
+    return (route is not None and route.bucket == CONTROL) or request.path.lower().startswith(PREFIX)
 
 
 async def _read_body(receive: Receive) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import shutil
 import socket
 import tempfile
@@ -17,13 +18,19 @@ from typing import Any
 import uvicorn
 
 from airflow_provider_fabric.emulator.app import EmulatorApp
+from airflow_provider_fabric.emulator.control.access import ControlAccess
 from airflow_provider_fabric.emulator.control.client import EmulatorControl
 from airflow_provider_fabric.emulator.http.certificates import DataDirectory
 from airflow_provider_fabric.emulator.http.connections import Connections, protocol_class
+from airflow_provider_fabric.emulator.http.hosts import is_loopback
 from airflow_provider_fabric.emulator.state.config import Config
 from airflow_provider_fabric.emulator.state.world import World
 
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+log = logging.getLogger(__name__)
+BEYOND_LOOPBACK = (
+    "The emulator listens on %s, beyond this machine: whoever reaches its port can get access tokens for its "
+    "workspaces. Put no real data and no real secrets into it."
+)
 START_SECONDS = 20.0
 STOP_SECONDS = 3
 
@@ -52,7 +59,8 @@ class FabricEmulator:
     :param host: address to listen on.
     :param port: 0 picks a free one.
     :param data_dir: where certificates and identities are kept; ``None`` is a directory that goes with the emulator.
-    :param control: whether the control endpoints and the portal answer; ``None`` is only on loopback addresses.
+    :param control: whether the control endpoints and the portal answer; ``None`` is only on loopback addresses. Beyond
+        them, control calls need :attr:`control_token`.
     :param clock: epoch seconds.
     :param config: settings of :class:`~airflow_provider_fabric.emulator.state.config.Config`.
     """
@@ -76,7 +84,11 @@ class FabricEmulator:
         )
         self.world = World(self._files.tenant(), settings, self._files.signing_key(), clock)
         self.connections = Connections()
-        self.app = EmulatorApp(self.world, self.connections, control=host in LOOPBACK if control is None else control)
+        self._is_local = is_loopback(host)
+        has_control = self._is_local if control is None else control
+        self.control_token = self._files.control_token() if has_control and not self._is_local else None
+        access = ControlAccess(frozenset() if self._is_local else None, self.control_token) if has_control else None
+        self.app = EmulatorApp(self.world, self.connections, control=access)
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -144,7 +156,7 @@ class FabricEmulator:
     @property
     def control(self) -> EmulatorControl:
         """A client of the control endpoints."""
-        return EmulatorControl(self.url, self.ca_bundle)
+        return EmulatorControl(self.url, self.ca_bundle, token=self.control_token)
 
     def _bind(self) -> socket.socket:
         """Open the listening socket."""
@@ -196,6 +208,8 @@ class FabricEmulator:
         except (OSError, OverflowError):
             self.stop()
             raise
+        if not self._is_local:
+            log.warning(BEYOND_LOOPBACK, self.host)
         self._server = self._prepare()
         self._thread = threading.Thread(
             target=self._serve, args=(self._server, listener), name="fabric-emulator", daemon=True

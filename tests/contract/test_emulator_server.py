@@ -264,3 +264,63 @@ def test_the_command_explains_what_is_kept(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     assert "memory only" in capsys.readouterr().out
+
+
+EVERYWHERE = "0.0.0.0"
+
+
+def test_beyond_loopback_control_needs_a_token(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with FabricEmulator(EVERYWHERE, data_dir=tmp_path, control=True) as emulator:
+        token = emulator.control_token
+        assert token
+        assert emulator.control.stats()["jobs"]["started"] == 0
+        for guess in (None, "", "guess", emulator.client_secret):
+            with pytest.raises(ControlError, match="ControlTokenRequired") as refused:
+                EmulatorControl(emulator.url, emulator.ca_bundle, token=guess).reset()
+            assert refused.value.status == 401
+    assert "listens on 0.0.0.0, beyond this machine" in caplog.text
+    assert token not in caplog.text
+    assert (tmp_path / "control.token").stat().st_mode & 0o777 == 0o600
+    with FabricEmulator(EVERYWHERE, data_dir=tmp_path, control=True) as again:
+        assert again.control_token == token
+
+
+def test_beyond_loopback_control_is_off_unless_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    with FabricEmulator(EVERYWHERE) as emulator:
+        assert emulator.control_token is None
+        with pytest.raises(ControlError, match="EntityNotFound"):
+            emulator.control.stats()
+    assert "beyond this machine" in caplog.text
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2"])
+def test_on_loopback_nobody_is_warned_and_no_token_is_needed(host: str, caplog: pytest.LogCaptureFixture) -> None:
+    with FabricEmulator(host) as emulator:
+        assert emulator.control_token is None
+        assert emulator.control.stats()["jobs"]["started"] == 0
+    assert [entry for entry in caplog.records if entry.levelname == "WARNING"] == []
+
+
+def test_a_page_that_calls_itself_by_another_name_has_no_control(
+    emulator: FabricEmulator, session: requests.Session
+) -> None:
+    for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):
+        answer = session.post(f"{emulator.url}/_emulator/reset", json={}, headers=headers)
+        assert answer.status_code == 403, answer.text
+
+
+def test_the_command_prints_the_token_and_a_warning(tmp_path: Path) -> None:
+    with start_command("--host", EVERYWHERE, "--port", "0", "--data-dir", str(tmp_path), "--control") as process:
+        watchdog = threading.Timer(20, process.kill)
+        watchdog.start()
+        said = announced(process)
+        token = (tmp_path / "control.token").read_text()
+        assert said["control_token"] == token
+        url = json.loads(said["connection"])["host"]
+        assert EmulatorControl(url, said["ca_bundle"], token=token).jobs() == []
+        process.send_signal(signal.SIGTERM)
+        _, complaints = process.communicate()
+        watchdog.cancel()
+    assert process.returncode == 0
+    assert "beyond this machine" in complaints
+    assert token not in complaints

@@ -29,14 +29,18 @@ class EmulatorControl:
     :param url: root of the emulator, ``https://127.0.0.1:8443``.
     :param ca_bundle: path of its CA bundle.
     :param timeout: seconds for each call.
+    :param token: the control token, which an emulator that listens beyond loopback addresses asks for.
     """
 
-    def __init__(self, url: str, ca_bundle: str, timeout: float = 30.0) -> None:
+    def __init__(self, url: str, ca_bundle: str, timeout: float = 30.0, *, token: str | None = None) -> None:
         if not url.startswith("https://"):
             raise ValueError(f"the emulator speaks https, not {url}")
         self._root = f"{url.rstrip('/')}/_emulator/"
         self._context = ssl.create_default_context(cafile=ca_bundle)
         self._timeout = timeout
+        self._headers = {"Content-Type": "application/json"}
+        if token is not None:
+            self._headers["Authorization"] = f"Bearer {token}"
 
     def reset(self) -> None:
         """Go back to the seeded workspace and identities."""
@@ -134,9 +138,8 @@ class EmulatorControl:
 
     def _call(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"}
         # The scheme was checked in the constructor.
-        request = urllib.request.Request(self._root + path, data, headers, method=method)  # noqa: S310
+        request = urllib.request.Request(self._root + path, data, self._headers, method=method)  # noqa: S310
         handler = urllib.request.HTTPSHandler(context=self._context)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), handler)
         try:

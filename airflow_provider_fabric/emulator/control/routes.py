@@ -22,6 +22,7 @@ from airflow_provider_fabric.emulator.state.tokens import FABRIC, REFRESH_TOKEN_
 from airflow_provider_fabric.emulator.state.world import World
 
 PREFIX = "/_emulator/"
+BUCKET = "control"
 
 
 def control_routes(connections: Connections) -> Iterator[Route]:
@@ -60,7 +61,7 @@ def control_routes(connections: Connections) -> Iterator[Route]:
         ("POST", "devicecode/approve", _decide_device_code),
         ("POST", "seed", _seed),
     ):
-        yield Route(method, PREFIX + path, handler, "control")
+        yield Route(method, PREFIX + path, handler, BUCKET)
 
 
 def _stats(world: World, request: ApiRequest) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from dataclasses import asdict
 from pathlib import Path
 
@@ -83,6 +84,15 @@ class DataDirectory:
         )
         self._write_secret(file, pem)
         return made
+
+    def control_token(self) -> str:
+        """Return the token of the control endpoints, a new one the first time."""
+        file = self.path / "control.token"
+        if file.exists():
+            return file.read_text().strip()
+        token = secrets.token_urlsafe(30)
+        self._write_secret(file, token.encode())
+        return token
 
     def write_connection(self, text: str) -> None:
         """Keep the Airflow connection, which holds the client secret."""

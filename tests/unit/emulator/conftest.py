@@ -15,11 +15,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from airflow_provider_fabric.emulator.app import EmulatorApp
+from airflow_provider_fabric.emulator.control.access import ControlAccess
 from airflow_provider_fabric.emulator.state.config import Config
 from airflow_provider_fabric.emulator.state.tokens import FABRIC
 from airflow_provider_fabric.emulator.state.world import World
 
 START = 1_750_000_000.0
+CONTROL = ControlAccess(frozenset({"fabric.test"}))
 
 
 class DirectTransport(httpx.BaseTransport):
@@ -174,7 +176,7 @@ def service(signing_key: rsa.RSAPrivateKey, clock: Clock) -> Iterator[Service]:
         slept.append(seconds)
 
     with httpx.Client(
-        transport=DirectTransport(EmulatorApp(world, sleep=sleep)), base_url="https://fabric.test"
+        transport=DirectTransport(EmulatorApp(world, control=CONTROL, sleep=sleep)), base_url="https://fabric.test"
     ) as http:
         ready = Service(world, clock, http, slept)
         ready.sign_in()

@@ -102,7 +102,7 @@ def test_bad_control_calls(service: Service, path: str, body: Any) -> None:
 
 
 def test_control_can_be_off(service: Service) -> None:
-    app = EmulatorApp(service.world, control=False)
+    app = EmulatorApp(service.world, control=None)
     with httpx.Client(transport=DirectTransport(app), base_url="https://fabric.test") as client:
         answer = client.get("/_emulator/stats")
     assert (answer.status_code, answer.json()["errorCode"]) == (404, "EntityNotFound")

@@ -7,7 +7,7 @@ import pytest
 
 from airflow_provider_fabric.emulator.app import EmulatorApp
 
-from .conftest import DirectTransport, Service, error_of
+from .conftest import CONTROL, DirectTransport, Service, error_of
 
 
 def test_a_fault_skips_hits_and_ends(service: Service) -> None:
@@ -122,7 +122,7 @@ def test_a_delay_after_the_fact_holds_back_only_the_answer(service: Service) -> 
     async def look(seconds: float) -> None:
         started.append(len(list(service.world.jobs.all())))
 
-    transport = DirectTransport(EmulatorApp(service.world, sleep=look))
+    transport = DirectTransport(EmulatorApp(service.world, control=CONTROL, sleep=look))
     with httpx.Client(transport=transport, base_url="https://fabric.test", headers=service.http.headers) as slow:
         for phase in ("before", "after"):
             service.control("POST", "faults", {"action": "delay", "phase": phase, "delay_seconds": 4})

@@ -268,7 +268,7 @@ def test_without_control_there_is_no_portal(service: Service) -> None:
     item_id = service.create()
     run_id = run_of(service, item_id)
     with httpx.Client(
-        transport=DirectTransport(EmulatorApp(service.world, control=False)), base_url="https://fabric.test"
+        transport=DirectTransport(EmulatorApp(service.world, control=None)), base_url="https://fabric.test"
     ) as http:
         for path in (
             "/",

@@ -262,7 +262,7 @@ function showLive(live, text) {
   put(byId("live"), text);
 }
 
-async function look() {
+async function poll() {
   try {
     const answer = await fetch(state, { cache: "no-store" });
     if (answer.ok) {
@@ -277,7 +277,7 @@ async function look() {
     console.error(problem);
     showLive("no", "No answer, trying again");
   }
-  setTimeout(look, EVERY_MS);
+  setTimeout(poll, EVERY_MS);
 }
 
-look();
+poll();

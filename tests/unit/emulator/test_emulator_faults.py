@@ -119,10 +119,10 @@ def test_a_delay_after_the_fact_holds_back_only_the_answer(service: Service) -> 
     item_id = service.create()
     started: list[int] = []
 
-    async def look(seconds: float) -> None:
+    async def observe(seconds: float) -> None:
         started.append(len(list(service.world.jobs.all())))
 
-    transport = DirectTransport(EmulatorApp(service.world, control=CONTROL, sleep=look))
+    transport = DirectTransport(EmulatorApp(service.world, control=CONTROL, sleep=observe))
     with httpx.Client(transport=transport, base_url="https://fabric.test", headers=service.http.headers) as slow:
         for phase in ("before", "after"):
             service.control("POST", "faults", {"action": "delay", "phase": phase, "delay_seconds": 4})

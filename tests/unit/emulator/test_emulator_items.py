@@ -75,7 +75,7 @@ def test_a_life_through_the_typed_collection(
     assert error_of(service.get(path)) == (404, "ItemNotFound")
 
 
-def test_the_word_of_the_2024_seed_makes_a_data_pipeline(service: Service) -> None:
+def test_the_type_pipeline_makes_a_data_pipeline(service: Service) -> None:
     created = service.post("/items", {"displayName": "My pipeline", "type": "pipeline", "definition": PIPELINE})
     assert (created.status_code, created.json()["type"]) == (201, "DataPipeline")
 

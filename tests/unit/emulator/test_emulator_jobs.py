@@ -45,7 +45,7 @@ def test_an_instance_has_the_documented_shape(service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("item_type", "word", "read_back"),
+    ("item_type", "name", "read_back"),
     [
         ("Dataflow", "Execute", "Execute"),
         ("Dataflow", "refresh", "Refresh"),
@@ -63,17 +63,17 @@ def test_an_instance_has_the_documented_shape(service: Service) -> None:
     ],
 )
 @pytest.mark.parametrize("form", ["path", "query"])
-def test_job_types_and_their_aliases(service: Service, item_type: str, word: str, read_back: str, form: str) -> None:
+def test_job_types_and_their_aliases(service: Service, item_type: str, name: str, read_back: str, form: str) -> None:
     item_id = service.create(item_type)
-    path = f"jobs/{word}/instances" if form == "path" else f"jobs/instances?jobType={word}"
+    path = f"jobs/{name}/instances" if form == "path" else f"jobs/instances?jobType={name}"
     answer = service.post(f"/items/{item_id}/{path}")
     assert answer.status_code == 202
     assert service.get(answer.headers["location"]).json()["jobType"] == read_back
 
 
-@pytest.mark.parametrize(("item_type", "word"), [("DataPipeline", "ApplyChanges"), ("Environment", "Execute")])
-def test_a_job_type_that_the_item_does_not_run(service: Service, item_type: str, word: str) -> None:
-    answer = service.post(f"/items/{service.create(item_type)}/jobs/{word}/instances")
+@pytest.mark.parametrize(("item_type", "name"), [("DataPipeline", "ApplyChanges"), ("Environment", "Execute")])
+def test_a_job_type_that_the_item_does_not_run(service: Service, item_type: str, name: str) -> None:
+    answer = service.post(f"/items/{service.create(item_type)}/jobs/{name}/instances")
     assert error_of(answer) == (400, "InvalidJobType")
 
 
@@ -101,7 +101,7 @@ def test_a_list_by_job_type_shows_only_that_type(service: Service) -> None:
     assert [job["jobType"] for job in found] == ["Execute"]
 
 
-def test_cancelling_takes_a_moment_and_then_refuses(service: Service) -> None:
+def test_cancelling_takes_a_while_and_then_refuses(service: Service) -> None:
     url = service.run(service.create())
     answer = service.post(f"{url}/cancel")
     assert (answer.status_code, answer.headers["location"]) == (202, url)
@@ -214,13 +214,13 @@ def test_an_instance_that_shows_late_is_404_first(service: Service) -> None:
     assert status(service, url) == "InProgress"
 
 
-@pytest.mark.parametrize("word", ["NotFound", "RequestExecutionFailed"])
-def test_an_instance_that_shows_late_as_a_false_failure(service: Service, word: str) -> None:
-    service.control("POST", "jobs", {"visible_after_seconds": 2, "invisible_as": word})
+@pytest.mark.parametrize("name", ["NotFound", "RequestExecutionFailed"])
+def test_an_instance_that_shows_late_as_a_false_failure(service: Service, name: str) -> None:
+    service.control("POST", "jobs", {"visible_after_seconds": 2, "invisible_as": name})
     url = service.run(service.create())
     answer = service.get(url)
     assert answer.status_code == 200
-    assert answer.json()["failureReason"]["errorCode"] == word
+    assert answer.json()["failureReason"]["errorCode"] == name
     service.clock.advance(3)
     assert status(service, url) == "Completed"
 

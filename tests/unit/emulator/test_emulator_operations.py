@@ -1,4 +1,4 @@
-"""Long-running operations, and being told to answer either way."""
+"""Long-running operations, and the setting that decides which calls answer with one."""
 
 from __future__ import annotations
 

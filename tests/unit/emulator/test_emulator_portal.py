@@ -28,13 +28,13 @@ POLICY = {
 }
 
 
-def look(service: Service, path: str) -> httpx.Response:
+def get_page(service: Service, path: str) -> httpx.Response:
     """Open an address as a browser does: without a token."""
     return service.http.request("GET", path, headers={"Authorization": ""})
 
 
 def state(service: Service, *ids: str) -> Any:
-    answer = look(service, "/".join(["/portal/state", *ids]))
+    answer = get_page(service, "/".join(["/portal/state", *ids]))
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -61,7 +61,7 @@ def state_of_run(service: Service, item_id: str, run_id: str) -> Any:
     ],
 )
 def test_every_part_has_its_type_and_a_strict_policy(service: Service, path: str, content_type: str) -> None:
-    answer = look(service, path)
+    answer = get_page(service, path)
     assert (answer.status_code, answer.headers["content-type"]) == (200, content_type)
     directives = [directive.split(maxsplit=1) for directive in answer.headers["content-security-policy"].split(";")]
     assert dict(directives) == POLICY
@@ -73,13 +73,13 @@ def test_the_page_loads_nothing_from_elsewhere() -> None:
     for name in ("portal.html", *FILES):
         text = (FOLDER / name).read_text().replace("http://www.w3.org/2000/svg", "")  # a name, not an address
         assert "://" not in text, name
-        for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "style=", "onclick="):
-            assert word not in text, (name, word)
+        for risky in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "style=", "onclick="):
+            assert risky not in text, (name, risky)
 
 
 def test_other_files_are_not_served(service: Service) -> None:
     for name in ("state.py", "..%2Fapp.py", "%2e%2e%2fapp.py", "portal.html"):
-        assert look(service, f"/portal/{name}").status_code == 404, name
+        assert get_page(service, f"/portal/{name}").status_code == 404, name
 
 
 @pytest.mark.parametrize("item_type", [*PORTAL_WORDS, None, "SomethingNew"])
@@ -87,28 +87,28 @@ def test_the_link_of_a_task_leads_to_its_run(service: Service, item_type: str | 
     item_id = service.create(name="An item")
     run_id = run_of(service, item_id)
     root = str(service.http.base_url)
-    known = look(service, run_url(root, workspace_of(service), item_id, item_type, run_id))
+    known = get_page(service, run_url(root, workspace_of(service), item_id, item_type, run_id))
     assert (known.status_code, known.headers["content-type"]) == (200, "text/html; charset=utf-8")
     for ids in [(UNKNOWN, item_id, run_id), (workspace_of(service), UNKNOWN, run_id),
                 (workspace_of(service), item_id, UNKNOWN)]:  # fmt: skip
-        unknown = look(service, run_url(root, ids[0], ids[1], item_type, ids[2]))
+        unknown = get_page(service, run_url(root, ids[0], ids[1], item_type, ids[2]))
         assert (unknown.status_code, unknown.content) == (404, known.content)  # the page itself says so
 
 
 def test_an_items_page(service: Service) -> None:
     item_id = service.create(name="An item")
-    assert look(service, f"/groups/{workspace_of(service)}/items/{item_id}").status_code == 200
-    assert look(service, f"/groups/{workspace_of(service)}/items/{UNKNOWN}").status_code == 404
-    assert look(service, f"/groups/{UNKNOWN}/items/{item_id}").status_code == 404
-    assert look(service, f"/portal/state/{workspace_of(service)}/{UNKNOWN}").status_code == 404
-    assert look(service, f"/portal/state/{workspace_of(service)}/{item_id}/{UNKNOWN}").status_code == 404
+    assert get_page(service, f"/groups/{workspace_of(service)}/items/{item_id}").status_code == 200
+    assert get_page(service, f"/groups/{workspace_of(service)}/items/{UNKNOWN}").status_code == 404
+    assert get_page(service, f"/groups/{UNKNOWN}/items/{item_id}").status_code == 404
+    assert get_page(service, f"/portal/state/{workspace_of(service)}/{UNKNOWN}").status_code == 404
+    assert get_page(service, f"/portal/state/{workspace_of(service)}/{item_id}/{UNKNOWN}").status_code == 404
 
 
 def test_names_travel_as_json_and_never_into_the_page(service: Service) -> None:
     item_id = service.create("Notebook", SCRIPT)
     run_id = run_of(service, item_id, job_type="RunNotebook")
     for path in ("/", f"/groups/{workspace_of(service)}/items/{item_id}?jobInstanceId={run_id}"):
-        assert b"alert" not in look(service, path).content
+        assert b"alert" not in get_page(service, path).content
     (run,) = state(service)["runs"]
     assert run["name"] == SCRIPT
     assert state(service, workspace_of(service), item_id)["item"]["name"] == SCRIPT
@@ -238,7 +238,7 @@ def test_refreshes_of_a_semantic_model_are_runs(service: Service, clock: Clock) 
     assert run["failure"]["message"] == "no source"
     assert [entry["id"] for entry in state(service, workspace_of(service), model)["runs"]] == [run_id]
     address = run_url(str(service.http.base_url), workspace_of(service), model, "SemanticModel", run_id)
-    assert look(service, address).status_code == 200
+    assert get_page(service, address).status_code == 200
 
 
 def test_looking_counts_for_nothing(service: Service) -> None:
@@ -247,7 +247,7 @@ def test_looking_counts_for_nothing(service: Service) -> None:
     service.control("POST", "faults", {"count": None, "action": "drop"})
     before = service.control("GET", "stats"), service.control("GET", "requests")
     for path in ("/", "/portal/portal.js", "/portal/state", f"/groups/{workspace_of(service)}/items/{item_id}"):
-        assert look(service, path).status_code == 200
+        assert get_page(service, path).status_code == 200
     assert state_of_run(service, item_id, run_id)["run"]["id"] == run_id
     assert (service.control("GET", "stats"), service.control("GET", "requests")) == before
 

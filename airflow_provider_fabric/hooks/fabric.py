@@ -15,7 +15,7 @@ from airflow_provider_fabric.api.connection.settings import FabricSettings
 from airflow_provider_fabric.api.http.flow import Flow
 from airflow_provider_fabric.api.http.transport import HttpxDriver, RequestsDriver
 from airflow_provider_fabric.api.items import folders, items, names, upsert
-from airflow_provider_fabric.api.jobs import instances, listing, parameters, polling, schedules, submit
+from airflow_provider_fabric.api.jobs import activity_runs, instances, listing, parameters, polling, schedules, submit
 from airflow_provider_fabric.compat import (
     BaseHook,
     get_connection_async,
@@ -79,7 +79,7 @@ class FabricHook(BaseHook):
     cancel_item_job_instance, acancel_item_job_instance = both(instances.cancel_item_job_instance)
     wait_for_job_instance, await_for_job_instance = both(polling.wait_for_job_instance)
     poll_job_instance, apoll_job_instance = both(polling.poll_job_instance)
-    query_activity_runs, aquery_activity_runs = both(instances.query_activity_runs)
+    query_activity_runs, aquery_activity_runs = both(activity_runs.query_activity_runs)
 
     list_workspaces, alist_workspaces = both(items.list_workspaces)
     list_items, alist_items = both(items.list_items)

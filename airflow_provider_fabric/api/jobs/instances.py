@@ -7,16 +7,14 @@ a run is started once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from airflow_provider_fabric.api.http.flow import Flow, Request, quote_segment
-from airflow_provider_fabric.api.http.pages import MAX_PAGES
 from airflow_provider_fabric.api.http.retry import PATIENT, Replay, RetryBudget, require_status, send
-from airflow_provider_fabric.api.items.items import item_path, workspace_path
+from airflow_provider_fabric.api.items.items import item_path
 from airflow_provider_fabric.api.jobs.submission import read_submission
 from airflow_provider_fabric.api.models import JobInstance, Submission
-from airflow_provider_fabric.exceptions import FabricApiError, FabricProtocolError
+from airflow_provider_fabric.exceptions import FabricApiError
 
 
 def instances_path(workspace_id: str, item_id: str, item_type: str | None = None, typed: bool = False) -> str:
@@ -125,39 +123,3 @@ def cancel_item_job_instance(
         raise
     require_status(answer, request.action, 200, 202)
     return True
-
-
-def query_activity_runs(
-    workspace_id: str, job_instance_id: str, *, after: datetime, before: datetime, budget: RetryBudget = PATIENT
-) -> Flow[list[dict[str, Any]]]:
-    """Return what the activities of a pipeline run did, newest first.
-
-    https://learn.microsoft.com/fabric/data-factory/pipeline-rest-api-capabilities#query-activity-runs. The detail may
-    be gone about an hour after the run.
-
-    :param job_instance_id: GUID of the pipeline's job instance.
-    :param after: start of the time span, aware.
-    :param before: end of the time span, aware.
-    """
-    job_id = quote_segment(job_instance_id, "job_instance_id")
-    path = f"{workspace_path(workspace_id)}/datapipelines/pipelineruns/{job_id}/queryactivityruns"
-    body: dict[str, Any] = {
-        "filters": [],
-        "orderBy": [{"orderBy": "ActivityRunStart", "order": "DESC"}],
-        "lastUpdatedAfter": after.isoformat(),
-        "lastUpdatedBefore": before.isoformat(),
-    }
-    runs: list[dict[str, Any]] = []
-    seen: set[str] = set()
-    while True:
-        request = Request("POST", path, f"read the activity runs of {job_instance_id}", json=body)
-        content = (yield from send(request, replay=Replay.SAFE, budget=budget)).json()
-        page = content.get("value") if isinstance(content, dict) else content
-        if not isinstance(page, list):
-            raise FabricProtocolError(f"Could not {request.action}: the answer is no list.")
-        runs += [run for run in page if isinstance(run, dict)]
-        token = content.get("continuationToken") if isinstance(content, dict) else None
-        if not token or token in seen or len(seen) >= MAX_PAGES:
-            return runs
-        seen.add(token)
-        body = {**body, "continuationToken": token}

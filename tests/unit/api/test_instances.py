@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from airflow_provider_fabric.api.http.retry import ONCE
 from airflow_provider_fabric.api.jobs.instances import (
     cancel_item_job_instance,
     get_item_job_instance,
-    query_activity_runs,
     run_item_job,
 )
 from airflow_provider_fabric.api.jobs.listing import get_job_instances_by_id, list_item_job_instances
@@ -300,40 +298,3 @@ def test_a_cancel_that_is_refused_or_answered_oddly_is_an_error() -> None:
     assert isinstance(
         drive(cancel_item_job_instance(WORKSPACE, ITEM, JOB), [ok(status=204)]).error, FabricProtocolError
     )
-
-
-AFTER, BEFORE = datetime(2024, 6, 22, 6, tzinfo=timezone.utc), datetime(2024, 6, 22, 8, tzinfo=timezone.utc)
-
-
-def activity_runs(answers: Any) -> Any:
-    return drive(query_activity_runs(WORKSPACE, JOB, after=AFTER, before=BEFORE), answers)
-
-
-@pytest.mark.parametrize("answer", [ok([{"n": 1}, "no run"]), ok({"value": [{"n": 1}, "no run"]})])
-def test_activity_runs_in_either_shape(answer: Response) -> None:
-    talk = activity_runs([answer])
-    assert talk.result() == [{"n": 1}]
-    assert talk.paths == [f"POST /v1/workspaces/{WORKSPACE}/datapipelines/pipelineruns/{JOB}/queryactivityruns"]
-    assert talk.requests[0].json == {
-        "filters": [],
-        "orderBy": [{"orderBy": "ActivityRunStart", "order": "DESC"}],
-        "lastUpdatedAfter": "2024-06-22T06:00:00+00:00",
-        "lastUpdatedBefore": "2024-06-22T08:00:00+00:00",
-    }
-
-
-def test_activity_runs_of_all_pages() -> None:
-    talk = activity_runs([page({"n": 1}, token="t1"), page({"n": 2}, token="t2"), page({"n": 3})])
-    assert talk.result() == [{"n": 1}, {"n": 2}, {"n": 3}]
-    assert [r.json.get("continuationToken") for r in talk.requests] == [None, "t1", "t2"]
-
-
-def test_activity_runs_that_go_round_in_a_circle_end_with_what_there_is() -> None:
-    circle = itertools.cycle("ab")
-    talk = activity_runs(lambda _: page({"n": 1}, token=next(circle)))
-    assert len(talk.result()) == 3
-
-
-@pytest.mark.parametrize("answer", [HTML, ok({}), ok({"value": {}}), ok("text"), ok()])
-def test_activity_runs_that_are_none(answer: Response) -> None:
-    assert isinstance(activity_runs([answer]).error, FabricProtocolError)

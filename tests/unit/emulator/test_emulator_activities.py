@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import httpx
@@ -84,10 +85,47 @@ def test_details_are_gone_after_an_hour_and_outside_the_window(service: Service)
         {**QUERY, "lastUpdatedAfter": "today"},
         {**QUERY, "filters": 1},
         {**QUERY, "orderBy": ["a"]},
+        {**QUERY, "orderBy": [{"orderBy": "Colour"}]},
+        {**QUERY, "filters": [{"operand": "Status", "operator": "Like", "values": ["F"]}]},
+        {**QUERY, "filters": [{"operand": "Colour", "operator": "Equals", "values": []}]},
+        {**QUERY, "lastUpdatedAfter": "2026-02-01T00:00:00Z"},
     ],
 )
 def test_bad_queries(service: Service, body: dict[str, Any]) -> None:
     assert error_of(query(service, service.run(service.create()), body)) == (400, "InvalidInput")
+
+
+def test_times_of_any_offset_are_compared_as_times(service: Service) -> None:
+    url = service.run(service.create(definition=PIPELINE))
+    service.clock.advance(3)
+    started = [run["activityRunStart"] for run in query(service, url).json()][
+        -1
+    ]  # such as 2025-06-01T00:00:00.0000000Z
+    whole = datetime.fromisoformat(started[:19]).replace(tzinfo=timezone.utc)
+    for hours in (-5, 0, 2, 14):
+        local = whole.astimezone(timezone(timedelta(hours=hours)))
+        span = {"lastUpdatedAfter": (local - timedelta(seconds=1)).isoformat(timespec="microseconds")}
+        span["lastUpdatedBefore"] = (local + timedelta(seconds=9)).isoformat()
+        assert len(query(service, url, {**QUERY, **span}).json()) == 2, hours
+        late = {"lastUpdatedAfter": (local + timedelta(seconds=8)).isoformat()}
+        assert query(service, url, {**QUERY, **late}).json() == [], hours
+
+
+def test_filters_and_orders(service: Service) -> None:
+    url = service.run(service.create(definition=PIPELINE))
+    service.clock.advance(3)
+
+    def names(**more: Any) -> list[str]:
+        return [run["activityName"] for run in query(service, url, {**QUERY, **more}).json()]
+
+    def where(operand: str, operator: str, *values: str) -> dict[str, Any]:
+        return {"filters": [{"operand": operand, "operator": operator, "values": list(values)}]}
+
+    assert names(**where("ActivityType", "Equals", "Wait")) == ["Wait1"]
+    assert names(**where("ActivityName", "NotIn", "Wait1", "x")) == ["Copy1"]
+    assert names(**where("Status", "Equals", "Failed")) == []
+    assert names(orderBy=[{"orderBy": "ActivityName", "order": "ASC"}]) == ["Copy1", "Wait1"]
+    assert names(orderBy=[{"orderBy": "Status"}, {"orderBy": "ActivityName", "order": "DESC"}]) == ["Wait1", "Copy1"]
 
 
 def test_runs_of_other_items_have_no_activities(service: Service) -> None:

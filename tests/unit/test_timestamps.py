@@ -1,4 +1,4 @@
-"""Moments, as users and Airflow write them."""
+"""Points in time, as users and Airflow write them."""
 
 from __future__ import annotations
 
@@ -27,16 +27,37 @@ NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
         "2026-01-31T14:00:00+02:00",
         NOON.isoformat(),
         str(NOON),
+        "20260131T120000",
+        "20260131T120000+0000",
+        "20260131T140000+02",
+        "2026-01-31T12:00",
+        "2026-01-31T12",
+        "2026-01-31T12:00:00.0000000Z",
+        "2026-01-31T12:00:00,000",
+        "2026-01-31 12:00:00 +00:00",
+        "20260131T12Z",
     ],
 )
 def test_the_same_moment(moment: Any):
     assert to_epoch(moment, "since") == NOON.timestamp()
 
 
-@pytest.mark.parametrize("moment", ["yesterday", "", "2026-13-01", 5, None, [], "{{ ds }}"])
+@pytest.mark.parametrize(
+    "moment", ["yesterday", "", "2026-13-01", "2026-0131", "2026-01-31T25", 5, None, [], 1.5, True, "{{ ds }}"]
+)
 def test_what_is_no_moment(moment: Any):
     with pytest.raises(FabricInputError, match="since must be a"):
         to_epoch(moment, "since")
+
+
+@pytest.mark.parametrize("day", ["2026-01-31", "20260131", 20260131])
+def test_a_day_is_its_midnight_in_utc(day: Any):
+    assert to_epoch(day, "since") == NOON.replace(hour=0).timestamp()
+
+
+def test_fractions():
+    assert to_epoch("2026-01-31T12:00:00.1234567Z", "since") == pytest.approx(NOON.timestamp() + 0.123456, abs=1e-6)
+    assert to_epoch("2026-01-31T12:00:00.5", "since") == NOON.timestamp() + 0.5
 
 
 def test_a_dag_run_is_about_its_data_interval_or_what_comes_nearest():

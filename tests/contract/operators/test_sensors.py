@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -119,8 +120,110 @@ def test_since_as_text(tenant: FabricEmulator, item: str):
     tenant.control.start_job(item)
     assert for_item(since=str(SensorRunner.began)).run()["status"] == "Completed"
     assert for_item(since="").run()["status"] == "Completed"
-    with pytest.raises(FabricInputError, match="since must be a moment such as"):
+    with pytest.raises(FabricInputError, match="since must be a date or a time such as"):
         for_item(since="last week").run()
+
+
+RUN_KINDS = {
+    "Airflow 3": lambda due: {"dag_run": SimpleNamespace(run_after=due, run_type="scheduled", start_date=None)},
+    "a schedule of Airflow 2": lambda due: {
+        "dag_run": SimpleNamespace(run_type="scheduled", start_date=None),
+        "data_interval_start": due - timedelta(days=1),
+        "data_interval_end": due,
+        "logical_date": due - timedelta(days=1),
+    },
+    "a person in Airflow 2": lambda due: {
+        "dag_run": SimpleNamespace(run_type="manual", start_date=due + timedelta(days=7)),
+        "data_interval_start": due - timedelta(days=2),
+        "data_interval_end": due - timedelta(days=1),
+        "logical_date": due,
+    },
+    "an asset in Airflow 3": lambda due: {
+        "dag_run": SimpleNamespace(run_after=due, run_type="asset_triggered", start_date=None, logical_date=None),
+        "data_interval_start": None,
+        "logical_date": None,
+    },
+}
+"""What a context holds of a DAG run that was due at a time."""
+
+
+@pytest.mark.parametrize("kind", RUN_KINDS)
+def test_lookback_finds_the_run_before_the_dag_run_and_none_older(tenant: FabricEmulator, item: str, kind: str):
+    """Fabric loads at half past three, the DAG waits at four."""
+    tenant.control.add_job_rule(duration_seconds=0.0)
+    job = tenant.control.start_job(item)
+    now = datetime.now(timezone.utc)
+
+    def sensor(due: datetime) -> SensorRunner:
+        task = for_item(lookback=timedelta(hours=6), timeout=1)
+        task.values = {"data_interval_start": None, "logical_date": None, **RUN_KINDS[kind](due)}
+        return task
+
+    assert sensor(now + timedelta(minutes=30)).run()["job_instance_id"] == job
+    with pytest.raises(AirflowSensorTimeout, match="before the time that counts"):
+        sensor(now + timedelta(hours=7)).run()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"lookback": timedelta(0)}, "lookback must be a timedelta above zero"),
+        ({"lookback": timedelta(hours=-1)}, "lookback must be a timedelta above zero"),
+        ({"lookback": 6}, "lookback must be a timedelta above zero"),
+        ({"lookback": timedelta(hours=6), "since": "{{ ts }}"}, "Give since or lookback, not both"),
+    ],
+)
+def test_a_lookback_that_makes_no_sense(arguments: dict[str, Any], match: str):
+    with pytest.raises(FabricInputError, match=match):
+        for_item(**arguments).operator()
+
+
+@pytest.mark.parametrize("mode", ["poke", "deferrable"])
+def test_a_timeout_says_what_was_seen(tenant: FabricEmulator, item: str, mode: str):
+    def ended(**arguments: Any) -> str:
+        with pytest.raises(AirflowSensorTimeout) as caught:
+            for_item(mode == "deferrable", timeout=1.2, **arguments).run()
+        return str(caught.value)
+
+    assert "Item 'Nightly copy' in workspace 'Emulator workspace': " in ended()
+    assert "Fabric lists no run at all." in ended()
+    job = tenant.control.start_job(item)
+    time.sleep(0.4)
+    assert f"The last run that Fabric lists is {job}: Completed, started 2" in ended(since="2099-01-01")
+    assert ", before the time that counts." in ended(since="2099-01-01")
+    assert "Fabric lists no run of type 'Publish' at all." in ended(job_type="Publish")
+    tenant.control.add_job_rule(duration_seconds=60)
+    job = tenant.control.start_job(item)
+    assert f"is {job}: " in ended(since=datetime.now(timezone.utc) - timedelta(seconds=0.3))
+    tenant.control.add_fault(path="*/jobs/instances", status=503, count=None)
+    assert "Its list of runs could not be read. The last poll failed: " in ended()
+
+
+@pytest.mark.parametrize("name", ["timeout", "poke_interval"])
+@pytest.mark.parametrize("value", [math.inf, math.nan, 0, -1.0, -math.inf], ids=str)
+def test_seconds_are_finite_and_positive(name: str, value: float):
+    with pytest.raises(FabricInputError, match=rf"^{name} must be a finite number of seconds above zero, got "):
+        for_item(**{name: value}).operator()
+
+
+def as_airflow_does(operator: Any, context: dict[str, Any]) -> Any:
+    """Call ``execute`` as Airflow's task runner does: with the mark by which it knows its own calls."""
+    try:
+        from airflow.sdk.bases.operator import ExecutorSafeguard
+
+        mark = ExecutorSafeguard.sentinel_value
+    except ImportError:
+        from airflow.models.baseoperator import _sentinel as mark
+    return operator.execute(context, **{f"{type(operator).__name__}__sentinel": mark})
+
+
+def test_a_sensor_calls_no_nested_execute(tenant: FabricEmulator, item: str, caplog: pytest.LogCaptureFixture):
+    """Airflow 2.10 warned at every poke, and failed the task with ``allow_nested_operators=False``."""
+    job = tenant.control.start_job(item)
+    for task in (for_item(allow_nested_operators=False), for_instance(job, allow_nested_operators=False)):
+        operator = task.operator()
+        assert as_airflow_does(operator, task.context(operator))["job_instance_id"] == job
+    assert "cannot be called outside" not in caplog.text
 
 
 def test_a_failed_run_fails_fast(tenant: FabricEmulator, item: str, deferrable: bool):

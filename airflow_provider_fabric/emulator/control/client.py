@@ -108,7 +108,7 @@ class EmulatorControl:
         self._call("POST", "tokens/revoke", {})
 
     def issue_token(self, **options: Any) -> str:
-        """Return an access token (``client_id``, ``audience``, ``lifetime_seconds``)."""
+        """Return an access token (``client_id``, ``audience``, ``tenant_id``, ``lifetime_seconds``)."""
         return str(self._object("POST", "tokens/issue", options)["access_token"])
 
     def issue_refresh_token(self, **options: Any) -> str:

@@ -186,7 +186,9 @@ def _issue_token(world: World, request: ApiRequest) -> Response:
     identity = _identity(world, body)
     lifetime = float(body.get("lifetime_seconds", world.config.token_lifetime_seconds))
     audience = str(body.get("audience", FABRIC))
-    return json_response({"access_token": world.tokens.issue(identity, audience, request.now, lifetime)}, 201)
+    tenant_id = str(body.get("tenant_id", world.tokens.tenant_id))
+    token = world.tokens.issue(identity, audience, request.now, lifetime, tenant_id=tenant_id)
+    return json_response({"access_token": token}, 201)
 
 
 def _issue_refresh_token(world: World, request: ApiRequest) -> Response:

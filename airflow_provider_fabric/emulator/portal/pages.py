@@ -16,7 +16,7 @@ from airflow_provider_fabric.emulator.errors import not_found
 from airflow_provider_fabric.emulator.http.request import ApiRequest
 from airflow_provider_fabric.emulator.http.responses import json_response
 from airflow_provider_fabric.emulator.http.routing import Route
-from airflow_provider_fabric.emulator.portal.state import Run, find_run, item_state, overview, run_state
+from airflow_provider_fabric.emulator.portal.views import Run, find_run, item_state, overview, run_state
 from airflow_provider_fabric.emulator.state.items import Item
 from airflow_provider_fabric.emulator.state.world import World
 

@@ -35,6 +35,7 @@ class AccessToken:
 
     identity: Identity
     audience: str
+    tenant_id: str
     expires_at: float
     generation: int
 
@@ -53,7 +54,7 @@ class Tokens:
     """All tokens of one emulator.
 
     :param key: the signing key.
-    :param tenant_id: tenant that the claims name.
+    :param tenant_id: the tenant whose tokens are accepted.
     """
 
     def __init__(self, key: RSAPrivateKey, tenant_id: str) -> None:
@@ -64,31 +65,44 @@ class Tokens:
         self._access: dict[str, AccessToken] = {}
         self._refresh: dict[str, RefreshToken] = {}
 
-    def issue(self, identity: Identity, audience: str, now: float, lifetime: float, client_id: str = "") -> str:
-        """Return a new access token."""
+    def issue(
+        self,
+        identity: Identity,
+        audience: str,
+        now: float,
+        lifetime: float,
+        client_id: str = "",
+        tenant_id: str | None = None,
+    ) -> str:
+        """Return a new access token.
+
+        :param lifetime: seconds.
+        :param client_id: the application that signed in, if that is another one than the identity.
+        :param tenant_id: tenant that the claims name; ``None`` is our own.
+        """
+        tenant_id = tenant_id or self.tenant_id
         self.issued += 1
         if len(self._access) >= PRUNE_AT:
             self._access = {text: token for text, token in self._access.items() if token.expires_at > now}
         text = jwt.encode(
-            self._claims(identity, audience, now, lifetime, client_id or identity.client_id),
+            self._claims(identity, audience, now, lifetime, client_id or identity.client_id)
+            | {"iss": f"https://sts.windows.net/{tenant_id}/", "tid": tenant_id},
             self.key,
             algorithm="RS256",
             headers={"kid": KEY_ID},
         )
-        self._access[text] = AccessToken(identity, audience, now + lifetime, self._generation)
+        self._access[text] = AccessToken(identity, audience, tenant_id, now + lifetime, self._generation)
         return text
 
     def _claims(self, identity: Identity, audience: str, now: float, lifetime: float, client_id: str) -> dict[str, Any]:
         claims = {
             "aud": audience,
-            "iss": f"https://sts.windows.net/{self.tenant_id}/",
             "iat": int(now),
             "nbf": int(now),
             "exp": int(now + lifetime),
             "appid": client_id,
             "oid": identity.object_id,
             "sub": identity.object_id,
-            "tid": self.tenant_id,
             "uti": secrets.token_urlsafe(16),
             "ver": "1.0",
         }
@@ -107,13 +121,15 @@ class Tokens:
         """Return who an access token belongs to.
 
         :raises ServiceError: 401 ``InvalidToken`` for one that is not ours or for another resource, ``TokenExpired``
-            for one that has expired or was revoked.
+            for one that has expired or was revoked, ``UserNotLicensed`` for one of another tenant.
         """
         token = self._access.get(text) or self._read_foreign(text, identities)
         if token.audience not in audiences:
             raise unauthorized("InvalidToken", "The audience of the access token is not valid for this service")
         if now >= token.expires_at or token.generation < self._generation:
             raise unauthorized("TokenExpired", "Access token has expired, resubmit with a new access token")
+        if token.tenant_id != self.tenant_id:
+            raise unauthorized("UserNotLicensed", "The user is not licensed for Microsoft Fabric in this tenant")
         return token.identity
 
     def _read_foreign(self, text: str, identities: Identities) -> AccessToken:
@@ -130,7 +146,7 @@ class Tokens:
             raise unauthorized("InvalidToken", "The access token is not valid") from problem
         if identity is None:
             raise unauthorized("InvalidToken", "The access token belongs to an unknown identity")
-        return AccessToken(identity, str(claims.get("aud")), expires_at, 0)
+        return AccessToken(identity, str(claims.get("aud")), str(claims.get("tid")), expires_at, 0)
 
     def revoke_all(self) -> None:
         """Make every access token issued until now answer ``TokenExpired``."""

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_fabric.emulator.app import EmulatorApp
 
-from .conftest import DirectTransport, Service, definition
+from .conftest import DirectTransport, Service, definition, error_of
 
 
 def test_reset_leaves_the_seeded_tenant_and_its_tokens(service: Service) -> None:
@@ -115,3 +115,15 @@ def test_tokens_for_anybody(service: Service) -> None:
     assert service.get("/items", headers=headers).status_code == 200
     service.clock.advance(5)
     assert service.get("/items", headers=headers).status_code == 401
+
+
+def test_a_token_of_another_tenant(service: Service) -> None:
+    """Fabric was seen to answer 401 ``UserNotLicensed``; a restart does not make such a token a good one."""
+    other = "5d1f0a52-0f4c-4d09-a8a5-6d0f6ab8f001"
+    token = service.control("POST", "tokens/issue", {"tenant_id": other})["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert error_of(service.get("/items", headers=headers)) == (401, "UserNotLicensed")
+    service.world.tokens._access.clear()
+    assert error_of(service.get("/items", headers=headers)) == (401, "UserNotLicensed")
+    ours = service.control("POST", "tokens/issue", {})["access_token"]
+    assert service.get("/items", headers={"Authorization": f"Bearer {ours}"}).status_code == 200

@@ -204,8 +204,19 @@ async def test_a_storm_of_401_makes_one_token_request(emulator, sign_in):
 
 def test_each_service_has_a_token_of_its_own(sign_in):
     tokens = tokens_of(sign_in("client_secret"))
-    fabric, power_bi = (jwt.decode(tokens.token(s), options={"verify_signature": False})["aud"] for s in Service)
-    assert (fabric, power_bi) == ("https://api.fabric.microsoft.com", "https://analysis.windows.net/powerbi/api")
+    audiences = {s: jwt.decode(tokens.token(s), options={"verify_signature": False})["aud"] for s in Service}
+    assert {s: audience.rstrip("/") for s, audience in audiences.items()} == {
+        Service.FABRIC: "https://api.fabric.microsoft.com",
+        Service.POWER_BI: "https://analysis.windows.net/powerbi/api",
+        Service.ONELAKE: "https://storage.azure.com",
+        Service.ARM: "https://management.azure.com",
+    }
+
+
+@pytest.mark.parametrize("service", [Service.ONELAKE, Service.ARM])
+def test_a_given_token_goes_to_no_service_that_it_is_not_for(sign_in, service):
+    with pytest.raises(FabricAuthError, match="cannot be used for"):
+        tokens_of(sign_in("access_token")).token(service)
 
 
 def test_a_rotated_refresh_token_is_kept(emulator, sign_in):

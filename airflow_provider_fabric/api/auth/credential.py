@@ -12,9 +12,8 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import Any, NamedTuple
 
 from airflow_provider_fabric.api.auth import tokens
-from airflow_provider_fabric.api.auth.sign_in import IdentityTokens, token_source
+from airflow_provider_fabric.api.auth.sign_in import IdentityTokens, scopes_of, token_source
 from airflow_provider_fabric.api.connection.settings import RESERVED_SCOPES, FabricSettings
-from airflow_provider_fabric.api.http.flow import Service
 from airflow_provider_fabric.api.models import is_guid
 from airflow_provider_fabric.exceptions import FabricAuthError, FabricInputError
 
@@ -79,7 +78,7 @@ def audience_of(settings: FabricSettings, scopes: tuple[object, ...], options: M
             f"Connection {settings.conn_id!r}: the service asks for another sign-in with further claims (conditional "
             "access), which this connection cannot give. Exempt the identity from that policy."
         )
-    for service, own in ((Service.FABRIC, settings.scope), (Service.POWER_BI, settings.power_bi_scope)):
+    for service, own in scopes_of(settings).items():
         if wanted == own.split():
             return service
     return " ".join(wanted)

@@ -85,8 +85,8 @@ class SignIn:
 
     def _given(self, audience: Audience) -> AccessToken:
         token = self._settings.secret or ""
-        if isinstance(audience, str):
-            self._require_audience(token, audience)
+        if audience not in {Service.FABRIC, Service.POWER_BI}:
+            self._require_audience(token, " ".join(self._scopes(audience)))
         expiry = expiry_of(token)
         now = self._clock()
         if expiry is not None and expiry <= now:
@@ -124,7 +124,7 @@ class SignIn:
     def _scopes(self, audience: Audience) -> list[str]:
         if isinstance(audience, str):
             return audience.split()
-        return (self._settings.scope if audience is Service.FABRIC else self._settings.power_bi_scope).split()
+        return scopes_of(self._settings)[audience].split()
 
     def _token_in(self, answer: object, last: Any, asked_at: float) -> AccessToken:
         status = last.status_code if last is not None else None
@@ -245,6 +245,16 @@ _ACQUIRE: Mapping[AuthType, Callable[[SignIn, Any, list[str]], Mapping[str, Any]
     AuthType.REFRESH_TOKEN: SignIn.by_refresh_token,
     AuthType.MANAGED_IDENTITY: SignIn.by_managed_identity,
 }
+
+
+def scopes_of(settings: FabricSettings) -> dict[Service, str]:
+    """Return what is asked for on behalf of each service; several scopes are separated by spaces."""
+    return {
+        Service.FABRIC: settings.scope,
+        Service.POWER_BI: settings.power_bi_scope,
+        Service.ONELAKE: settings.onelake_scope,
+        Service.ARM: settings.arm_scope,
+    }
 
 
 def resource_of(scope: str) -> str:

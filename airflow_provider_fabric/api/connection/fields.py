@@ -179,6 +179,27 @@ _FIELDS = (
         default="https://analysis.windows.net/powerbi/api/.default",
     ),
     Field(
+        "onelake_host",
+        "OneLake root",
+        "For files in OneLake (its DFS endpoint). Empty means Microsoft's, in the public cloud.",
+    ),
+    Field(
+        "onelake_scope",
+        "OneLake scope",
+        "What the token for OneLake is for.",
+        default="https://storage.azure.com/.default",
+    ),
+    Field(
+        "arm_host",
+        "Azure Resource Manager root",
+        "For resuming and suspending capacities. Empty means Microsoft's, in the public cloud.",
+    ),
+    Field(
+        "arm_scope",
+        "Azure Resource Manager scope",
+        "What the token for Azure Resource Manager is for. Empty means the .default of its root.",
+    ),
+    Field(
         "verify",
         "TLS verification",
         "true, false, or the path of a CA bundle. false accepts any server: for trials only.",

@@ -18,6 +18,8 @@ from airflow_provider_fabric.api.connection.reader import ConnectionReader, is_t
 from airflow_provider_fabric.api.connection.urls import authority_of, is_microsoft, proxies_of, root_of
 
 POWER_BI_HOST = "https://api.powerbi.com"
+ONELAKE_HOST = "https://onelake.dfs.fabric.microsoft.com"
+ARM_HOST = "https://management.azure.com"
 RESERVED_SCOPES = frozenset({"openid", "profile", "offline_access"})
 """What msal asks for by itself, and refuses to be asked for; Microsoft's tutorial puts ``offline_access`` into
 connections."""
@@ -45,6 +47,10 @@ class FabricSettings:
     :param authority: root of Entra.
     :param scope: of the token for ``host``; several are separated by blanks.
     :param power_bi_scope: of the token for ``power_bi_host``.
+    :param onelake_host: root of OneLake's DFS endpoint; Microsoft's in the public cloud, ``None`` if nobody says it.
+    :param onelake_scope: of the token for ``onelake_host``.
+    :param arm_host: root of Azure Resource Manager; Microsoft's in the public cloud, ``None`` if nobody says it.
+    :param arm_scope: of the token for ``arm_host``.
     :param verify: verify TLS, and by which CA bundle.
     :param proxies: by scheme, as ``requests`` has them; ``None`` for those of the environment.
     :param timeout_seconds: seconds to wait for a connection and for each part of an answer.
@@ -65,6 +71,10 @@ class FabricSettings:
     authority: str = FIELDS["authority"].default
     scope: str = FIELDS["scope"].default
     power_bi_scope: str = FIELDS["power_bi_scope"].default
+    onelake_host: str | None = ONELAKE_HOST
+    onelake_scope: str = FIELDS["onelake_scope"].default
+    arm_host: str | None = ARM_HOST
+    arm_scope: str = f"{ARM_HOST}/.default"
     verify: bool | str = True
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
     timeout_seconds: float = FIELDS["timeout_seconds"].default
@@ -97,16 +107,23 @@ class FabricSettings:
         auth_type = _auth_type(reader)
         root = root_of(reader, "host", port=port, scheme=schema)
         own = is_microsoft(root)
-        power_bi = root_of(reader, "power_bi_host") if reader.text("power_bi_host") else None
+        authority = authority_of(reader)
+        public = own and authority == FIELDS["authority"].default  # a sovereign cloud has hosts of its own
+        power_bi = _other_root(reader, "power_bi_host", None)
+        arm = _other_root(reader, "arm_host", ARM_HOST if public else None)
         return cls(
             conn_id=conn_id,
             auth_type=auth_type,
             **_credentials(reader, auth_type),
             host=root,
             power_bi_host=power_bi or (POWER_BI_HOST if own else root),
-            authority=authority_of(reader),
+            authority=authority,
             scope=" ".join(s for s in (reader.line("scope") or "").split() if s not in RESERVED_SCOPES),
             power_bi_scope=reader.line("power_bi_scope") or "",
+            onelake_host=_other_root(reader, "onelake_host", ONELAKE_HOST if public else None),
+            onelake_scope=reader.line("onelake_scope") or "",
+            arm_host=arm,
+            arm_scope=reader.line("arm_scope") or f"{arm or ARM_HOST}/.default",
             verify=reader.flag_or_path("verify"),
             proxies=proxies_of(reader),
             timeout_seconds=reader.number("timeout_seconds"),
@@ -133,6 +150,10 @@ class FabricSettings:
             if len(secret) > 3:
                 text = text.replace(secret, "***")
         return text
+
+
+def _other_root(reader: ConnectionReader, name: str, default: str | None) -> str | None:
+    return root_of(reader, name) if reader.text(name) else default
 
 
 def _auth_type(reader: ConnectionReader) -> AuthType:

@@ -41,6 +41,8 @@ class Service(Enum):
 
     FABRIC = "fabric"
     POWER_BI = "power_bi"
+    ONELAKE = "onelake"
+    ARM = "arm"
 
 
 @dataclass(frozen=True)

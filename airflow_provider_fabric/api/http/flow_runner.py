@@ -13,9 +13,17 @@ from airflow_provider_fabric import __version__
 from airflow_provider_fabric.api.connection.settings import FabricSettings
 from airflow_provider_fabric.api.http.failures import failure_of
 from airflow_provider_fabric.api.http.flow import Flow, Request, Response, Service, Sleep, TransportFailure
-from airflow_provider_fabric.exceptions import FabricError, FabricInputError
+from airflow_provider_fabric.exceptions import FabricConnectionError, FabricError, FabricInputError
 
 T = TypeVar("T")
+
+HOST_FIELDS: Mapping[Service, str] = {
+    Service.FABRIC: "host",
+    Service.POWER_BI: "power_bi_host",
+    Service.ONELAKE: "onelake_host",
+    Service.ARM: "arm_host",
+}
+"""Service → the connection's field that names its root."""
 
 USER_AGENT = f"airflow-provider-fabric/{__version__}"
 
@@ -100,13 +108,23 @@ class FlowRunner(Generic[T]):
 
     def failed(self, request: Request, error: BaseException) -> TransportFailure:
         """Return what an exception of the HTTP library means."""
-        name = "host" if request.service is Service.FABRIC else "power_bi_host"
+        name = HOST_FIELDS[request.service]
         host = urlsplit(self.root(request)).netloc
         return failure_of(error, host, proxied=bool(self._settings.proxies), field=name)
 
     def root(self, request: Request) -> str:
-        """Return the root of the service that a request is for."""
-        return self._settings.host if request.service is Service.FABRIC else self._settings.power_bi_host
+        """Return the root of the service that a request is for.
+
+        :raises FabricConnectionError: the connection does not say it.
+        """
+        name = HOST_FIELDS[request.service]
+        root: str | None = getattr(self._settings, name)
+        if root is None:
+            raise FabricConnectionError(
+                f"Connection {self._settings.conn_id!r}: the extra field {name!r} is missing. Outside Microsoft's "
+                f"public cloud nothing is assumed about that host; name it to {request.action}."
+            )
+        return root
 
 
 def seconds_of(pause: Sleep) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,7 @@ JWT = "eyJhbGciOi.eyJleHAiOjF9.c2ln"
 GOOD = {"login": CLIENT, "password": SECRET, "extra": {"tenant_id": TENANT}}
 
 
-def read(**fields):
+def read(**fields: Any) -> FabricSettings:
     extra = {**GOOD["extra"], **fields.pop("extra", {})}
     return FabricSettings.from_connection("my_conn", **{**GOOD, **fields, "extra": extra})
 
@@ -230,3 +231,32 @@ def test_whatever_a_connection_holds_it_is_read_or_refused(login, password, host
     assert settings.timeout_seconds > 0
     assert len(settings.identity) == 32
     json.dumps(settings.proxies and dict(settings.proxies))
+
+
+def test_onelake_and_resource_manager_are_microsofts_in_the_public_cloud() -> None:
+    settings = read()
+    assert settings.onelake_host == "https://onelake.dfs.fabric.microsoft.com"
+    assert settings.arm_host == "https://management.azure.com"
+    assert settings.onelake_scope == "https://storage.azure.com/.default"
+    assert settings.arm_scope == "https://management.azure.com/.default"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"host": "https://gateway.example"},
+        {"extra": {"authority": "https://login.microsoftonline.us"}},
+        {"extra": {"authority": "https://login.chinacloudapi.cn"}},
+    ],
+)
+def test_elsewhere_nothing_is_assumed_about_their_hosts(fields: dict[str, Any]) -> None:
+    settings = read(**fields)
+    assert (settings.onelake_host, settings.arm_host) == (None, None)
+
+
+def test_their_hosts_can_be_named() -> None:
+    extra = {"arm_host": "https://management.usgovcloudapi.net", "onelake_host": "onelake.example"}
+    settings = read(host="https://gateway.example", extra=extra)
+    assert settings.arm_host == "https://management.usgovcloudapi.net"
+    assert settings.arm_scope == "https://management.usgovcloudapi.net/.default"
+    assert settings.onelake_host == "https://onelake.example"

@@ -211,7 +211,7 @@ class SignIn:
             msal.UserAssignedManagedIdentity(client_id=client_id) if client_id else msal.SystemAssignedManagedIdentity()
         )
         client = msal.ManagedIdentityClient(identity, http_client=session)
-        answer: Mapping[str, Any] = client.acquire_token_for_client(resource=scopes[0].removesuffix("/.default"))
+        answer: Mapping[str, Any] = client.acquire_token_for_client(resource=scopes[0].rsplit("/", 1)[0])
         return answer
 
     def device_sign_in(self, show: Callable[[str], object]) -> str:

@@ -87,7 +87,7 @@ _FIELDS = (
         "password",
         "Secret or token",
         "What auth_type asks for: the client secret's value (not its id), a refresh token (see fabric-login), or an "
-        "access token. Empty for the other types.",
+        "access token, with or without quotes and the word Bearer. Empty for the other types.",
         standard=True,
         placeholder="client secret, refresh token or access token",
         secret=True,
@@ -162,7 +162,8 @@ _FIELDS = (
     Field(
         "scope",
         "Scope",
-        "What the token is for; several are separated by blanks.",
+        "What the token is for; several are separated by spaces. A bare name, such as Item.ReadWrite.All, is one of "
+        "Fabric's.",
         default="https://api.fabric.microsoft.com/.default",
         placeholder="https://api.fabric.microsoft.com/.default",
         aliases=("scopes",),

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from urllib.parse import urlsplit
 
 from airflow_provider_fabric.api.connection.fields import AUTH_TYPE_ALIASES, FIELDS, AuthType
+from airflow_provider_fabric.api.connection.pasted import bare_token, full_scopes
 from airflow_provider_fabric.api.connection.reader import ConnectionReader, is_there
 from airflow_provider_fabric.api.connection.urls import authority_of, is_microsoft, proxies_of, root_of
 
@@ -118,8 +119,8 @@ class FabricSettings:
             host=root,
             power_bi_host=power_bi or (POWER_BI_HOST if own else root),
             authority=authority,
-            scope=" ".join(s for s in (reader.line("scope") or "").split() if s not in RESERVED_SCOPES),
-            power_bi_scope=reader.line("power_bi_scope") or "",
+            scope=_scope(reader, "scope"),
+            power_bi_scope=_scope(reader, "power_bi_scope"),
             onelake_host=_other_root(reader, "onelake_host", ONELAKE_HOST if public else None),
             onelake_scope=reader.line("onelake_scope") or "",
             arm_host=arm,
@@ -169,10 +170,7 @@ def _auth_type(reader: ConnectionReader) -> AuthType:
 
 def _credentials(reader: ConnectionReader, auth_type: AuthType) -> dict[str, str | None]:
     if auth_type is AuthType.ACCESS_TOKEN:
-        token = _either(reader, "password", "access_token")
-        if not token:
-            raise reader.missing("password", "auth_type access_token needs an access token there")
-        return {"secret": token.removeprefix("Bearer ").strip()}
+        return {"secret": _access_token(reader)}
     if auth_type is AuthType.MANAGED_IDENTITY:
         return {"client_id": reader.line("managed_identity_client_id")}
     found = {"tenant_id": _tenant(reader, auth_type), "client_id": _client(reader, auth_type)}
@@ -195,6 +193,25 @@ def _credentials(reader: ConnectionReader, auth_type: AuthType) -> dict[str, str
     return {**found, "secret": secret}
 
 
+def _access_token(reader: ConnectionReader) -> str:
+    """Return the token without what was pasted around it."""
+    found = [bare_token(text) for name in ("password", "access_token") if (text := reader.line(name))]
+    if len(set(found)) > 1:
+        raise reader.error("the fields 'password' and 'access_token' hold different values: fill one of them")
+    if not found or not found[0]:
+        raise reader.missing("password", "auth_type access_token needs an access token there")
+    if " " in found[0]:
+        raise reader.wrong("password", "must hold one access token and nothing else: there are spaces in it")
+    return found[0]
+
+
+def _scope(reader: ConnectionReader, name: str) -> str:
+    """Return the scopes, in full, without those that msal adds by itself."""
+    scopes = full_scopes(reader.line(name) or "", FIELDS[name].default)
+    own = [scope for scope in scopes if scope.rsplit("/", 1)[-1] not in RESERVED_SCOPES]
+    return " ".join(own) or str(FIELDS[name].default)
+
+
 def _either(reader: ConnectionReader, name: str, other: str) -> str | None:
     first, second = reader.line(name), reader.line(other)
     if first and second and first != second:
@@ -203,7 +220,8 @@ def _either(reader: ConnectionReader, name: str, other: str) -> str | None:
 
 
 def _refuse_jwt(reader: ConnectionReader, secret: str) -> None:
-    if secret.startswith("eyJ") and secret.count(".") == 2:
+    token = bare_token(secret)
+    if token.startswith("eyJ") and token.count(".") == 2:
         raise reader.wrong("password", "holds an access token: set auth_type to access_token")
 
 

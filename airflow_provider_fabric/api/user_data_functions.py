@@ -11,7 +11,7 @@ from typing import Any
 from airflow_provider_fabric.api.http.flow import Flow, Request, quote_segment
 from airflow_provider_fabric.api.http.retry import Replay, send
 from airflow_provider_fabric.api.items.items import item_path
-from airflow_provider_fabric.api.jobs.payloads import parameter_value
+from airflow_provider_fabric.api.jobs.values import parameter_value
 from airflow_provider_fabric.exceptions import FabricInputError, FabricOperationError
 
 

@@ -67,7 +67,7 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
 
     def build_body(self) -> Mapping[str, Any]:
         """Return the request's options."""
-        from airflow_provider_fabric.api.jobs.payloads import parameter_value
+        from airflow_provider_fabric.api.jobs.values import parameter_value
         from airflow_provider_fabric.exceptions import FabricInputError
 
         for name in ("execution_data", "parameters"):

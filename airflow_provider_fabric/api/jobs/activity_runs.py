@@ -16,7 +16,7 @@ from airflow_provider_fabric.api.http.flow import Flow, Request, quote_segment
 from airflow_provider_fabric.api.http.pages import MAX_PAGES
 from airflow_provider_fabric.api.http.retry import PATIENT, Replay, RetryBudget, send
 from airflow_provider_fabric.api.items.items import workspace_path
-from airflow_provider_fabric.api.jobs.payloads import parameter_value
+from airflow_provider_fabric.api.jobs.values import parameter_value
 from airflow_provider_fabric.exceptions import FabricInputError, FabricProtocolError
 
 NEWEST_FIRST: tuple[Mapping[str, str], ...] = ({"orderBy": "ActivityRunStart", "order": "DESC"},)

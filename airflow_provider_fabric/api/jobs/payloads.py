@@ -6,14 +6,21 @@ item. Python values go in; the service's form comes out; what cannot be sent is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time, timezone
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any
 from uuid import UUID
 
+from airflow_provider_fabric.api.jobs.values import (
+    DATAFLOW_FORMS,
+    FREE,
+    VARIABLE_REFERENCE,
+    WHOLE_SECONDS,
+    TimeForm,
+    parameter_value,
+)
 from airflow_provider_fabric.exceptions import FabricInputError
 
 #: "must be unique (case-insensitive check) and no longer than 256 characters", says the API reference.
@@ -23,55 +30,14 @@ MAX_PARAMETER_NAME = 256
 EXECUTE_OPTIONS: Mapping[str, str] = {"if_needed": "ApplyChangesIfNeeded", "skip": "SkipApplyChanges"}
 
 
-def parameter_value(value: Any, name: str) -> Any:
-    """Return a parameter's value in a form JSON can carry.
+def _checked(
+    parameters: Mapping[str, Any], forms: Mapping[str, TimeForm] | None = None, form: TimeForm = FREE
+) -> dict[str, Any]:
+    """Return parameters in the service's form.
 
-    A datetime becomes ISO 8601 in UTC, dates and times ISO 8601, ``UUID`` a string, ``Decimal`` a number if that
-    loses nothing, else a string.
-
-    :param value: any plain Python value, nested lists and mappings included.
-    :param name: the parameter's name, for errors.
-    :raises FabricInputError: NaN, infinity, or a value that has no JSON form.
+    :param forms: parameter → how its times are written.
+    :param form: the same for all others.
     """
-    if value is None or isinstance(value, bool | int | str):
-        return value.value if isinstance(value, Enum) else value
-    if isinstance(value, float | Decimal):
-        return _number(value, name)
-    if isinstance(value, datetime):
-        return _utc(value)
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, Enum):
-        return parameter_value(value.value, name)
-    if isinstance(value, Mapping):
-        return {str(key): parameter_value(entry, f"{name}.{key}") for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [parameter_value(entry, f"{name}[{index}]") for index, entry in enumerate(value)]
-    raise FabricInputError(
-        f"parameters: {name!r} is a {type(value).__name__}, which has no JSON form. Give text, a number, a bool, "
-        "a date or time, a UUID, or lists and mappings of these."
-    )
-
-
-def _utc(value: datetime) -> str:
-    """Return ``YYYY-MM-DDTHH:mm:ssZ``; a naive datetime is taken as UTC, as Airflow's are."""
-    aware = value if value.tzinfo else value.replace(tzinfo=timezone.utc)
-    return aware.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
-
-
-def _number(value: float | Decimal, name: str) -> float | int | str:
-    if not (Decimal(value).is_finite() and math.isfinite(value)):  # math cannot take a signalling NaN
-        raise FabricInputError(f"parameters: {name!r} is {value}, which JSON cannot carry.")
-    if isinstance(value, float):
-        return value
-    if value == value.to_integral_value():
-        return int(value)
-    return float(value) if Decimal(repr(float(value))) == value else str(value)
-
-
-def _checked(parameters: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(parameters, Mapping):
         raise FabricInputError(f"parameters must be a mapping of names to values, got {type(parameters).__name__}.")
     for name in parameters:
@@ -82,7 +48,7 @@ def _checked(parameters: Mapping[str, Any]) -> dict[str, Any]:
     twice = len(parameters) - len({name.casefold() for name in parameters})
     if twice:
         raise FabricInputError("parameters: names must differ by more than upper and lower case.")
-    return {name: parameter_value(value, name) for name, value in parameters.items()}
+    return {name: parameter_value(value, name, (forms or {}).get(name, form)) for name, value in parameters.items()}
 
 
 def string_list(value: Sequence[str] | None, name: str) -> list[str] | None:
@@ -146,7 +112,10 @@ def pipeline_body(
 
 
 def dataflow_body(
-    parameters: Mapping[str, Any] | None, apply_changes: str, execution_data: Mapping[str, Any] | None = None
+    parameters: Mapping[str, Any] | None,
+    apply_changes: str,
+    execution_data: Mapping[str, Any] | None = None,
+    types: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the body of a dataflow refresh.
 
@@ -155,18 +124,32 @@ def dataflow_body(
     :param parameters: names and values; sent with the type ``Automatic``.
     :param apply_changes: ``"if_needed"`` publishes a changed definition first, ``"skip"`` runs what is published.
     :param execution_data: further keys, such as ``DataflowName``.
+    :param types: parameter → its declared type, if it is known: ``DateTimeZone`` keeps a datetime's offset.
     """
     if apply_changes not in EXECUTE_OPTIONS:
         raise FabricInputError(f"apply_changes must be 'if_needed' or 'skip', got {apply_changes!r}.")
     entries = [
         {"parameterName": name, "type": "Automatic", "value": value}
-        for name, value in (_checked(parameters) if parameters else {}).items()
+        for name, value in (_dataflow_values(parameters, types or {}) if parameters else {}).items()
     ]
     made = {
         "executeOption": ("apply_changes", EXECUTE_OPTIONS[apply_changes]),
         "parameters": ("parameters", entries or None),
     }
     return execution_body(made, execution_data) or {}
+
+
+def _dataflow_values(parameters: Mapping[str, Any], types: Mapping[str, str]) -> dict[str, Any]:
+    forms = {name: DATAFLOW_FORMS.get(kind, WHOLE_SECONDS) for name, kind in types.items()}
+    values = _checked(parameters, forms, DATAFLOW_FORMS["DateTime"])
+    for name, value in parameters.items():
+        if isinstance(value, time):
+            if value.tzinfo is not None:
+                raise FabricInputError(f"parameters: {name!r} is a time with an offset; a dataflow's Time has none.")
+            values[name] = parameter_value(value, name, WHOLE_SECONDS)
+        elif isinstance(value, timedelta):
+            values[name] = parameter_value(value, name, WHOLE_SECONDS)
+    return values
 
 
 def notebook_body(
@@ -234,7 +217,7 @@ def with_parameters(
             _refuse_twice(str(key), {"parameters": "parameters"})
         body["parameters"] = [
             {"name": name, "type": _type_of(parameters[name], value), "value": value}
-            for name, value in _checked(parameters).items()
+            for name, value in _checked(parameters, form=WHOLE_SECONDS).items()
         ]
     return body or None
 
@@ -243,6 +226,10 @@ def _type_of(value: Any, sent: Any) -> str:
     """Return the service's word for a value's type (``ItemJobParameterType``)."""
     if isinstance(value, Decimal) and isinstance(sent, str):  # it has more digits than a JSON number carries
         return "Text"
+    if isinstance(sent, str) and VARIABLE_REFERENCE.fullmatch(sent):
+        return "VariableReference"
+    if isinstance(value, Enum) and not isinstance(value, int | str):
+        value = value.value
     words: tuple[tuple[type | tuple[type, ...], str], ...] = (
         (bool, "Boolean"),
         (int, "Integer"),

@@ -73,6 +73,11 @@ PROMISES: dict[str, Callable[[Played], bool]] = {
     "fabric_notebook": lambda run: run.completed("run_notebook"),
     "fabric_other_items": _other_items,
     "fabric_parameters": lambda run: run.completed("run_pipeline", "refresh_dataflow"),
+    "fabric_rest": lambda run: (
+        "Called by REST" in run["list_pipelines"]
+        and "pipeline-content.json" in run["read_definition"]
+        and run["describe"]["description"] == "Described by Airflow"
+    ),
     "fabric_sensors": lambda run: (
         run["wait_for_this_run"]["job_instance_id"] == run["start_elsewhere"]["job_instance_id"]
         and run["wait_for_any_run"]["job_instance_id"] == run["start_elsewhere"]["job_instance_id"]

@@ -1,8 +1,7 @@
 """The connection form, drawn from the table of fields that also reads the connection.
 
 Airflow 3.2 and newer read :func:`conn_fields` and :func:`ui_field_behaviour` from the provider's description, without
-importing the hook. Older ones ask the hook: :func:`hook_field_behaviour`, and :func:`hook_form_widgets`, which needs
-the wtforms that Airflow 2 brings and Airflow 3.0 and 3.1 stand in for.
+importing the hook. Older ones ask the hook: :func:`hook_field_behaviour`, and :func:`.form_widgets.hook_form_widgets`.
 """
 
 from __future__ import annotations
@@ -65,33 +64,6 @@ def ui_field_behaviour() -> dict[str, Any]:
 def hook_field_behaviour() -> dict[str, Any]:
     """Return the same as the hook's ``get_ui_field_behaviour`` (Airflow before 3.2)."""
     return {key.replace("-", "_"): value for key, value in ui_field_behaviour().items()}
-
-
-def hook_form_widgets() -> dict[str, Any]:
-    """Return the fields of ``extra`` as the hook's ``get_connection_form_widgets``; none without wtforms.
-
-    Airflow 2 has one form for all connection types, so every field must accept being empty.
-    """
-    try:
-        from flask_appbuilder.fieldwidgets import BS3PasswordFieldWidget, BS3TextFieldWidget
-        from flask_babel import lazy_gettext
-        from wtforms import IntegerField, PasswordField, StringField
-        from wtforms.validators import Optional, any_of
-    except ImportError:
-        return {}
-
-    widgets = {}
-    for field in FIELDS.values():
-        if field.standard:
-            continue
-        kind = PasswordField if field.secret else IntegerField if field.kind is Kind.INTEGER else StringField
-        widgets[field.name] = kind(
-            lazy_gettext(field.label),
-            validators=[Optional(), *([any_of(list(field.choices))] if field.choices else [])],
-            description=description(field),
-            widget=BS3PasswordFieldWidget() if field.secret else BS3TextFieldWidget(),
-        )
-    return widgets
 
 
 def fields_table() -> str:

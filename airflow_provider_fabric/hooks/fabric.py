@@ -23,7 +23,8 @@ from airflow_provider_fabric.compat import (
     mask_secrets_async,
     read_extra_async,
 )
-from airflow_provider_fabric.hooks.connection_form import hook_field_behaviour, hook_form_widgets
+from airflow_provider_fabric.hooks.connection_form import hook_field_behaviour
+from airflow_provider_fabric.hooks.form_widgets import hook_form_widgets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,15 +10,16 @@ import airflow
 import jsonschema
 import pytest
 
-from airflow_provider_fabric.api.connection.fields import FIELDS, AuthType, Kind
+from airflow_provider_fabric.api.connection.fields import FIELDS, STORED_SECRET, AuthType, Kind
 from airflow_provider_fabric.api.connection.settings import FabricSettings
+from airflow_provider_fabric.exceptions import FabricConnectionError
 from airflow_provider_fabric.hooks.connection_form import (
     conn_fields,
     fields_table,
     hook_field_behaviour,
-    hook_form_widgets,
     ui_field_behaviour,
 )
+from airflow_provider_fabric.hooks.form_widgets import hook_form_widgets
 
 EXTRAS = {name for name, field in FIELDS.items() if not field.standard}
 VALUES = {
@@ -107,3 +108,123 @@ def test_the_documentations_table_has_every_field_and_alias():
         assert f"`{field.name}`" in table
         assert all(f"`{alias}`" in table for alias in field.aliases)
     assert len(table.splitlines()) == len(FIELDS) + 2
+
+
+airflow_2 = pytest.mark.skipif(
+    not (find_spec("wtforms") and find_spec("flask_appbuilder") and find_spec("airflow.www")),
+    reason="this Airflow has no Flask form",
+)
+
+
+@pytest.fixture
+def form_of():
+    """Return a function that builds the connection form as Airflow 2 does: from a request, or from what is stored."""
+    from werkzeug.datastructures import MultiDict
+    from wtforms import Form, StringField
+
+    widgets = {f"extra__fabric__{name}": widget for name, widget in hook_form_widgets().items()}
+    kind = type("ConnectionForm", (Form,), {**widgets, "conn_id": StringField(), "conn_type": StringField(),
+                                            "extra": StringField()})  # fmt: skip
+
+    def make(posted: dict[str, str] | None = None, stored: dict[str, object] | None = None):
+        form = kind(MultiDict(posted)) if posted is not None else kind()
+        form.conn_id.data, form.conn_type.data = "fabric_default", "fabric"
+        if stored is not None:
+            form.extra.data = json.dumps(stored)
+        return form
+
+    return make
+
+
+@airflow_2
+@pytest.mark.filterwarnings("ignore")  # Airflow 2's own Flask
+class TestTheFormOfAirflow2:
+    """Airflow's own ``prefill_form`` and ``process_form`` with our fields: what a page shows, and what is saved."""
+
+    STORED = {
+        "auth_type": "client_certificate",
+        "tenant_id": "t.example",
+        "certificate": "-----BEGIN PEM",
+        "certificate_password": "pass word",
+        "client_secret": "s3cret",
+        "access_token": "eyJ.x.y",
+    }
+
+    @pytest.fixture
+    def view(self, monkeypatch):
+        from airflow.hooks.base import BaseHook
+        from airflow.models.connection import Connection
+        from airflow.www.views import ConnectionModelView
+
+        view = object.__new__(ConnectionModelView)
+        sensitive = {name for name, field in FIELDS.items() if field.secret}
+        names = [(f"extra__fabric__{name}", name, name in sensitive) for name in EXTRAS]
+        monkeypatch.setattr(view, "_iter_extra_field_names_and_sensitivity", lambda: iter(names), raising=False)
+        stored = Connection(conn_id="fabric_default", conn_type="fabric", extra=json.dumps(self.STORED))
+        monkeypatch.setattr(BaseHook, "get_connection", classmethod(lambda cls, conn_id: stored))
+        return view
+
+    def page(self, view, form_of) -> dict[str, str]:
+        """Open the edit page; return what a browser would send back unchanged."""
+        form = form_of(stored=self.STORED)
+        view.prefill_form(form, 1)
+        html = {field.name: str(field()) for field in form}
+        for secret in ("-----BEGIN PEM", "pass word", "s3cret", "eyJ.x.y"):
+            assert secret not in "".join(html.values()), "a stored secret is written into the page"
+        sent = {}
+        for name, text in html.items():
+            value = text.partition('value="')[2].partition('"')[0]
+            sent[name] = value.replace("&#34;", '"').replace("&quot;", '"')
+        return sent
+
+    def saved(self, view, form_of, sent: dict[str, str]) -> dict[str, object]:
+        form = form_of(sent)
+        assert form.validate(), form.errors
+        view.process_form(form, False)
+        return json.loads(form.extra.data)
+
+    def test_saving_an_edit_keeps_the_secrets(self, view, form_of):
+        assert self.saved(view, form_of, self.page(view, form_of)) == self.STORED
+
+    def test_a_secret_can_be_replaced_and_removed(self, view, form_of):
+        sent = self.page(view, form_of)
+        sent |= {"extra__fabric__client_secret": "new", "extra__fabric__access_token": ""}
+        saved = self.saved(view, form_of, sent)
+        assert saved["client_secret"] == "new"
+        assert "access_token" not in saved
+        assert saved["certificate"] == "-----BEGIN PEM"
+
+    def test_what_was_typed_survives_another_fields_error(self, view, form_of):
+        sent = {
+            **self.page(view, form_of),
+            "extra__fabric__client_secret": "new",
+            "extra__fabric__auth_type": "password",
+        }
+        form = form_of(sent)
+        assert not form.validate()
+        assert 'value="new"' in str(form.extra__fabric__client_secret())
+
+    def test_an_empty_number_is_left_out(self, view, form_of):
+        sent = {**self.page(view, form_of), "extra__fabric__job_calls_per_minute": ""}
+        assert "job_calls_per_minute" not in self.saved(view, form_of, sent)
+        sent["extra__fabric__job_calls_per_minute"] = "90"
+        assert self.saved(view, form_of, sent)["job_calls_per_minute"] == 90
+
+    def test_sign_in_names_its_words(self, form_of):
+        field = form_of().extra__fabric__auth_type
+        assert all(member.value in field.description for member in AuthType)
+        wrong = form_of({"extra__fabric__auth_type": "password"})
+        assert not wrong.validate()
+        assert "client_secret" in str(wrong.errors)
+
+    def test_the_placeholder_is_airflows(self):
+        from airflow.www.views import SENSITIVE_FIELD_PLACEHOLDER
+
+        assert STORED_SECRET == SENSITIVE_FIELD_PLACEHOLDER
+
+
+def test_the_placeholder_is_no_secret():
+    with pytest.raises(FabricConnectionError, match="type the secret again"):
+        FabricSettings.from_connection(
+            "c", login="app", password=None, extra={"tenant_id": "t.example", "client_secret": STORED_SECRET}
+        )

@@ -28,6 +28,10 @@ AUTH_TYPE_ALIASES: Mapping[str, AuthType] = {"spn": AuthType.CLIENT_SECRET, "tok
 """The words of Microsoft's plugin and of its provider."""
 
 
+STORED_SECRET = "RATHER_LONG_SENSITIVE_FIELD_PLACEHOLDER"  # noqa: S105 - not a secret
+"""What stands for a stored secret in the connection form of Airflow 2 (``airflow/www/views.py``, 2.10 and 2.11)."""
+
+
 class Kind(Enum):
     """What a field holds."""
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from airflow_provider_fabric.api.connection.fields import FIELDS, Field, Kind
+from airflow_provider_fabric.api.connection.fields import FIELDS, STORED_SECRET, Field, Kind
 from airflow_provider_fabric.exceptions import FabricConnectionError
 
 _FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
@@ -83,6 +83,8 @@ class ConnectionReader:
             return None if FIELDS[name].default is None else str(FIELDS[name].default)
         if not isinstance(value, str):
             raise self.wrong(name, f"must be text, not {_kind(value)}")
+        if value == STORED_SECRET:
+            raise self.wrong(name, "stands for the stored secret: to test an edited connection, type the secret again")
         if any(ord(character) < 32 and character not in "\r\n\t" for character in value):
             raise self.wrong(name, "has a control character in it; type it again")
         return value

@@ -11,10 +11,10 @@ from typing import Any
 
 PIPELINE = "airflow_provider_fabric.operators.pipeline"
 PROBE = """
-import importlib, json, sys, time
+import json, sys, time
 from airflow.sdk import DAG, BaseOperator
 before, began = set(sys.modules), time.perf_counter()
-importlib.import_module(sys.argv[1])
+exec(sys.argv[1])
 took = time.perf_counter() - began
 added = set(sys.modules) - before
 heavy = sorted({name.split(".")[0] for name in added} & {"msal", "requests", "httpx", "starlette", "uvicorn"})
@@ -22,12 +22,12 @@ print(json.dumps({"ms": 1000 * took, "modules": len(added), "heavy": heavy, "nam
 """
 
 
-def measure(rounds: int, module: str = PIPELINE) -> dict[str, Any]:
-    """Return milliseconds (median) and modules that the import adds."""
+def measure(rounds: int, module: str = PIPELINE, statement: str | None = None) -> dict[str, Any]:
+    """Return milliseconds (median) and modules that the import of a module, or another statement, adds."""
     found = []
     with tempfile.TemporaryDirectory() as home:
         for _ in range(rounds):
-            command = [sys.executable, "-W", "ignore", "-c", PROBE, module]
+            command = [sys.executable, "-W", "ignore", "-c", PROBE, statement or f"import {module}"]
             answer = subprocess.run(
                 command, env=_environment(home), capture_output=True, text=True, check=True, timeout=120
             )

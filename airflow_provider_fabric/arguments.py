@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from ast import literal_eval
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -153,19 +153,37 @@ def _is_rendering(literal: str, rendered: Any) -> bool:
     return type(value) is type(rendered) and bool(value == rendered or repr(value) == repr(rendered))
 
 
-def _refuse_lazy_names(value: Any, name: str) -> None:
-    """Refuse the name of a lazy sequence, which a template makes of a mapped task's output."""
+def unrendered(operator: Any, *names: str) -> Iterator[str]:
+    """Yield where arguments still hold ``{{``, which Airflow leaves in the values of mapped arguments.
+
+    :param names: arguments; those that the operator does not have are passed over.
+    """
+    for name in names:
+        for path, text in _texts(getattr(operator, name, None), name):
+            if "{{" in text:
+                yield path
+
+
+def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Yield the texts in a value, each with where it is."""
     if isinstance(value, dict):
         for key, entry in value.items():
-            _refuse_lazy_names(entry, f"{name}.{key}")
+            yield from _texts(entry, f"{path}.{key}")
     elif isinstance(value, list | tuple):
         for index, entry in enumerate(value):
-            _refuse_lazy_names(entry, f"{name}[{index}]")
-    elif isinstance(value, str) and LAZY_SEQUENCE_NAME.match(value):
-        raise _input_error(
-            f"{name} is {value!r}: a template made text of a mapped task's output without reading it. "
-            "Give the task's output itself (task.output), or add the filter `| list`."
-        )
+            yield from _texts(entry, f"{path}[{index}]")
+    elif isinstance(value, str):
+        yield path, value
+
+
+def _refuse_lazy_names(value: Any, name: str) -> None:
+    """Refuse the name of a lazy sequence, which a template makes of a mapped task's output."""
+    for path, text in _texts(value, name):
+        if LAZY_SEQUENCE_NAME.match(text):
+            raise _input_error(
+                f"{path} is {text!r}: a template made text of a mapped task's output without reading it. "
+                "Give the task's output itself (task.output), or add the filter `| list`."
+            )
 
 
 def _input_error(message: str) -> Exception:

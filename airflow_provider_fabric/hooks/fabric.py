@@ -99,6 +99,7 @@ class FabricHook(BaseHook):
 
     list_dataflow_parameters, alist_dataflow_parameters = both(parameters.list_dataflow_parameters)
     list_pipeline_parameters, alist_pipeline_parameters = both(parameters.list_pipeline_parameters)
+    list_notebook_parameters, alist_notebook_parameters = both(parameters.list_notebook_parameters)
 
     refresh_semantic_model, arefresh_semantic_model = both(semantic_models.refresh_semantic_model)
     list_semantic_model_refreshes, alist_semantic_model_refreshes = both(semantic_models.list_semantic_model_refreshes)

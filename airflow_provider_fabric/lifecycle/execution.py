@@ -109,7 +109,7 @@ class JobExecution:
     def _start(self) -> RunRequest:
         """Return what to start, with ids; what is wrong with it is reported here, before anything is sent."""
         operator = self.operator
-        body = operator.build_body()
+        operator.build_body()  # what is wrong without asking the service is reported without asking it
         workspace_id = operator.hook.resolve_workspace(operator.workspace)
         item_id = operator.hook.resolve_item(workspace_id, operator.item_name, operator.item_type)
         operator.check_parameters(workspace_id, item_id)
@@ -118,7 +118,7 @@ class JobExecution:
             item_id=require_guid(item_id, operator.item_field),
             item_type=operator.item_type,
             job_type=operator.job_type,
-            body=body,
+            body=operator.build_body(),  # now with what the item declares
             check_interval=float(operator.check_interval),
             deadline=lambda: deadline(operator, self.context["ti"].start_date),
             if_running=operator.if_running,

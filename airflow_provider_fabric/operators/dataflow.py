@@ -17,10 +17,12 @@ class FabricRunDataflowRefreshOperator(FabricRunItemJobOperator):
 
     :param workspace: GUID or display name of the workspace (templated).
     :param dataflow: GUID or display name of the dataflow (templated).
-    :param parameters: names and values of the dataflow's parameters (templated).
+    :param parameters: names and values of the dataflow's parameters; a datetime keeps its offset where the dataflow
+        declares a ``DateTimeZone`` (templated).
     :param apply_changes: ``"if_needed"`` publishes a changed definition first; ``"skip"`` runs what is published
         (templated).
-    :param validate_parameters: look before the run whether the dataflow declares the parameters.
+    :param validate_parameters: compare the parameters, before the run, with those the dataflow declares: unknown names,
+        missing values (of required ones), wrong types.
     :param job_type: ``Execute``; older articles say ``Refresh`` (templated).
 
     The other parameters are those of :class:`~airflow_provider_fabric.operators.job.FabricRunItemJobOperator`.
@@ -62,21 +64,29 @@ class FabricRunDataflowRefreshOperator(FabricRunItemJobOperator):
         self.dataflow = dataflow
         self.apply_changes = apply_changes
         self.validate_parameters = validate_parameters
+        self._declared_types: dict[str, str] | None = None
         self.prepare_arguments()
 
     def check_parameters(self, workspace_id: str, item_id: str) -> None:
-        """Compare the names with those the dataflow declares."""
-        if self.validate_parameters and self.parameters:
-            from airflow_provider_fabric.api.jobs.parameters import check_names
+        """Compare names and types with those the dataflow declares, and look for missing ones.
 
+        The types are asked for also where the form of a value depends on them.
+        """
+        from airflow_provider_fabric.api.jobs.declared import check_declared
+        from airflow_provider_fabric.api.jobs.values import has_offset
+
+        given = self.parameters or {}
+        if self.validate_parameters or any(map(has_offset, given.values())):
             declared = self.hook.list_dataflow_parameters(workspace_id, item_id)
-            check_names(self.parameters, (entry["name"] for entry in declared), f"dataflow {self.dataflow!r}")
+            self._declared_types = {str(entry["name"]): str(entry.get("type")) for entry in declared}
+            if self.validate_parameters:
+                check_declared(given, declared, f"dataflow {self.dataflow!r}")
 
     def build_body(self) -> Mapping[str, Any] | None:
         """Return ``executionData`` with ``executeOption`` and parameters."""
         from airflow_provider_fabric.api.jobs.payloads import dataflow_body
 
-        return dataflow_body(self.parameters, self.apply_changes, self.execution_data)
+        return dataflow_body(self.parameters, self.apply_changes, self.execution_data, self._declared_types)
 
 
 class FabricPublishDataflowOperator(FabricRunItemJobOperator):

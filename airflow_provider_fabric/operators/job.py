@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.arguments import TaskArguments
+from airflow_provider_fabric.arguments import TaskArguments, unrendered
 from airflow_provider_fabric.compat import BaseOperator, default_deferrable
 from airflow_provider_fabric.lifecycle.lineage import FabricLineage
 from airflow_provider_fabric.links import FabricRunLink
@@ -131,7 +131,7 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
         return generic_body(self.execution_data, self.parameters)
 
     def check_parameters(self, workspace_id: str, item_id: str) -> None:
-        """Look whether the item knows the parameters, before anything is started."""
+        """Check whether the item knows the parameters, before anything is started."""
 
     def explain_failure(self, run: FabricRun, outcome: Outcome) -> Explanation | None:
         """Return more about why a run failed. One quick try; a :class:`.FabricError` is logged and forgotten."""
@@ -156,6 +156,8 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
     def execute(self, context: Context) -> Any:
         """Start the run, or find it, and wait for it."""
         self.resolve_arguments()
+        for path in unrendered(self, "parameters", "execution_data", "configuration"):
+            self.log.warning("%s holds a template that was not rendered: values of expand() are not.", path)
         return self._executing(context).start()
 
     def execute_complete(self, context: Context, event: Any, run: Any = None) -> Any:

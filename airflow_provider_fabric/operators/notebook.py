@@ -19,6 +19,8 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
         arrive as text (templated).
     :param configuration: of the Spark session, as the article above lists it: ``defaultLakehouse``, ``environment``,
         ``useStarterPool``, ``conf`` (templated).
+    :param validate_parameters: compare the parameters, before the run, with the notebook's parameter cell: unknown
+        names, missing values, wrong types. A notebook without a Python cell that is tagged so is not checked.
     :param job_type: ``RunNotebook`` (templated).
 
     The other parameters are those of :class:`~airflow_provider_fabric.operators.job.FabricRunItemJobOperator`.
@@ -35,6 +37,7 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
     )
     template_fields_renderers = {"parameters": "json", "configuration": "json", "execution_data": "json"}
     text_arguments: Sequence[str] = ("workspace", "notebook", "job_type", "fabric_conn_id")
+    flag_arguments: Sequence[str] = (*FabricRunItemJobOperator.flag_arguments, "validate_parameters")
     item_field = "notebook"
 
     def __init__(
@@ -44,6 +47,7 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
         notebook: str,
         parameters: Mapping[str, Any] | None = None,
         configuration: Mapping[str, Any] | None = None,
+        validate_parameters: bool = False,
         job_type: str = "RunNotebook",
         **kwargs: Any,
     ) -> None:
@@ -57,7 +61,20 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
         )
         self.notebook = notebook
         self.configuration = configuration
+        self.validate_parameters = validate_parameters
         self.prepare_arguments()
+
+    def check_parameters(self, workspace_id: str, item_id: str) -> None:
+        """Compare names and types with those of the notebook's parameter cell."""
+        if not self.validate_parameters:
+            return
+        from airflow_provider_fabric.api.jobs.declared import check_declared
+
+        declared = self.hook.list_notebook_parameters(workspace_id, item_id)
+        if declared is None:
+            self.log.warning("Notebook %r has no Python parameter cell, so parameters are not checked.", self.notebook)
+        else:
+            check_declared(self.parameters or {}, declared, f"notebook {self.notebook!r}")
 
     def build_body(self) -> Mapping[str, Any] | None:
         """Return ``executionData`` with typed parameters and the configuration."""

@@ -28,8 +28,8 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
     :param workspace: GUID or display name of the workspace (templated).
     :param pipeline: GUID or display name of the pipeline (templated).
     :param parameters: the pipeline's parameters: names and values (templated). The service ignores unknown names.
-    :param validate_parameters: look before the run whether the pipeline's definition declares them; that takes the
-        right to read it.
+    :param validate_parameters: compare the parameters, before the run, with those the pipeline's definition declares:
+        unknown names, missing values (no default), wrong types. That takes the right to read it.
     :param log_activities: log what the activities do, at every look; when the task waits in the triggerer, in the end.
     :param job_type: ``Execute``; older articles and clients say ``Pipeline`` (templated).
 
@@ -84,12 +84,12 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
         return pipeline_body(self.parameters, self.execution_data)
 
     def check_parameters(self, workspace_id: str, item_id: str) -> None:
-        """Compare the names with those the pipeline's definition declares."""
-        if self.validate_parameters and self.parameters:
-            from airflow_provider_fabric.api.jobs.parameters import check_names
+        """Compare names and types with those the pipeline's definition declares, and look for missing ones."""
+        if self.validate_parameters:
+            from airflow_provider_fabric.api.jobs.declared import check_declared
 
             declared = self.hook.list_pipeline_parameters(workspace_id, item_id)
-            check_names(self.parameters, (entry["name"] for entry in declared), f"pipeline {self.pipeline!r}")
+            check_declared(self.parameters or {}, declared, f"pipeline {self.pipeline!r}")
 
     def on_poll(self, run: FabricRun, instance: JobInstance, changed: bool) -> None:
         """Log the run's status, and its activities if that is wanted."""

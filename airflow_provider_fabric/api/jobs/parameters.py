@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any
 
 from airflow_provider_fabric.api.http.flow import Flow, Request
 from airflow_provider_fabric.api.http.pages import list_all
 from airflow_provider_fabric.api.items.items import get_item_definition, item_path
-from airflow_provider_fabric.exceptions import FabricBadRequestError, FabricInputError, FabricProtocolError
+from airflow_provider_fabric.api.jobs.notebook_parameters import declared_parameters
+from airflow_provider_fabric.exceptions import FabricBadRequestError, FabricProtocolError
 
 PIPELINE_PART = "pipeline-content.json"
 
@@ -49,25 +48,11 @@ def list_pipeline_parameters(workspace_id: str, pipeline_id: str) -> Flow[list[d
         ) from error
 
 
-def check_names(given: Iterable[str], declared: Iterable[str], item: str) -> None:
-    """Compare the names of parameters, letter by letter.
+def list_notebook_parameters(workspace_id: str, notebook_id: str) -> Flow[list[dict[str, Any]] | None]:
+    """Return the parameters that a notebook's parameter cell declares: ``{name, type, isRequired}``.
 
-    :param given: what is to be sent.
-    :param declared: what the item declares.
-    :param item: what to call the item in the error: ``"pipeline 'Daily load'"``.
-    :raises FabricInputError: a name is not declared; near ones are listed.
+    :param workspace_id: GUID.
+    :param notebook_id: GUID.
+    :returns: ``None`` if the definition does not tell: there is no such cell, or it is no Python that can be read.
     """
-    known = sorted(declared)
-    folded = {name.casefold(): name for name in known}
-    wrong = []
-    for name in given:
-        if name in known:
-            continue
-        close = get_close_matches(name.casefold(), folded, n=3, cutoff=0.6)
-        near = " or ".join(repr(folded[match]) for match in close)
-        wrong.append(f"{name!r} (did you mean {near}?)" if near else repr(name))
-    if wrong:
-        all_known = f"It declares {', '.join(map(repr, known))}" if known else "It declares no parameters"
-        raise FabricInputError(
-            f"parameters: {item} does not declare {', '.join(wrong)}. {all_known}. Nothing was started."
-        )
+    return declared_parameters((yield from get_item_definition(workspace_id, notebook_id)))

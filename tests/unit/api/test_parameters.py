@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.api.jobs.parameters import check_names, list_dataflow_parameters, list_pipeline_parameters
+from airflow_provider_fabric.api.jobs.declared import check_names
+from airflow_provider_fabric.api.jobs.parameters import list_dataflow_parameters, list_pipeline_parameters
 from airflow_provider_fabric.api.jobs.payloads import notebook_body
 from airflow_provider_fabric.exceptions import FabricBadRequestError, FabricInputError, FabricProtocolError
 from tests.flow_driver import ITEM, WORKSPACE, drive, ok, page, refusal

@@ -9,6 +9,8 @@ from airflow_provider_fabric.emulator.fabric import (
     activities,
     copy_jobs,
     dataflows,
+    definitions,
+    environments,
     items,
     jobs,
     operations,
@@ -83,8 +85,8 @@ def _items(collection: str, item_type: str | None) -> Iterator[Route]:
         ("GET", one, items.get_item),
         ("PATCH", one, items.update_item),
         ("DELETE", one, items.delete_item),
-        ("POST", f"{one}/getDefinition", items.get_definition),
-        ("POST", f"{one}/updateDefinition", items.update_definition),
+        ("POST", f"{one}/getDefinition", definitions.get_definition),
+        ("POST", f"{one}/updateDefinition", definitions.update_definition),
     ):
         yield fabric(method, template, handler, item_type=item_type)
     if item_type is None or ITEM_TYPES[item_type].jobs:
@@ -125,6 +127,8 @@ def _special() -> Iterator[Route]:
     yield fabric("POST", reset, copy_jobs.reset_copy_job, item_type="CopyJob")
     parameters = f"{WORKSPACE}/dataflows" + "/{itemId}/parameters"
     yield fabric("GET", parameters, dataflows.list_parameters, item_type="Dataflow")
+    publish = f"{WORKSPACE}/environments" + "/{itemId}/staging/publish"
+    yield fabric("POST", publish, environments.publish, item_type="Environment")
     invoke = f"{WORKSPACE}/userDataFunctions" + "/{itemId}/functions/{functionName}/invoke"
     yield fabric("POST", invoke, user_functions.invoke_function, item_type="UserDataFunction")
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from starlette.responses import Response
 
 from airflow_provider_fabric.emulator.errors import ServiceError, invalid_input
 from airflow_provider_fabric.emulator.fabric.addressing import item_of, workspace_of
+from airflow_provider_fabric.emulator.fabric.definitions import (
+    WrittenDefinition,
+    keep_written,
+    read_written,
+    rename_item,
+    stamp,
+)
+from airflow_provider_fabric.emulator.fabric.item_properties import typed_item, update_properties
 from airflow_provider_fabric.emulator.fabric.operations import accepted_response
 from airflow_provider_fabric.emulator.http.pages import paged_response
 from airflow_provider_fabric.emulator.http.request import ApiRequest
 from airflow_provider_fabric.emulator.http.responses import empty_response, json_response
-from airflow_provider_fabric.emulator.state.definitions import (
-    PLATFORM_PART,
-    Parts,
-    as_stored,
-    platform_metadata,
-    platform_part,
-    read_definition,
-)
+from airflow_provider_fabric.emulator.state.definitions import initial_parts
 from airflow_provider_fabric.emulator.state.ids import read_guid
 from airflow_provider_fabric.emulator.state.item_types import (
     CREATED_BY_OPERATION,
@@ -29,7 +31,6 @@ from airflow_provider_fabric.emulator.state.item_types import (
 )
 from airflow_provider_fabric.emulator.state.items import Item
 from airflow_provider_fabric.emulator.state.names import read_description, read_name
-from airflow_provider_fabric.emulator.state.times import service_time
 from airflow_provider_fabric.emulator.state.workspaces import Workspace
 from airflow_provider_fabric.emulator.state.world import World
 
@@ -46,7 +47,10 @@ def list_items(world: World, request: ApiRequest) -> Response:
         for item in world.items.of_workspace(workspace.id)
         if wanted in (None, item.type) and (folders is None or item.folder_id in folders)
     )
-    return paged_response(request, items, world.config.page_size, Item.to_wire)
+    if request.item_type is None:
+        return paged_response(request, items, world.config.page_size, Item.to_wire)
+    show = partial(typed_item, world, now=request.now)
+    return paged_response(request, items, world.config.page_size, show)
 
 
 def _folders(workspace: Workspace, request: ApiRequest) -> set[str | None] | None:
@@ -67,13 +71,22 @@ def create_item(world: World, request: ApiRequest) -> Response:
         raise ServiceError(400, "UnsupportedItemType", f"Items of type {item_type.name} cannot be created")
     name, description = read_name(body.get("displayName")), read_description(body.get("description"))
     folder_id = _folder_id(workspace, body.get("folderId"))
-    parts = _initial_parts(item_type, body)
+    written = _initial_definition(world, request, item_type, body)
+    if written is not None and not description:
+        description = read_description(written.metadata.get("description"))
     world.items.check_name(world.config, request.now, workspace.id, item_type.name, folder_id, name)
     item = world.items.create(
-        workspace.id, item_type.name, name, description=description, folder_id=folder_id, parts=parts
+        workspace.id,
+        item_type.name,
+        name,
+        description=description,
+        folder_id=folder_id,
+        parts=initial_parts(item_type.name, body.get("creationPayload")) if written is None else written.parts,
     )
-    _stamp(item, request)
-    by_default = parts is not None or item_type.name in CREATED_BY_OPERATION
+    if written is not None:
+        keep_written(world, item, written)
+    stamp(item, request)
+    by_default = written is not None or item_type.name in CREATED_BY_OPERATION
     if world.config.is_long_running("create_item", by_default=by_default):
         return accepted_response(world, request, item.to_wire())
     return json_response(item.to_wire(), 201)
@@ -84,41 +97,38 @@ def _folder_id(workspace: Workspace, folder_id: Any) -> str | None:
     return None if folder_id in (None, "") else workspace.folder(read_guid(folder_id, "folderId")).id
 
 
-def _initial_parts(item_type: ItemType, body: dict[str, Any]) -> Parts | None:
+def _initial_definition(
+    world: World, request: ApiRequest, item_type: ItemType, body: dict[str, Any]
+) -> WrittenDefinition | None:
     definition, payload = body.get("definition"), body.get("creationPayload")
     if definition is not None and payload is not None:
         raise invalid_input("Use either creationPayload or definition, but not both")
     if not isinstance(payload, (dict, type(None))):
         raise invalid_input("creationPayload must be an object")
-    if definition is None:
-        return None
-    _check_definable(item_type)
-    return read_definition(item_type, definition)
+    return None if definition is None else read_written(world, request, item_type, definition)
 
 
 def get_item(world: World, request: ApiRequest) -> Response:
     """``GET …/items/{itemId}``."""
-    return json_response(item_of(world, request).to_wire())
+    item = item_of(world, request)
+    return json_response(item.to_wire() if request.item_type is None else typed_item(world, item, request.now))
 
 
 def update_item(world: World, request: ApiRequest) -> Response:
-    """``PATCH …/items/{itemId}``: name and description."""
+    """``PATCH …/items/{itemId}``: name and description; by the typed collection also the properties of some kinds."""
     item = item_of(world, request)
     body = request.json_object()
-    if body.get("displayName") is None and body.get("description") is None:
+    properties = body.get("properties") if request.item_type else None
+    if body.get("displayName") is None and body.get("description") is None and properties is None:
         raise invalid_input("Nothing to update: give displayName or description", code="InvalidRequest")
+    if properties is not None:
+        update_properties(item, properties)
     description = read_description(body.get("description"))
     if body.get("displayName") is not None:
-        _rename(world, request, item, read_name(body["displayName"]))
+        rename_item(world, request, item, read_name(body["displayName"]))
     if body.get("description") is not None:
         item.description = description
-    return json_response(item.to_wire())
-
-
-def _rename(world: World, request: ApiRequest, item: Item, name: str) -> None:
-    if name.casefold() != item.display_name.casefold():
-        world.items.check_name(world.config, request.now, item.workspace_id, item.type, item.folder_id, name)
-    world.items.rename(item, name)
+    return json_response(item.to_wire() if request.item_type is None else typed_item(world, item, request.now))
 
 
 def list_connections(world: World, request: ApiRequest) -> Response:
@@ -146,64 +156,8 @@ def delete_item(world: World, request: ApiRequest) -> Response:
     return empty_response()
 
 
-def get_definition(world: World, request: ApiRequest) -> Response:
-    """``POST …/items/{itemId}/getDefinition``: 200 with the definition, or 202 with an operation."""
-    item = item_of(world, request)
-    _check_definable(ITEM_TYPES[item.type])
-    body = {"definition": {"parts": [part.to_wire() for part in _stored_parts(world, item)]}}
-    if world.config.is_long_running("get_definition", by_default=True):
-        return accepted_response(world, request, body)
-    return json_response(body)
-
-
-def _stored_parts(world: World, item: Item) -> Parts:
-    """Return the definition as the service gives it back; it always writes ``.platform`` itself."""
-    parts = tuple(part for part in item.parts if part.path != PLATFORM_PART)
-    if world.config.service_additions:
-        modified_at = service_time(item.modified_at)[:-4] + "Z"
-        parts = tuple(as_stored(part, item.modified_by, modified_at) for part in parts)
-    return (*parts, platform_part(item.type, item.display_name, item.description, item.logical_id))
-
-
-def update_definition(world: World, request: ApiRequest) -> Response:
-    """``POST …/items/{itemId}/updateDefinition``: replaces the definition as a whole."""
-    item = item_of(world, request)
-    item_type = ITEM_TYPES[item.type]
-    _check_definable(item_type)
-    parts = read_definition(item_type, request.json_object().get("definition"))
-    if request.query.get("updateMetadata", "false").lower() == "true":
-        _update_metadata(world, request, item, platform_metadata(parts))
-    item.parts = parts
-    item.revision += 1
-    _stamp(item, request)
-    if world.config.is_long_running("update_definition", by_default=False):
-        return accepted_response(world, request)
-    return json_response(item.to_wire()) if item_type.update_shows_item else empty_response()
-
-
-def _update_metadata(world: World, request: ApiRequest, item: Item, metadata: dict[str, Any]) -> None:
-    """Take name and description from ``.platform``."""
-    if metadata.get("type") not in (None, item.type):
-        raise invalid_input(f"The .platform part is of type {metadata['type']}, the item is a {item.type}")
-    if metadata.get("displayName") is not None:
-        _rename(world, request, item, read_name(metadata["displayName"]))
-    if metadata.get("description") is not None:
-        item.description = read_description(metadata["description"])
-
-
 def _item_type(name: Any) -> ItemType:
     found = find_item_type(name)
     if found is None:
         raise ServiceError(400, "InvalidItemType", f"Item type '{name}' is invalid")
     return found
-
-
-def _check_definable(item_type: ItemType) -> None:
-    if not item_type.definable:
-        raise ServiceError(
-            400, "OperationNotSupportedForItem", f"Operation not supported for items of type {item_type.name}"
-        )
-
-
-def _stamp(item: Item, request: ApiRequest) -> None:
-    item.modified_at, item.modified_by = request.now, request.caller.object_id

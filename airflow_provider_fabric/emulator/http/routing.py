@@ -80,7 +80,8 @@ class Router:
 
     def match(self, method: str, raw_path: str) -> Match:
         """Find the route of a percent-encoded path."""
-        segments = raw_path.removeprefix("/").split("/")
+        path = raw_path.removesuffix("/") if raw_path.startswith("/v1/") else raw_path  # as the service: /environments/
+        segments = path.removeprefix("/").split("/")
         allowed: set[str] = set()
         found = self._descend(self._root, segments, 0, method, allowed)
         if found is None:

@@ -18,7 +18,7 @@ from airflow_provider_fabric.emulator.errors import invalid_input
 BUCKETS = ("job_scheduler", "platform", "operations")
 """The quota buckets of the service, by https://learn.microsoft.com/rest/api/fabric/articles/throttling."""
 
-LONG_RUNNING_CALLS = ("create_item", "get_definition", "update_definition")
+LONG_RUNNING_CALLS = ("create_item", "get_definition", "update_definition", "publish_environment")
 """The calls for which the specs document both a direct answer and 202 with an operation."""
 
 
@@ -37,8 +37,8 @@ class Config:
     :param cancel_seconds: how long a cancellation takes when no rule says otherwise.
     :param lro_seconds: how long an operation runs.
     :param force_lro: answer calls that document both forms always with 202 (``True``), never (``False``), or by name.
-        ``None``, and for names left out: as tenants do, reading a definition, creating with one, and creating a
-        warehouse answer 202.
+        ``None``, and for names left out: as tenants do, creating with a definition, creating a
+        warehouse and reading the definition of a variable library answer 202.
     :param page_size: entries of a page.
     :param token_lifetime_seconds: life of access tokens, unscaled.
     :param token_delay_seconds: wait before each answer of a token endpoint, unscaled.

@@ -157,6 +157,15 @@ def default_parts(item_type: str) -> Parts:
     return tuple(parts)
 
 
+def initial_parts(item_type: str, creation_payload: dict[str, Any] | None) -> Parts:
+    """Return what an item holds that was created from a payload, or from nothing."""
+    if item_type != "Lakehouse":
+        return default_parts(item_type)
+    schema = {"defaultSchema": "dbo"} if (creation_payload or {}).get("enableSchemas") else {}
+    metadata = Part("lakehouse.metadata.json", json.dumps(schema).encode())
+    return (metadata, Part("shortcuts.metadata.json", b"[]"))
+
+
 def as_stored(part: Part, modified_by: str, modified_at: str) -> Part:
     """Return ``part`` the way the service gives it back: same meaning, other bytes.
 

@@ -13,6 +13,11 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
+def derived_id(of: str, what: str) -> str:
+    """Return a GUID that is always the same for something that belongs to another thing."""
+    return str(uuid.uuid5(uuid.UUID(of), what))
+
+
 def read_guid(text: Any, name: str) -> str:
     """Return ``text`` in the canonical form of a GUID.
 

@@ -105,6 +105,7 @@ _OTHERS = {
     "OperationsAgent": "operationsAgents",
     "OrgApp": None,
     "OrgAppAudience": None,
+    "PaginatedReport": "paginatedReports",
     "Plan": None,
     "Reflex": "reflexes",
     "Report": "reports",
@@ -118,7 +119,6 @@ _OTHERS = {
 _WITHOUT_DEFINITION = {
     "MLExperiment": "mlExperiments",
     "MLModel": "mlModels",
-    "PaginatedReport": "paginatedReports",
     "Warehouse": "warehouses",
     "WarehouseSnapshot": "warehousesnapshots",
 }
@@ -143,6 +143,9 @@ ITEM_TYPES: dict[str, ItemType] = {
 
 CREATED_BY_OPERATION = frozenset({"Warehouse"})
 """Types whose creation was seen to answer 202 on a tenant, although it carries no definition."""
+
+READ_BY_OPERATION = frozenset({"VariableLibrary"})
+"""Types whose definition was seen to be read with 202 on a tenant."""
 
 ALIASES = {"pipeline": "DataPipeline"}
 """https://learn.microsoft.com/fabric/data-factory/pipeline-rest-api-capabilities prints ``"type": "pipeline"``."""

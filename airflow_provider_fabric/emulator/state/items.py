@@ -20,6 +20,9 @@ class Item:
     """One item.
 
     :param revision: counts changes of the definition; a dataflow runs the revision published last.
+    :param definition_format: format in which ``parts`` were written; ``None`` for kinds that have none.
+    :param publish_ends_at: when an environment's last publish ends (epoch seconds); ``None`` if there was none.
+    :param active_value_set: of a variable library; empty for its default values.
     :param publishing: publish jobs not known to have ended, each with the revision it publishes.
     """
 
@@ -37,6 +40,9 @@ class Item:
     publishing: list[tuple[JobInstance, int]] = field(default_factory=list)
     modified_at: float = 0
     modified_by: str = ""
+    definition_format: str | None = None
+    publish_ends_at: float | None = None
+    active_value_set: str = ""
 
     def to_wire(self) -> dict[str, Any]:
         """Return the OpenAPI ``Item``."""

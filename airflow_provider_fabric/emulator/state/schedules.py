@@ -50,6 +50,16 @@ class ScheduleStore:
         """Return the schedules of one job type of an item."""
         return [entry for entry in self._by_item.get(item_id, {}).values() if entry.job_type == job_type]
 
+    def all_of_item(self, item_id: str) -> list[Schedule]:
+        """Return every schedule of an item."""
+        return list(self._by_item.get(item_id, {}).values())
+
+    def replace(self, item_id: str, schedules: list[Schedule]) -> None:
+        """Keep these schedules of an item and no others."""
+        self._by_item.pop(item_id, None)
+        for schedule in schedules:
+            self.add(item_id, schedule)
+
     def add(self, item_id: str, schedule: Schedule) -> None:
         """Keep a schedule."""
         self._numbers += 1

@@ -63,8 +63,10 @@ def test_a_life_through_the_typed_collection(
         "workspaceId": service.world.tenant.workspace_id,
     }
     path = f"/{collection}/{item['id']}"
-    assert service.get(path).json() == item == service.get(f"/items/{item['id']}").json()
-    assert service.get(f"/{collection}").json()["value"] == [item]
+    typed = service.get(path).json()
+    assert service.get(f"/{collection}").json()["value"] == [typed]
+    typed.pop("properties", None)  # which only some kinds have, in their own collection
+    assert typed == item == service.get(f"/items/{item['id']}").json()
     renamed = service.call("PATCH", path, {"displayName": "Two", "type": "pipeline"}).json()
     assert (renamed["displayName"], renamed["description"]) == ("Two", "d")
     if given:
@@ -164,7 +166,7 @@ def test_slips_of_the_documents_are_let_through(service: Service) -> None:
 
 
 def test_a_definition_is_replaced_as_a_whole(service: Service) -> None:
-    item_id = service.create("Notebook", definition=definition(a__py="1", b__py="2"))
+    item_id = service.create("UserDataFunction", definition=definition(a__py="1", b__py="2"))
     service.post(f"/items/{item_id}/updateDefinition", {"definition": definition(b__py="3")})
     found = parts_of(service, item_id)
     assert (set(found), found["b.py"]) == ({"b.py", ".platform"}, b"3")

@@ -1,0 +1,25 @@
+"""Environments over HTTP: what is staged is published by an operation of its own (``Items_PublishEnvironment``)."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from airflow_provider_fabric.emulator.errors import ServiceError
+from airflow_provider_fabric.emulator.fabric.addressing import item_of
+from airflow_provider_fabric.emulator.fabric.item_properties import typed_item
+from airflow_provider_fabric.emulator.fabric.operations import accepted_response
+from airflow_provider_fabric.emulator.http.request import ApiRequest
+from airflow_provider_fabric.emulator.http.responses import json_response
+from airflow_provider_fabric.emulator.state.world import World
+
+
+def publish(world: World, request: ApiRequest) -> Response:
+    """``POST …/environments/{itemId}/staging/publish``: 202 with an operation, or 200 with the state."""
+    item = item_of(world, request)
+    if item.publish_ends_at is not None and request.now < item.publish_ends_at:
+        raise ServiceError(400, "EnvironmentPublishInProgress", "The environment is being published already")
+    item.publish_ends_at = request.now + world.config.scaled(world.config.lro_seconds)
+    item.published_revision = item.revision
+    if world.config.is_long_running("publish_environment", by_default=False):
+        return accepted_response(world, request)
+    return json_response(typed_item(world, item, request.now)["properties"])

@@ -47,7 +47,7 @@ REMEDIES: Mapping[str, str] = {
         "Check the ids, and that the identity is a member of the workspace: Power BI answers so to those who are not."
     ),
     "WorkspaceNotFound": "Check the workspace's id, and that the identity is a member of it.",
-    "InvalidJobType": "Check job_type: it depends on the kind of item (Execute for pipelines, dataflows, copy jobs).",
+    "InvalidJobType": "Check job_type: it depends on the kind of item.",
     "InvalidItemType": "Check item_type: it is the API's name of the kind, such as DataPipeline, Dataflow or CopyJob.",
     "RefreshInProgressException": (
         'Another refresh of this semantic model is under way: wait for it, or set if_running="attach".'

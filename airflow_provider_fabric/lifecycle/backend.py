@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.http.flow import Flow
     from airflow_provider_fabric.api.http.retry import RetryBudget
+    from airflow_provider_fabric.api.jobs.job_types import SubmitForm
     from airflow_provider_fabric.api.jobs.polling import JobPoll
     from airflow_provider_fabric.api.models import JobInstance, JobRef, Submission
     from airflow_provider_fabric.hooks.fabric import FabricHook
@@ -44,7 +45,13 @@ class JobBackend(Protocol):
 
 
 class JobSchedulerBackend:
-    """Fabric's job scheduler."""
+    """Fabric's job scheduler.
+
+    :param submit_form: which address starts a job.
+    """
+
+    def __init__(self, submit_form: SubmitForm = "auto") -> None:
+        self._submit_form = submit_form
 
     def submit(
         self, workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None
@@ -52,7 +59,7 @@ class JobSchedulerBackend:
         """Start a run, once."""
         from airflow_provider_fabric.api.jobs.submit import submit_once
 
-        return submit_once(workspace_id, item_id, job_type, body)
+        return submit_once(workspace_id, item_id, job_type, body, submit_form=self._submit_form)
 
     def list_runs(
         self, workspace_id: str, item_id: str, job_type: str, since: float | None = None

@@ -8,12 +8,17 @@ from datetime import datetime
 from math import inf
 from typing import Any, Literal, get_args
 
+from airflow_provider_fabric.api.jobs.job_types import SubmitForm
 from airflow_provider_fabric.exceptions import FabricInputError
 
 IfRunning = Literal["submit", "attach", "skip", "fail"]
 OnDeduped = Literal["fail", "skip", "attach"]
 
-CHOICES: Mapping[str, tuple[str, ...]] = {"if_running": get_args(IfRunning), "on_deduped": get_args(OnDeduped)}
+CHOICES: Mapping[str, tuple[str, ...]] = {
+    "if_running": get_args(IfRunning),
+    "on_deduped": get_args(OnDeduped),
+    "submit_form": get_args(SubmitForm),
+}
 SECONDS = ("check_interval", "timeout")
 
 EXECUTION_TIMEOUT_MARGIN = 60.0

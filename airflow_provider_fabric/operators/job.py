@@ -16,6 +16,7 @@ from airflow_provider_fabric.lifecycle.lineage import FabricLineage
 from airflow_provider_fabric.links import FabricRunLink
 
 if TYPE_CHECKING:
+    from airflow_provider_fabric.api.jobs.job_types import SubmitForm
     from airflow_provider_fabric.api.models import JobInstance
     from airflow_provider_fabric.compat import Context
     from airflow_provider_fabric.hooks.fabric import FabricHook
@@ -50,6 +51,8 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
         ``"attach"`` to that run.
     :param durable: a retry reconnects to the run that an earlier try started (Airflow ≥ 3.3; below that, as far as
         the item's list of runs tells).
+    :param submit_form: ``"query"`` starts the job by the older address ``…/jobs/instances?jobType=`` that Microsoft's
+        articles print, ``"path"`` by the newer one only; ``"auto"`` sends the older one where the newer is unknown.
     :returns: ``workspace_id item_id job_instance_id job_type status start_time_utc end_time_utc root_activity_id
         failure_reason``, as a dict.
     """
@@ -98,6 +101,7 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
         if_running: IfRunning = "submit",
         on_deduped: OnDeduped = "fail",
         durable: bool = True,
+        submit_form: SubmitForm = "auto",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -118,6 +122,7 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
         self.if_running = if_running
         self.on_deduped = on_deduped
         self.durable = durable
+        self.submit_form = submit_form
         self._execution: JobExecution | None = None
         self._kill_signal: KillSignal | None = None
         self.prepare_arguments()
@@ -149,7 +154,7 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
         """Return the API that runs the job."""
         from airflow_provider_fabric.lifecycle.backend import JobSchedulerBackend
 
-        return JobSchedulerBackend()
+        return JobSchedulerBackend(self.submit_form)
 
     # What Airflow calls.
 

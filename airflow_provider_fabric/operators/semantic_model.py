@@ -76,6 +76,10 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
                     f"{name} cannot be sent: a refresh of a semantic model takes options instead. Leave {name} out, "
                     'and give options, such as options={"commitMode": "transactional"}.'
                 )
+        if self.submit_form != "auto":
+            raise FabricInputError(
+                "submit_form does not apply to a semantic model: its API has one address. Leave it out."
+            )
         body: dict[str, Any] = {"type": self.refresh_type}
         if self.objects is not None:
             body["objects"] = parameter_value(self.objects, "objects")

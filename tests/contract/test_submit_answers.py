@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_fabric.exceptions import FabricNotFoundError
 from tests.contract.conftest import ask_asynchronously, ask_synchronously
 from tests.contract.printed_service import Printed, PrintedService, printed_service
 from tests.flow_driver import ITEM, JOB, OTHER_JOB, WORKSPACE
@@ -54,3 +55,33 @@ def test_a_body_names_the_run(ask: Any, service: PrintedService, wrap: Any) -> N
 def test_a_cancel_is_answered_with_such_a_location_too(ask: Any, service: PrintedService) -> None:
     service.script = [Printed(202, headers=(("Location", f"{INSTANCES}/{JOB} "), ("Retry-after", "60")))]
     assert ask("cancel_item_job_instance", workspace_id=WORKSPACE, item_id=ITEM, job_instance_id=JOB) is True
+
+
+ACCEPTED = Printed(202, headers=(("Location", f"{INSTANCES}/{JOB}"), ("Retry-After", "60")))
+OF_THE_ITEM = {"errorCode": "ItemNotFound", "message": "There is no such item."}
+
+
+@pytest.mark.parametrize("unknown", [Printed(405), Printed(404), Printed(404, {"errorCode": "EntityNotFound"})])
+def test_the_older_address_is_sent_where_the_newer_is_unknown(
+    ask: Any, service: PrintedService, unknown: Printed
+) -> None:
+    service.script = [unknown, ACCEPTED]
+    body = {"executionData": {"pipelineName": "p"}}
+    submission = ask("run_item_job", workspace_id=WORKSPACE, item_id=ITEM, job_type="Refresh", body=body)
+    assert submission.job_instance_id == JOB
+    newer = INSTANCES.replace("/jobs/instances", "/jobs/Refresh/instances")
+    assert service.lines == [f"POST {newer}", f"POST {INSTANCES}?jobType=Refresh"]
+    assert [request["body"] for request in service.heard] == [body, body]
+
+
+def test_no_second_submit_when_the_item_is_unknown(ask: Any, service: PrintedService) -> None:
+    service.script = [Printed(404, OF_THE_ITEM)]
+    with pytest.raises(FabricNotFoundError):
+        ask("run_item_job", workspace_id=WORKSPACE, item_id=ITEM, job_type="Refresh")
+    assert len(service.heard) == 1
+
+
+def test_the_older_address_can_be_chosen(ask: Any, service: PrintedService) -> None:
+    service.script = [ACCEPTED]
+    ask("run_item_job", workspace_id=WORKSPACE, item_id=ITEM, job_type="Publish", submit_form="query")
+    assert service.lines == [f"POST {INSTANCES}?jobType=Publish"]

@@ -7,14 +7,16 @@ a run is started once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 from airflow_provider_fabric.api.http.flow import Flow, Request, quote_segment
 from airflow_provider_fabric.api.http.retry import PATIENT, Replay, RetryBudget, require_status, send
 from airflow_provider_fabric.api.items.items import item_path
+from airflow_provider_fabric.api.jobs.job_types import SubmitForm, job_type_remedy
 from airflow_provider_fabric.api.jobs.submission import read_submission
 from airflow_provider_fabric.api.models import JobInstance, Submission
-from airflow_provider_fabric.exceptions import FabricApiError
+from airflow_provider_fabric.exceptions import FabricApiError, FabricInputError
 
 
 def instances_path(workspace_id: str, item_id: str, item_type: str | None = None, typed: bool = False) -> str:
@@ -26,7 +28,12 @@ def instances_path(workspace_id: str, item_id: str, item_type: str | None = None
 
 
 def run_item_job(
-    workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None = None
+    workspace_id: str,
+    item_id: str,
+    job_type: str,
+    body: Mapping[str, Any] | None = None,
+    *,
+    submit_form: SubmitForm = "auto",
 ) -> Flow[Submission]:
     """Start a job, once.
 
@@ -38,21 +45,29 @@ def run_item_job(
     :param item_id: GUID.
     :param job_type: kind of job, such as ``Execute``.
     :param body: see :mod:`airflow_provider_fabric.api.jobs.payloads`.
+    :param submit_form: ``"path"`` sends the newer form only, ``"query"`` the older form only.
+    :raises FabricInputError: ``submit_form`` is none of these.
     :raises FabricAmbiguousError: no clear answer, or one without the id of the instance; it may be running.
     """
+    if submit_form not in get_args(SubmitForm):
+        raise FabricInputError(f"submit_form must be 'auto', 'path' or 'query', got {submit_form!r}.")
     action = f"start job {job_type!r} of item {item_id}"
     path = f"{item_path(workspace_id, item_id)}/jobs/{quote_segment(job_type, 'job_type')}/instances"
     path_form = Request("POST", path, action, json=body)
-    try:
-        answer = yield from send(path_form, replay=Replay.IF_UNSENT)
-    except FabricApiError as error:
-        if not _is_route_unknown(error):
-            raise
-        query_form = Request(
-            "POST", instances_path(workspace_id, item_id), action, params={"jobType": job_type}, json=body
-        )
-        answer = yield from send(query_form, replay=Replay.IF_UNSENT)
-    return read_submission(answer, action, item_id)
+    query_form = replace(path_form, path=instances_path(workspace_id, item_id), params={"jobType": job_type})
+    forms = {"path": (path_form,), "query": (query_form,), "auto": (path_form, query_form)}[submit_form]
+    for form in forms:
+        try:
+            answer = yield from send(form, replay=Replay.IF_UNSENT)
+        except FabricApiError as error:
+            if not _is_route_unknown(error):
+                raise
+            refused = error
+        else:
+            return read_submission(answer, action, item_id)
+    remedy = job_type_remedy(job_type)
+    refused.args = (f"{refused} {remedy}" if remedy else str(refused),)
+    raise refused
 
 
 ROUTE_NOT_FOUND_CODES = frozenset({None, "EntityNotFound", "EndpointNotFound", "NotFound"})

@@ -7,6 +7,7 @@ service itself use: a copy job is run with ``Execute`` and read back as ``CopyJo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 #: Kind of item → job type that runs it.
 RUN_JOB_TYPES: Mapping[str, str] = {
@@ -33,6 +34,35 @@ _CANONICAL: Mapping[str, str] = {
     "applychanges": "publish",
     "publish": "publish",
 }
+
+
+SubmitForm = Literal["auto", "path", "query"]
+"""Which address starts a job: ``…/jobs/{jobType}/instances`` (path), the older ``…/jobs/instances?jobType=`` (query),
+or the newer one first and the older one where the service does not know the newer (auto)."""
+
+_NAMES: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "run": (
+        ("Execute", "dataflows, pipelines, copy jobs and dbt jobs"),
+        ("Refresh", "dataflows and pipelines, in Microsoft's older articles"),
+        ("Pipeline", "pipelines"),
+        ("CopyJob", "copy jobs"),
+        ("RunNotebook", "notebooks"),
+        ("sparkjob", "Spark job definitions"),
+    ),
+    "publish": (("ApplyChanges", "dataflows"), ("Publish", "dataflows, in Microsoft's older articles")),
+}
+"""Kind of job → its names, and where each is used."""
+
+
+def job_type_remedy(job_type: str) -> str:
+    """Return what to do when the service does not know a job type: the other names of that job.
+
+    :param job_type: the one that was refused.
+    """
+    names = [(name, of) for name, of in _NAMES.get(_canonical(job_type), ()) if name.casefold() != job_type.casefold()]
+    if not names:
+        return ""
+    return f"Other names of the job {job_type!r}: {'; '.join(f'{name} ({of})' for name, of in names)}. Set job_type."
 
 
 def same_job_type(one: str, other: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow_provider_fabric.api.http.flow import Clock, Flow, Sleep
 from airflow_provider_fabric.api.jobs.instances import run_item_job
+from airflow_provider_fabric.api.jobs.job_types import SubmitForm
 from airflow_provider_fabric.api.jobs.listing import list_item_job_instances
 from airflow_provider_fabric.api.models import JobInstance, Submission
 from airflow_provider_fabric.exceptions import FabricAmbiguousError, FabricError, FabricJobMayBeRunning
@@ -27,17 +28,20 @@ def submit_once(
     body: Mapping[str, Any] | None = None,
     *,
     known: Collection[str] = (),
+    submit_form: SubmitForm = "auto",
     clock: Clock = time.time,
 ) -> Flow[Submission]:
     """Start a run, or find the one that an unclear answer started.
 
     :param known: ids of instances that cannot be ours, because they were there before.
+    :param submit_form: ``"path"`` for the newer address of a job only, ``"query"`` for the older
+        ``…/jobs/instances?jobType=`` only; ``"auto"`` sends the older one where the service does not know the newer.
     :param clock: epoch seconds.
     :raises FabricJobMayBeRunning: the answer was unclear, and not exactly one new instance was found.
     """
     before = clock()
     try:
-        return (yield from run_item_job(workspace_id, item_id, job_type, body))
+        return (yield from run_item_job(workspace_id, item_id, job_type, body, submit_form=submit_form))
     except FabricAmbiguousError as error:
         unclear = error
 

@@ -214,3 +214,21 @@ def test_the_articles_owner_fields_with_their_job_type(tenant) -> None:
     owner = {"pipelineName": "p", "OwnerUserPrincipalName": "u@example.com"}
     runner(FabricRunPipelineOperator, pipeline="It", job_type="Refresh", execution_data=owner).run()
     assert bodies(tenant) == [{"executionData": owner}]
+
+
+@pytest.mark.parametrize(("form", "address"), [("query", "jobs/instances"), ("path", "jobs/Refresh/instances")])
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_the_address_that_starts_a_job_can_be_chosen(tenant, form, address, deferrable) -> None:
+    item_for(tenant, "DataPipeline")
+    runner(FabricRunPipelineOperator, pipeline="It", job_type="Refresh", submit_form=form, deferrable=deferrable).run()
+    posts = [e for e in tenant.control.request_log() if e["method"] == "POST" and "/jobs/" in e["path"]]
+    assert [e["path"].partition("/items/")[2].partition("/")[2] for e in posts] == [address]
+
+
+def test_an_address_that_does_not_exist_is_refused(tenant) -> None:
+    item_for(tenant, "DataPipeline")
+    with pytest.raises(FabricInputError, match="submit_form must be one of auto, path, query, got 'older'"):
+        runner(FabricRunPipelineOperator, pipeline="It", submit_form="older").run()
+    with pytest.raises(FabricInputError, match="submit_form does not apply to a semantic model"):
+        runner(FabricRefreshSemanticModelOperator, semantic_model="It", submit_form="query").run()
+    assert tenant.control.request_log() == []

@@ -173,6 +173,49 @@ def test_an_invalid_job_type_in_both_forms_is_an_error() -> None:
     assert talk.error.error_code == "InvalidJobType"
 
 
+@pytest.mark.parametrize(("form", "path"), [("path", PATH_FORM), ("query", QUERY_FORM)])
+@pytest.mark.parametrize("answer", [ACCEPTED, WRONG_FORM, refusal(405), refusal(404), refusal(404, "EntityNotFound")])
+def test_a_form_that_is_chosen_is_the_only_one(form: Any, path: str, answer: Answer) -> None:
+    talk = drive(run_item_job(WORKSPACE, ITEM, "Refresh", BODY, submit_form=form), [answer])
+    assert talk.paths == [path.replace("Execute", "Refresh")]
+    assert talk.requests[0].params == ({"jobType": "Refresh"} if form == "query" else {})
+    assert talk.requests[0].json == BODY
+    assert (talk.error is None) is (answer is ACCEPTED)
+
+
+@pytest.mark.parametrize("form", ["older", "", None, "PATH"])
+def test_a_form_that_does_not_exist_is_refused(form: Any) -> None:
+    talk = drive(run_item_job(WORKSPACE, ITEM, "Execute", submit_form=form))
+    with pytest.raises(FabricInputError, match="submit_form must be 'auto', 'path' or 'query'"):
+        talk.result()
+
+
+@pytest.mark.parametrize(
+    ("job_type", "named", "absent"),
+    [
+        (
+            "Execute",
+            ["Refresh (dataflows and pipelines", "Pipeline (pipelines)", "CopyJob (copy jobs)"],
+            ["; Execute ("],
+        ),
+        ("refresh", ["Execute (dataflows", "Pipeline (pipelines)"], ["Refresh ("]),
+        ("CopyJob", ["Execute (dataflows, pipelines, copy jobs"], ["CopyJob ("]),
+        ("ApplyChanges", ["Publish (dataflows, in Microsoft's older articles)"], ["Execute", "Refresh"]),
+        ("Publish", ["ApplyChanges (dataflows)"], ["Execute", "Refresh"]),
+        ("TableMaintenance", [], ["Other names"]),
+    ],
+)
+@pytest.mark.parametrize("refused", [WRONG_FORM, refusal(405), refusal(404)])
+def test_a_job_that_is_refused_in_every_form_is_named_with_its_other_names(
+    job_type: str, named: list[str], absent: list[str], refused: Answer
+) -> None:
+    talk = drive(run_item_job(WORKSPACE, ITEM, job_type), [WRONG_FORM, refused])
+    text = str(talk.error)
+    assert talk.posts == 2
+    assert all(word in text for word in named), text
+    assert not any(word in text for word in absent), text
+
+
 @pytest.mark.parametrize("unclear", [refusal(503), LOST, ok(status=202)])
 @pytest.mark.parametrize("before", [[], [WRONG_FORM], [refusal(404, "EntityNotFound")], [ok(status=405)]])
 def test_nothing_is_sent_after_an_unclear_answer_in_either_form(unclear: Answer, before: list[Answer]) -> None:

@@ -67,10 +67,13 @@ def test_from_a_folder_with_its_platform_file(emulator: FabricEmulator, ask: Ask
     platform = {"metadata": {"type": "DataPipeline", "displayName": NAME, "description": "From the folder"}}
     (folder / ".platform").write_text(json.dumps(platform))
     assert upsert(emulator, ask, definition=folder)["outcome"] == "created"
+    assert upsert(emulator, ask, definition=folder, update_metadata=True)["outcome"] == "unchanged"
+    platform["metadata"]["description"] = "Changed in the folder"
+    (folder / ".platform").write_text(json.dumps(platform))
     assert upsert(emulator, ask, definition=folder)["outcome"] == "unchanged"
     assert upsert(emulator, ask, definition=folder, update_metadata=True)["outcome"] == "updated"
     (item,) = ask("list_items", workspace_id=emulator.workspace_id, item_type="DataPipeline")
-    assert item.description == "From the folder"
+    assert item.description == "Changed in the folder"
 
 
 def test_found_on_a_late_page(control: EmulatorControl, emulator: FabricEmulator, ask: Ask) -> None:

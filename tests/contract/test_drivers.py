@@ -288,7 +288,7 @@ def test_a_proxy_that_is_not_there_is_to_blame(emulator, driver):
 
 
 def test_a_managed_identity_is_asked_past_every_proxy(emulator, driver, monkeypatch):
-    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", emulator.url)
+    redirect_metadata(monkeypatch, emulator.url)
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     assert IdentityTokens(settings_of(emulator, auth_type="managed_identity")).token()
 

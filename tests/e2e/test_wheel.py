@@ -121,3 +121,37 @@ def test_airflow_takes_a_connection_of_our_type(bare: Bare):
 def test_the_extra_brings_what_the_emulator_imports(bare: Bare, wheel: Path):
     bare.pip(f"{wheel}[emulator]")
     assert "airflow_provider_fabric.emulator.server\n" in run(bare.python, "-c", IMPORT_ALL, **bare.settings)
+
+
+SPRING_2025 = ("msal==1.31.1", "httpx==0.27.2", "cryptography==42.0.8", "requests==2.32.3")
+"""Libraries as the official constraints of Airflow 2.10.5 name them, which Fabric's own Airflow installs under."""
+
+SIGN_IN = """
+import json, os
+from importlib.metadata import version
+from airflow_provider_fabric.emulator import FabricEmulator
+from airflow_provider_fabric.hooks.fabric import FabricHook
+with FabricEmulator() as emulator:
+    for auth_type in ("client_secret", "refresh_token", "access_token"):
+        connection = json.loads(emulator.connection_json)
+        extra = connection["extra"] if isinstance(connection["extra"], dict) else json.loads(connection["extra"])
+        connection["extra"] = {**extra, "auth_type": auth_type}
+        if auth_type == "refresh_token":
+            connection["password"] = emulator.control.issue_refresh_token()
+        if auth_type == "access_token":
+            connection["password"] = emulator.control.issue_token()
+        os.environ["AIRFLOW_CONN_" + auth_type.upper()] = json.dumps(connection)
+        hook = FabricHook(auth_type)
+        print(auth_type, [workspace.display_name for workspace in hook.list_workspaces()])
+        hook.close()
+print("msal", version("msal"))
+"""
+
+
+@pytest.mark.skipif("2.10.5" not in VERSIONS, reason="Airflow 2.10 ends at Python 3.12")
+def test_libraries_of_spring_2025_are_accepted_and_sign_in(environments: dict[str, Bare], wheel: Path):
+    bare = environments["2.10.5"]
+    run(bare.python, "-m", "pip", "install", "--quiet", *SPRING_2025, f"{wheel}[emulator]")
+    printed = run(bare.python, "-c", SIGN_IN, **bare.settings)
+    assert printed.count("['Emulator workspace']") == 3, printed
+    assert "msal 1.31.1" in printed

@@ -64,6 +64,8 @@ def test_a_request_has_no_place_for_a_host_or_a_token() -> None:
         "action",
         "params",
         "json",
+        "content",
+        "content_type",
         "service",
         "fresh_token",
     }

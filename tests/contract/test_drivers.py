@@ -17,6 +17,7 @@ from airflow_provider_fabric.api.http.flow import Flow, Request, Response, Sleep
 from airflow_provider_fabric.api.http.transport import HttpxDriver, RequestsDriver
 from airflow_provider_fabric.emulator import FabricEmulator
 from airflow_provider_fabric.exceptions import FabricAuthError, FabricConnectionError
+from tests.contract.managed_identity import redirect_metadata
 
 
 def once(path: str = "/v1/workspaces") -> Flow[Response | TransportFailure]:

@@ -8,7 +8,6 @@ import json
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
 from pathlib import Path
 
 import jwt
@@ -26,18 +25,9 @@ from airflow_provider_fabric.emulator import FabricEmulator
 from airflow_provider_fabric.exceptions import FabricAuthError, FabricConnectionError
 from airflow_provider_fabric.hooks.connection_check import diagnose
 from airflow_provider_fabric.login import main as fabric_login
+from tests.contract.managed_identity import redirect_metadata
 
 MANAGED = "5f0b7a3c-5c35-4a4e-9d6d-3f1f6b1f0b10"
-
-
-def redirect_metadata(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    """Let msal ask for a virtual machine's managed identity at an address of ours.
-
-    msal before 1.32 knows only the machine's fixed address (169.254.169.254), which no test may call.
-    """
-    if tuple(map(int, version("msal").split(".")[:2])) < (1, 32):
-        pytest.skip("this msal asks the fixed address of a virtual machine")
-    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", address)
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ ROOT = Path(airflow_provider_fabric.__file__).parent
 #: only units above which it stands; of those on its own level, only itself.
 LEVELS = (
     {"__init__", "exceptions", "remedies"},
-    {"api.status"},
+    {"api.json_text", "api.plain_text", "api.status"},
     {"api.models"},
     {"api.connection"},
     {"api.http"},
@@ -69,6 +69,7 @@ SOCKETS = {"requests", "httpx", "urllib3", "aiohttp", "http", "urllib.request"}
 #: Modules that may name a library.
 ALLOWED = {
     "requests": {"api/http/transport.py"},
+    "urllib3": {"api/http/transport.py"},
     "httpx": {"api/http/transport.py", "api/http/client_options.py"},
     "msal": {"api/auth/sign_in.py"},
     "asgiref": {"compat.py"},

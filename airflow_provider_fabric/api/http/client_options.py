@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+DIRECT: Mapping[str, str] = {"http": "", "https": ""}
+"""Proxies of ``requests`` that mean none at all, whatever the environment names."""
+
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -51,12 +54,18 @@ def _check_bundle(path: str) -> None:
         ssl.create_default_context(cafile=path)
 
 
-def requests_options(settings: FabricSettings) -> dict[str, Any]:
-    """Return the keyword arguments of a call of ``requests``."""
+def requests_options(settings: FabricSettings, url: str) -> dict[str, Any]:
+    """Return the keyword arguments of a call of ``requests``.
+
+    :param url: what is called. Plain http is for loopback addresses only: no proxy of the environment sees it.
+    """
+    proxies = dict(settings.proxies) if settings.proxies else None
+    if proxies is None and url.startswith("http://"):
+        proxies = dict(DIRECT)
     return {
         "timeout": settings.timeout_seconds,
         "verify": trusted(settings),
-        "proxies": dict(settings.proxies) if settings.proxies else None,
+        "proxies": proxies,
         "allow_redirects": False,
         "auth": _as_it_is,
     }
@@ -81,13 +90,13 @@ def ssl_context(settings: FabricSettings) -> ssl.SSLContext:
 
 def proxy_mounts(
     settings: FabricSettings, context: ssl.SSLContext, limits: httpx.Limits
-) -> Mapping[str, httpx.AsyncBaseTransport | None] | None:
-    """Return the connection's proxies as ``mounts`` of ``httpx``, ``None`` for those of the environment.
+) -> Mapping[str, httpx.AsyncBaseTransport | None]:
+    """Return the connection's proxies as ``mounts`` of ``httpx``; without them those of the environment, but for http.
 
     ``requests`` has keys such as ``https``, ``all`` and ``https://host``, and ``no_proxy`` for a list of hosts.
     """
     if not settings.proxies:
-        return None
+        return {"http://": None}  # plain http is for loopback addresses only
     import httpx
 
     mounts: dict[str, httpx.AsyncBaseTransport | None] = {}

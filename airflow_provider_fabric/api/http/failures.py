@@ -1,4 +1,4 @@
-"""From an exception of an HTTP library to what it means for the request: was it sent, and can trying again help?
+"""From an exception of an HTTP library to what it means for the request: was it sent, and can a repetition help?
 
 Written once for ``requests`` and ``httpx``: both wrap the same causes (a refused connection, a name that does not
 resolve, a certificate that is not trusted), and name their own exceptions alike. Messages are ours, so that no
@@ -20,15 +20,24 @@ _MALFORMED = frozenset(
 _TEMPORARY_NAME_ERRORS = frozenset({socket.EAI_AGAIN})
 
 
-def failure_of(error: BaseException, host: str, *, proxied: bool = False, field: str = "host") -> TransportFailure:
+def failure_of(
+    error: BaseException,
+    host: str,
+    *,
+    proxied: bool = False,
+    field: str = "host",
+    before: BaseException | None = None,
+) -> TransportFailure:
     """Return what an exception of an HTTP library means.
 
     :param error: the exception.
     :param host: the host that was called, for the message.
     :param proxied: the connection names a proxy, so that it may be to blame.
     :param field: the connection's field that names the host.
+    :param before: the exception that was being handled when the request began, from ``sys.exc_info()``. Python links
+        it as ``__context__``; it and what it wraps say nothing about this request.
     """
-    chain = list(_chain(error))
+    chain = list(_chain(error, before))
     names = {base.__name__ for link in chain for base in type(link).__mro__}
     via = " through the proxy of the field 'proxies'" if proxied else ""
     return (
@@ -95,9 +104,15 @@ def _connection(chain: list[BaseException], names: set[str], host: str, via: str
     return TransportFailure(f"the connection to {host} broke before the answer was complete.", unsent=False)
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def _chain(error: BaseException, before: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and everything that it wraps, and stop where ``before`` begins."""
+    earlier = {id(link) for link in _linked(before, set())} - {id(error)}
+    return _linked(error, earlier)
+
+
+def _linked(error: BaseException | None, seen: set[int]) -> Iterator[BaseException]:
     """Yield an exception and everything that it wraps, in whatever way its library does that."""
-    waiting, seen = [error], set()
+    waiting: list[object] = [error]
     while waiting:
         link = waiting.pop()
         if not isinstance(link, BaseException) or id(link) in seen:

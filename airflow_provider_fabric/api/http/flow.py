@@ -20,7 +20,6 @@ triggerer. A test is a third driver: it calls ``next()`` and ``.send()``, with n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -28,6 +27,8 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from airflow_provider_fabric.api.http.headers import parse_retry_after
+from airflow_provider_fabric.api.json_text import TooDeepError, parse_json
+from airflow_provider_fabric.api.plain_text import one_line
 from airflow_provider_fabric.exceptions import FabricInputError, FabricProtocolError
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ class Request:
     path: str
     action: str
     params: Mapping[str, str] = field(default_factory=dict)
-    json: Any = None
+    json: Any = field(default=None, repr=False)
     content: bytes | None = field(default=None, repr=False)
     content_type: str = "application/octet-stream"
     service: Service = Service.FABRIC
@@ -78,25 +79,35 @@ class Response:
     :param status: HTTP status code.
     :param headers: header names in lower case.
     :param body: the body's bytes.
+    :param unread: why the body was not read, as the end of a sentence; empty if it was.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    unread: str = ""
 
     def json(self) -> Any:
         """Return the body as JSON.
 
-        :raises FabricProtocolError: the body is not JSON: a proxy's page, or cut short.
+        :raises FabricProtocolError: the body is not JSON: a proxy's page, cut short, nested too deeply, or too large.
         """
+        if self.unread:
+            raise FabricProtocolError(f"The answer ({self._about}) {self.unread}. It was not read.")
         try:
-            return json.loads(self.body)
-        except ValueError as error:
+            return parse_json(self.body)
+        except TooDeepError:
+            raise FabricProtocolError(f"The answer ({self._about}) is JSON that is nested too deeply.") from None
+        except ValueError:
             raise FabricProtocolError(
-                f"The answer ({self.status}, content type {self.headers.get('content-type', 'not given')}, "
-                f"{len(self.body)} bytes) is not JSON. A proxy or gateway between here and Fabric may have "
-                "answered in its place, or the answer was cut short."
-            ) from error
+                f"The answer ({self._about}, {len(self.body)} bytes) is not JSON. A proxy or gateway between here and "
+                "Fabric may have answered in its place, or the answer was cut short."
+            ) from None
+
+    @property
+    def _about(self) -> str:
+        kind = one_line(self.headers.get("content-type", ""), 80) or "not given"
+        return f"{self.status}, content type {kind}"
 
     def json_object(self) -> dict[str, Any]:
         """Return the body as a JSON object.

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from airflow_provider_fabric import __version__
 from airflow_provider_fabric.api.connection.settings import FabricSettings
+from airflow_provider_fabric.api.http.body import ACCEPT_ENCODING
 from airflow_provider_fabric.api.http.failures import failure_of
 from airflow_provider_fabric.api.http.flow import Flow, Request, Response, Service, Sleep, TransportFailure
+from airflow_provider_fabric.api.http.redaction import redact_body, redact_text
 from airflow_provider_fabric.exceptions import FabricConnectionError, FabricError, FabricInputError
 
 T = TypeVar("T")
@@ -49,6 +52,8 @@ class FlowRunner(Generic[T]):
         self._flow = flow
         self._settings = settings
         self._used: dict[Service, str] = {}
+        self._tokens: list[str] = []
+        self._before: BaseException | None = None
         self._outcome: tuple[T] | None = None
         self.pending: Request | Sleep = Sleep(0.0)
         self._advance(lambda: next(flow))
@@ -94,11 +99,19 @@ class FlowRunner(Generic[T]):
         """
         if not request.path.startswith("/") or request.path.startswith("//"):
             raise FabricInputError(f"A path must begin with one slash, got {request.path[:80]!r}.")
+        self._before = sys.exc_info()[1]
         self._used[request.service] = token
+        if token not in self._tokens:
+            self._tokens.append(token)
         url = self.root(request) + request.path
         if request.params:
             url += "?" + urlencode(request.params, quote_via=quote)
-        headers = {"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": USER_AGENT}
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Accept": "application/json",
+            "Accept-Encoding": ACCEPT_ENCODING,
+            "User-Agent": USER_AGENT,
+        }
         content = request.content
         if request.json is not None:
             content = json.dumps(request.json).encode()
@@ -106,11 +119,23 @@ class FlowRunner(Generic[T]):
             headers["Content-Type"] = request.content_type if request.json is None else "application/json"
         return Call(request.method, url, headers, content)
 
+    def answered(self, status: int, headers: Iterable[tuple[str, str]], body: bytes, unread: str = "") -> Response:
+        """Return an answer for the flow: header names in lower case, and no token of this flow anywhere in it.
+
+        :param unread: why there is no body, as the end of a sentence.
+        """
+        named = {name.lower(): value.strip() for name, value in headers}
+        for token in self._tokens:
+            body = redact_body(body, token)
+            named = {name: redact_text(value, token) for name, value in named.items()}
+        return Response(status, named, body, unread)
+
     def failed(self, request: Request, error: BaseException) -> TransportFailure:
-        """Return what an exception of the HTTP library means."""
+        """Return what an exception of the HTTP library means for this request."""
         name = HOST_FIELDS[request.service]
         host = urlsplit(self.root(request)).netloc
-        return failure_of(error, host, proxied=bool(self._settings.proxies), field=name)
+        proxied = bool(self._settings.proxies)
+        return failure_of(error, host, proxied=proxied, field=name, before=self._before)
 
     def root(self, request: Request) -> str:
         """Return the root of the service that a request is for.

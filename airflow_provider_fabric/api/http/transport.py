@@ -16,10 +16,12 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from airflow_provider_fabric.api.connection.settings import FabricSettings
-from airflow_provider_fabric.api.http.client_options import proxy_mounts, requests_options, ssl_context
+from airflow_provider_fabric.api.http.body import CHUNK, BodyReader, BodyTooLargeError
+from airflow_provider_fabric.api.http.client_options import DIRECT, proxy_mounts, requests_options, ssl_context
 from airflow_provider_fabric.api.http.flow import Flow, Request, Response, Service, Sleep, TransportFailure
 from airflow_provider_fabric.api.http.flow_runner import FlowRunner, seconds_of
 from airflow_provider_fabric.exceptions import FabricError
@@ -35,6 +37,10 @@ MAX_CONNECTIONS = 20
 
 IDLE_SECONDS = 60.0
 """For how long a connection is kept that nothing uses. httpx's own 5 s would mean a TLS handshake for every look."""
+
+
+LONGEST_BODY = 10
+"""A body that drips in slowly is given up after so many times the timeout of one part."""
 
 
 class TokenSource(Protocol):
@@ -58,19 +64,57 @@ def sign_in_session(settings: FabricSettings, *, timeout: float, direct: bool = 
     """
     import requests
 
-    options = {**requests_options(settings), "timeout": timeout}
+    options = {**requests_options(settings, settings.authority), "timeout": timeout, "stream": True}
     if direct:
-        options["proxies"] = {"http": "", "https": ""}
+        options["proxies"] = dict(DIRECT)
 
     class SignInSession(requests.Session):
         last: requests.Response | None = None
 
         def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
             self.last = None
-            self.last = super().request(method, url, *args, **{**kwargs, **options})
-            return self.last
+            with super().request(method, url, *args, **{**kwargs, **options}) as answer:
+                body, unread = _read_body(answer, timeout)
+                if unread:
+                    raise requests.exceptions.ContentDecodingError(f"the answer {unread}")
+            vars(answer).update(_content=body, _content_consumed=True)  # what msal reads, within bounds
+            self.last = answer
+            return answer
 
     return SignInSession()
+
+
+def _read_body(answer: requests.Response, timeout: float) -> tuple[bytes, str]:
+    """Return a body, and why it was not read if it was not.
+
+    :param timeout: seconds for each part of it; the whole may take :data:`LONGEST_BODY` times as long.
+    :raises OSError: it took too long.
+    """
+    end = time.monotonic() + timeout * LONGEST_BODY
+    read = getattr(answer.raw, "read1", answer.raw.read)  # urllib3 1.26 has no read1
+    try:
+        reader = BodyReader(answer.headers.get("content-encoding"))
+        while data := read(CHUNK, decode_content=False):
+            reader.feed(data)
+            if time.monotonic() > end:
+                raise TimeoutError("the answer took too long")
+        return reader.finish(), ""
+    except BodyTooLargeError as error:
+        return b"", str(error)
+
+
+async def _aread_body(answer: httpx.Response, timeout: float) -> tuple[bytes, str]:
+    """Do the same without blocking the event loop."""
+    end = time.monotonic() + timeout * LONGEST_BODY
+    try:
+        reader = BodyReader(answer.headers.get("content-encoding"))
+        async for data in answer.aiter_raw():
+            reader.feed(data)
+            if time.monotonic() > end:
+                raise TimeoutError("the answer took too long")
+        return reader.finish(), ""
+    except BodyTooLargeError as error:
+        return b"", str(error)
 
 
 class RequestsDriver:
@@ -118,17 +162,19 @@ class RequestsDriver:
 
     def _send(self, runner: FlowRunner[T], request: Request, token: str) -> Response | TransportFailure:
         import requests
+        import urllib3
 
         call = runner.call(request, token)
-        options = requests_options(self._settings)
+        options = requests_options(self._settings, call.url)
         self._session = self._session or requests.Session()
         try:
-            answer = self._session.request(
-                call.method, call.url, headers=dict(call.headers), data=call.content, **options
-            )
-        except (requests.RequestException, OSError, ValueError) as error:
+            with self._session.request(
+                call.method, call.url, headers=dict(call.headers), data=call.content, stream=True, **options
+            ) as answer:
+                body, unread = _read_body(answer, self._settings.timeout_seconds)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             return runner.failed(request, error)
-        return Response(answer.status_code, {k.lower(): v.strip() for k, v in answer.headers.items()}, answer.content)
+        return runner.answered(answer.status_code, answer.headers.items(), body, unread)
 
     def close(self) -> None:
         """Close the connections. The driver can be used again."""
@@ -137,8 +183,23 @@ class RequestsDriver:
             self._session = None
 
 
+@dataclass
+class _LoopConnections:
+    """The connections of one event loop."""
+
+    slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_CONNECTIONS))
+    client: asyncio.Future[httpx.AsyncClient] | None = None
+
+    async def ready(self, new_client: Callable[[], httpx.AsyncClient]) -> httpx.AsyncClient:
+        """Return the client; importing httpx and reading the CA bundle happen once, in a thread."""
+        made = self.client
+        if made is None or (made.done() and (made.cancelled() or made.exception() is not None)):
+            made = self.client = asyncio.ensure_future(asyncio.to_thread(new_client))
+        return await asyncio.shield(made)
+
+
 class HttpxDriver:
-    """Runs flows with ``httpx``, on one event loop. Any number of flows at once.
+    """Runs flows with ``httpx``, on any event loop, any number of flows at once. Each loop has its own connections.
 
     :param settings: the connection.
     :param tokens: hands out its tokens.
@@ -151,8 +212,7 @@ class HttpxDriver:
         self._settings = settings
         self._tokens = tokens
         self._sleep = sleep
-        self._client: asyncio.Future[httpx.AsyncClient] | None = None
-        self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
+        self._loops: dict[asyncio.AbstractEventLoop, _LoopConnections] = {}
 
     async def run(self, flow: Flow[T]) -> T:
         """Run a flow to its end.
@@ -183,22 +243,28 @@ class HttpxDriver:
 
     async def _send(self, runner: FlowRunner[T], request: Request, token: str) -> Response | TransportFailure:
         call = runner.call(request, token)
-        client = await self._ready()
+        connections = self._of_this_loop()
+        client = await connections.ready(self._new_client)
         import httpx
 
         try:
-            async with self._slots:
-                answer = await client.request(call.method, call.url, headers=call.headers, content=call.content)
+            async with (
+                connections.slots,
+                client.stream(call.method, call.url, headers=call.headers, content=call.content) as answer,
+            ):
+                body, unread = await _aread_body(answer, self._settings.timeout_seconds)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return runner.failed(request, error)
-        return Response(answer.status_code, {k.lower(): v.strip() for k, v in answer.headers.items()}, answer.content)
+        return runner.answered(answer.status_code, answer.headers.items(), body, unread)
 
-    async def _ready(self) -> httpx.AsyncClient:
-        """Return the client; importing httpx and reading the CA bundle happen once, in a thread."""
-        made = self._client
-        if made is None or (made.done() and (made.cancelled() or made.exception() is not None)):
-            made = self._client = asyncio.ensure_future(asyncio.to_thread(self._new_client))
-        return await asyncio.shield(made)
+    def _of_this_loop(self) -> _LoopConnections:
+        """Return the running event loop's connections: none can be used by another loop, or after its loop closed."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._loops:
+            for closed in [other for other in self._loops if other.is_closed()]:
+                del self._loops[closed]
+            self._loops[loop] = _LoopConnections()
+        return self._loops[loop]
 
     def _new_client(self) -> httpx.AsyncClient:
         import httpx
@@ -217,8 +283,8 @@ class HttpxDriver:
         )
 
     async def aclose(self) -> None:
-        """Close the connections. The driver can be used again."""
-        client, self._client = self._client, None
-        if client is not None:
+        """Close the connections of the running event loop. The driver can be used again."""
+        connections = self._loops.pop(asyncio.get_running_loop(), None)
+        if connections is not None and connections.client is not None:
             with suppress(FabricError):  # it was never made
-                await (await client).aclose()
+                await (await connections.client).aclose()

@@ -72,6 +72,7 @@ class TestConversation:
         assert call.headers == {
             "Authorization": "Bearer token-1",
             "Accept": "application/json",
+            "Accept-Encoding": "gzip, deflate",
             "User-Agent": USER_AGENT,
             "Content-Type": "application/json",
         }
@@ -182,6 +183,6 @@ class TestOptions:
         monkeypatch.setenv("NETRC", str(netrc))
         session = requests.Session()
         mine = requests.Request("GET", "https://api.example", headers={"Authorization": "Bearer t"},
-                                auth=requests_options(SETTINGS)["auth"])  # fmt: skip
+                                auth=requests_options(SETTINGS, "https://api.example")["auth"])  # fmt: skip
         assert session.prepare_request(mine).headers["Authorization"] == "Bearer t"
         session.close()

@@ -5,7 +5,9 @@ Supported: 2.10.5, 2.11 and every 3.x.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -85,13 +87,16 @@ __all__ = [
     "default_deferrable",
     "first_rescheduled",
     "get_connection_async",
+    "is_missing_connection",
     "mask_secrets",
     "mask_secrets_async",
+    "push_link",
     "read_extra_async",
     "read_own_xcom",
     "series_started",
     "settling_seconds",
     "task_state_store",
+    "was_deferred",
 ]
 
 
@@ -191,6 +196,33 @@ def read_own_xcom(ti_key: Any, key: str) -> Any:
     except ImportError:
         from airflow.models.xcom import XCom
     return XCom.get_value(ti_key=ti_key, key=key)
+
+
+def push_link(ti: Any, key: str, url: str) -> None:
+    """Show a link while its task runs, past a custom XCom backend: Airflow ≥ 3 by itself does so as a task ends.
+
+    Best effort: Airflow publishes the link again in the end.
+    """
+    runner = sys.modules.get("airflow.sdk.execution_time.task_runner")  # there in a worker
+    push = getattr(runner, "_xcom_push_to_db", None)
+    if push is not None and isinstance(ti, getattr(runner, "RuntimeTaskInstance", ())):
+        with suppress(Exception):
+            push(ti, key=key, value=url)
+
+
+def was_deferred(ti: Any) -> bool:
+    """Whether a task instance of Airflow 3 goes on after a deferral."""
+    started = getattr(ti, "_ti_context_from_server", None)
+    return getattr(started, "next_method", None) is not None
+
+
+def is_missing_connection(error: BaseException) -> bool:
+    """Whether an error says that there is no such connection: it has another class in each Airflow."""
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if "AirflowNotFoundException" in names:
+        return True
+    reason = getattr(getattr(error, "error", None), "error", None)
+    return "AirflowRuntimeError" in names and "CONNECTION_NOT_FOUND" in str(reason).upper()
 
 
 def task_state_store(context: Mapping[str, Any]) -> Any | None:

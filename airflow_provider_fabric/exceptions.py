@@ -47,7 +47,7 @@ class FabricInputError(FabricError, ValueError):
 
 
 class FabricConnectionError(FabricInputError):
-    """A field of the Airflow connection is missing or wrong."""
+    """There is no such Airflow connection, or a field of it is missing or wrong."""
 
 
 class FabricNameError(FabricInputError):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.compat import BaseOperatorLink, read_own_xcom
+from airflow_provider_fabric.compat import BaseOperatorLink, push_link, read_own_xcom, was_deferred
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.compat import BaseOperator
 
 RUN_URL_KEY = "run_url"
+"""Key of the XCom that operators and sensors publish as soon as a run is known."""
+
 MICROSOFT_API_HOST = "https://api.fabric.microsoft.com"
 PRIVATE_LINK = ".api.fabric.microsoft.com"
 PORTAL = "https://app.fabric.microsoft.com"
@@ -48,18 +50,38 @@ def run_url(
     return f"{item}?jobInstanceId={job_instance_id}" if job_instance_id else item
 
 
+def publish_run_url(operator: Any, ti: Any, url: str) -> None:
+    """Publish the address of a run's page: as XCom ``run_url``, and for the link.
+
+    :param operator: the task's operator, from which the link reads it.
+    :param ti: the task instance.
+    :param url: the address.
+    """
+    operator.published_run_url = url
+    ti.xcom_push(key=RUN_URL_KEY, value=url)
+    push_link(ti, FabricRunLink().xcom_key, url)
+
+
 class FabricRunLink(BaseOperatorLink):
-    """Opens the run in the Fabric portal, or in the emulator's: while it runs, while deferred, and afterwards."""
+    """Opens the run in the Fabric portal, or in the emulator's: while it runs, while deferred, and afterwards.
+
+    Airflow 3 keeps a link under a key of its own (``_link_FabricRunLink``), as plain text, past a custom XCom backend.
+    """
 
     name = "Fabric run"
 
     @property
     def xcom_key(self) -> str:
-        """Key of the XCom in which operators publish the address right after the submit."""
-        return RUN_URL_KEY
+        """Key under which Airflow 3 keeps the link, which is not the one of the XCom: a backend may alter that."""
+        return "_link_FabricRunLink"
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
         """Return the address, or nothing if no run was started. Never breaks a task."""
+        known = getattr(operator, "published_run_url", None)
+        if isinstance(known, str):
+            return known
+        if getattr(ti_key, "task", None) is operator and not was_deferred(ti_key):
+            return ""  # Airflow 3 asks as a task ends, and reports an XCom that is not there as an error
         try:
             return str(read_own_xcom(ti_key, RUN_URL_KEY) or "")
         except Exception:  # noqa: BLE001 - a link must not fail the task that shows it

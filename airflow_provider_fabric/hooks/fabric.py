@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from airflow_provider_fabric.api import copy_jobs, operations, rest, semantic_models, user_data_functions
@@ -19,6 +20,7 @@ from airflow_provider_fabric.api.jobs import activity_runs, instances, listing, 
 from airflow_provider_fabric.compat import (
     BaseHook,
     get_connection_async,
+    is_missing_connection,
     mask_secrets,
     mask_secrets_async,
     read_extra_async,
@@ -128,10 +130,11 @@ class FabricHook(BaseHook):
     def get_conn(self) -> FabricSettings:
         """Return the connection, read and checked. The look-up happens once.
 
-        :raises FabricConnectionError: a field is missing or wrong.
+        :raises FabricConnectionError: there is no such connection, or a field is missing or wrong.
         """
         if self._settings is None:
-            connection = self.get_connection(self.fabric_conn_id)
+            with self._missing_connection():
+                connection = self.get_connection(self.fabric_conn_id)
             settings = self._read(connection, connection.extra_dejson)
             mask_secrets(settings.secrets())
             self._settings = settings
@@ -140,11 +143,28 @@ class FabricHook(BaseHook):
     async def aget_conn(self) -> FabricSettings:
         """Return the connection, read and checked, without blocking the event loop."""
         if self._settings is None:
-            connection = await get_connection_async(self.fabric_conn_id)
+            with self._missing_connection():
+                connection = await get_connection_async(self.fabric_conn_id)
             settings = self._read(connection, await read_extra_async(connection))
             await mask_secrets_async(settings.secrets())
             self._settings = settings
         return self._settings
+
+    @contextmanager
+    def _missing_connection(self) -> Iterator[None]:
+        """Turn Airflow's error for a connection that does not exist into ours."""
+        from airflow_provider_fabric.exceptions import FabricConnectionError
+
+        try:
+            yield
+        except Exception as error:
+            if not is_missing_connection(error):
+                raise
+            variable = f"AIRFLOW_CONN_{self.fabric_conn_id.upper()}"
+            raise FabricConnectionError(
+                f"There is no Airflow connection {self.fabric_conn_id!r}. Create one of type 'fabric' (Admin, "
+                f"Connections), or set the environment variable {variable} for workers and triggerers."
+            ) from error
 
     def _read(self, connection: Any, extra: Mapping[str, Any]) -> FabricSettings:
         return FabricSettings.from_connection(

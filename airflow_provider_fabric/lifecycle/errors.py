@@ -29,7 +29,14 @@ class Explanation:
 
 
 def build_job_error(
-    kind: type[E], run: FabricRun, item: str, job: Mapping[str, Any], what: str, more: Explanation | None = None
+    kind: type[E],
+    run: FabricRun,
+    item: str,
+    job: Mapping[str, Any],
+    what: str,
+    more: Explanation | None = None,
+    *,
+    workspace: str = "",
 ) -> E:
     """Return the exception for a run.
 
@@ -39,6 +46,7 @@ def build_job_error(
     :param job: the run as last seen: an operator's return value.
     :param what: what happened, as the sentence's predicate: ``"failed"``.
     :param more: what else is known.
+    :param workspace: the workspace as the user named it.
     """
     more = more or Explanation()
     reason = ErrorDetail.from_wire(job.get("failure_reason"))
@@ -46,11 +54,13 @@ def build_job_error(
         f"Job {run.job_type!r} of {run.item_type or 'item'}" if run.job_type else f"A run of {run.item_type or 'item'}"
     )
     root = f", root activity {job['root_activity_id']}" if job.get("root_activity_id") else ""
+    named = workspace and workspace.lower() != run.job.workspace_id.lower()
+    where = f", in workspace {workspace!r} ({run.job.workspace_id})" if named else ""
     sentences = [
         f"{whose} {item!r} {what}" + (f": {reason}" if reason else ""),
         more.text,
         remedy_of(reason, more.codes),
-        f"Job instance {run.job.job_instance_id}{root}: {run.run_url}",
+        f"Job instance {run.job.job_instance_id}{root}{where}: {run.run_url}",
     ]
     return kind(
         " ".join(_sentence(text) for text in sentences[:-1] if text) + f" {sentences[-1]}", job=job, run_url=run.run_url

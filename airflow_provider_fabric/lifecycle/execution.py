@@ -33,7 +33,7 @@ from airflow_provider_fabric.lifecycle.options import check_policies, deadline
 from airflow_provider_fabric.lifecycle.start import RunRequest, other_active_run, start_run
 from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome, WaitEnd, read_event
 from airflow_provider_fabric.lifecycle.store import RunStore
-from airflow_provider_fabric.links import RUN_URL_KEY, run_url
+from airflow_provider_fabric.links import publish_run_url, run_url
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.compat import Context
@@ -68,7 +68,11 @@ class JobExecution:
     def resume(self, event: Any) -> Any:
         """Take over from the triggerer."""
         self.run, outcome = read_event(event)
-        return self.finish(self.run, outcome)
+        self.operator.published_run_url = self.run.run_url
+        result = self.finish(self.run, outcome)
+        # A wait in this process has reported the status already.
+        self.operator.log.info("Job instance %s: Completed.", outcome.job.get("job_instance_id"))
+        return result
 
     def finish(self, run: FabricRun, outcome: Outcome) -> Any:
         """End the task: the one place where it is decided what a run's end means.
@@ -86,7 +90,6 @@ class JobExecution:
             raise self._timed_out(run, outcome)
         match outcome.status:
             case JobStatus.COMPLETED:
-                operator.log.info("Job instance %s completed.", run.job.job_instance_id)
                 return outcome.job
             case JobStatus.DEDUPED:
                 return self._deduped(run, outcome)
@@ -138,9 +141,17 @@ class JobExecution:
         if self.signal.is_set:
             self.kill()
             raise FabricJobCancelled("The task was killed while it started the run.", job=run.job.to_state())
-        operator.log.info("Job instance %s: %s", run.job.job_instance_id, run.run_url)
+        operator.log.info(
+            "Job instance %s (%r of %s %r in workspace %r): %s",
+            run.job.job_instance_id,
+            run.job_type,
+            run.item_type or "item",
+            operator.item_name,
+            operator.workspace,
+            run.run_url,
+        )
         ti.xcom_push(key="job_instance_id", value=run.job.job_instance_id)
-        ti.xcom_push(key=RUN_URL_KEY, value=run.run_url)
+        publish_run_url(operator, ti, run.run_url)
         if not operator.wait_for_termination:
             return {**run.poll().known(), "job_type": run.job_type}
         if operator.deferrable and not here:
@@ -200,7 +211,10 @@ class JobExecution:
     def _error(
         self, kind: type[FabricJobError], run: FabricRun, outcome: Outcome, what: str, more: Explanation | None = None
     ) -> FabricJobError:
-        return build_job_error(kind, run, self.operator.item_name, outcome.job, what, more)
+        operator = self.operator
+        return build_job_error(
+            kind, run, operator.item_name, outcome.job, what, more, workspace=str(operator.workspace)
+        )
 
     def _explain(self, run: FabricRun, outcome: Outcome) -> Explanation | None:
         try:

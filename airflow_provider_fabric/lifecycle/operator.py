@@ -31,6 +31,7 @@ class JobOperator(Protocol):
     on_deduped: str
     durable: bool
     ended: tuple[FabricRun, Outcome] | None
+    published_run_url: str | None
 
     @property
     def log(self) -> Any: ...

@@ -79,6 +79,9 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
     operator_extra_links = (FabricRunLink(),)
     ui_color = "#dff3ef"
 
+    published_run_url: str | None = None
+    """Address of the run's page, once it is published."""
+
     item_field = "item"
     """Name of the argument, and of the attribute, that says which item."""
 

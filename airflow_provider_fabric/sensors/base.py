@@ -25,7 +25,7 @@ from airflow_provider_fabric.compat import (
 from airflow_provider_fabric.exceptions import FabricError, FabricInputError, FabricJobFailed, FabricJobMayBeRunning
 from airflow_provider_fabric.lifecycle.errors import build_job_error
 from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome, WaitEnd
-from airflow_provider_fabric.links import RUN_URL_KEY, FabricRunLink, run_url
+from airflow_provider_fabric.links import FabricRunLink, publish_run_url, run_url
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.compat import Context
@@ -52,6 +52,9 @@ class RunSensor(TaskArguments, BaseSensorOperator):
 
     operator_extra_links = (FabricRunLink(),)
     ui_color = "#dff3ef"
+
+    published_run_url: str | None = None
+    """Address of the run's page (or the item's), once it is published."""
 
     text_arguments: Sequence[str] = ("workspace", "item", "fabric_conn_id")
     optional_text_arguments: Sequence[str] = ("item_type",)
@@ -183,7 +186,7 @@ class RunSensor(TaskArguments, BaseSensorOperator):
         :param ids: GUIDs of workspace and item, if they are known.
         """
         url = run_url(self.hook.get_conn().host, *(ids or self.ids), self.item_type, job_instance_id)
-        context["ti"].xcom_push(key=RUN_URL_KEY, value=url)
+        publish_run_url(self, context["ti"], url)
         return url
 
     def execute_complete(self, context: Context, event: Any) -> Any:
@@ -217,7 +220,8 @@ class RunSensor(TaskArguments, BaseSensorOperator):
         if job.get("status") == "Completed":
             return job
         run = self.as_run(JobRef.from_state(job), url, str(job.get("job_type") or ""))
-        raise build_job_error(FabricJobFailed, run, self.item, job, f"ended as {job.get('status')}")
+        what = f"ended as {job.get('status')}"
+        raise build_job_error(FabricJobFailed, run, self.item, job, what, workspace=str(self.workspace))
 
     def as_run(self, job: JobRef, url: str, job_type: str = "", began: float | None = None) -> FabricRun:
         """Return a run as it crosses to a triggerer.

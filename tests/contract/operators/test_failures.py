@@ -56,7 +56,8 @@ def test_a_failed_pipeline_names_its_failed_activity(tenant: FabricEmulator, pip
     assert str(caught.value) == (
         "Job 'Execute' of DataPipeline 'Daily load' failed: 2200: Cannot sign in to the sink (request req-7). "
         "Failed activity: 'Copy customers' (Copy): 2200: Cannot sign in to the sink. "
-        f"Job instance {instance}, root activity {root}: {url}"
+        f"Job instance {instance}, root activity {root}, "
+        f"in workspace 'Emulator workspace' ({tenant.workspace_id}): {url}"
     )
     assert task.xcoms["failed_activities"] == [
         {

@@ -50,6 +50,16 @@ def run(monkeypatch: pytest.MonkeyPatch, **arguments: object) -> list[str]:
     return [line for part in written for line in part]
 
 
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_completed_is_reported_once_and_names_are_beside_ids(
+    tenant: FabricEmulator, pipeline: str, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+):
+    written = run(monkeypatch, deferrable=deferrable)
+    assert len([line for line in written if "completed" in line.lower()]) == 1
+    [started] = [line for line in written if "https://" in line]
+    assert "('Execute' of DataPipeline 'Daily load' in workspace 'Emulator workspace')" in started
+
+
 def test_each_status_once(tenant: FabricEmulator, pipeline: str, monkeypatch: pytest.MonkeyPatch):
     tenant.control.add_job_rule(duration_seconds=1.0, statuses=[[0.0, "NotStarted"], [0.4, "InProgress"]])
     said = [line.rpartition(": ")[2] for line in run(monkeypatch) if line.startswith("Job instance ")]

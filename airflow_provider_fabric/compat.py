@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         PokeReturnValue,
         conf,
     )
+    from airflow.sdk.definitions._internal.mixins import ResolveMixin
     from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
     from airflow.sdk.exceptions import (
         AirflowException,
@@ -39,6 +40,7 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
     "BaseOperatorLink": ("airflow.sdk", "airflow.models.baseoperatorlink"),
     "BaseSensorOperator": ("airflow.sdk", "airflow.sdk.bases.sensor", "airflow.sensors.base"),
     "PokeReturnValue": ("airflow.sdk", "airflow.sdk.bases.sensor", "airflow.sensors.base"),
+    "ResolveMixin": ("airflow.sdk.definitions._internal.mixins", "airflow.utils.mixins"),
     "RetryDecision": ("airflow.sdk.definitions.retry_policy",),
     "RetryPolicy": ("airflow.sdk.definitions.retry_policy",),
     "conf": ("airflow.sdk", "airflow.configuration"),
@@ -79,6 +81,7 @@ __all__ = [
     "BaseOperatorLink",
     "BaseSensorOperator",
     "PokeReturnValue",
+    "ResolveMixin",
     "RetryDecision",
     "RetryPolicy",
     "asset_class",
@@ -93,6 +96,7 @@ __all__ = [
     "push_link",
     "read_extra_async",
     "read_own_xcom",
+    "render_text",
     "series_started",
     "settling_seconds",
     "task_state_store",
@@ -130,6 +134,18 @@ async def mask_secrets_async(secrets: Iterable[str]) -> None:
     from asgiref.sync import sync_to_async
 
     await sync_to_async(mask_secrets)(list(secrets))
+
+
+def render_text(template: str, context: Mapping[str, Any]) -> str:
+    """Return a rendered template as text, its last line end included, whatever the DAG says of native rendering."""
+    try:  # Airflow ≥ 3.0
+        from airflow.sdk.definitions.context import render_template_to_string
+    except ImportError:
+        from airflow.utils.helpers import render_template_to_string
+    task = context["task"]
+    environment = task.dag.get_template_env(force_sandboxed=True) if task.has_dag() else task.get_template_env()
+    environment.keep_trailing_newline = True
+    return str(render_template_to_string(environment.from_string(template), context))
 
 
 def asset_class() -> Any:

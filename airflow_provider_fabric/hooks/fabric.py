@@ -123,6 +123,7 @@ class FabricHook(BaseHook):
     request, arequest = both(rest.request)
 
     resolve_workspace, aresolve_workspace = both(names.resolve_workspace)
+    find_item, afind_item = both(names.find_item)
     resolve_item, aresolve_item = both(names.resolve_item)
 
     # The connection, and what is made of it.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.arguments import TaskArguments
 from airflow_provider_fabric.compat import BaseOperator
+from airflow_provider_fabric.verbatim import definition_argument, protect, rendered_texts
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.compat import Context
@@ -39,16 +40,32 @@ class FabricUpsertItemDefinitionOperator(ItemOperator):
 
     https://learn.microsoft.com/rest/api/fabric/core/items/update-item-definition
 
+    Contents of a definition are never rendered: braces, percent signs and hashes arrive as written. To put values in,
+    give ``replace``.
+
     :param workspace: GUID or display name of the workspace (templated).
     :param item_type: kind of item, such as ``DataPipeline``, ``Dataflow`` or ``CopyJob`` (templated).
-    :param display_name: name to find or create it by (templated).
-    :param definition: ``{part path: text | bytes | JSON-able}``, or the path of a folder in git-integration layout
-        (templated).
+    :param display_name: name to find or create it by; spaces around it do not count (templated).
+    :param definition: ``{part path: text | bytes | JSON-able}``, whose contents are not templates, though outputs of
+        tasks may stand in it; or the path of a folder in git-integration layout (templated); or the REST API's form
+        ``{"parts": […]}``. Kinds without a definition, such as ``Warehouse``, are created from ``.platform``.
     :param description: free text; ``None`` leaves it as it is (templated).
     :param update_metadata: also take name and description from the ``.platform`` part.
+    :param format: ``format`` of the definition, such as ``ipynb``; ``None`` names the one that the kind and its parts
+        need (templated).
+    :param folder: GUID or path (``Sales/Daily``, ``/`` for the root) of the folder to find and create it in; ``None``
+        finds it anywhere in the workspace, and creates it in the root (templated).
+    :param create_folder: make ``folder`` if it is not there.
+    :param replace: ``{text: value}``: put values into the text parts, literally; values are rendered, as text
+        (templated).
+    :param replace_missing: ``fail`` (default) or ``ignore``, for texts to replace that are in no part.
+    :param schedules: ``deploy`` (default) the part ``.schedules`` if there is one, or ``leave`` the service's schedules
+        alone.
     :param fabric_conn_id: id of the connection (templated).
     :returns: ``{"item_id", "workspace_id", "item_type", "display_name", "outcome"}``, the outcome being ``created``,
         ``updated`` or ``unchanged``.
+    :raises FabricInputError: an argument or a part is malformed, or a text to replace is nowhere. Nothing was sent.
+    :raises FabricNameError: several items of the kind have that name, or one whose name differs only in case.
     """
 
     template_fields: Sequence[str] = (
@@ -57,12 +74,15 @@ class FabricUpsertItemDefinitionOperator(ItemOperator):
         "display_name",
         "definition",
         "description",
+        "format",
+        "folder",
+        "replace",
         "fabric_conn_id",
     )
-    template_fields_renderers = {"definition": "json"}
+    template_fields_renderers = {"definition": "json", "replace": "json"}
     text_arguments: Sequence[str] = ("workspace", "item_type", "display_name", "fabric_conn_id")
-    optional_text_arguments: Sequence[str] = ("description",)
-    flag_arguments: Sequence[str] = ("update_metadata",)
+    optional_text_arguments: Sequence[str] = ("description", "format", "folder")
+    flag_arguments: Sequence[str] = ("update_metadata", "create_folder")
 
     def __init__(
         self,
@@ -73,6 +93,12 @@ class FabricUpsertItemDefinitionOperator(ItemOperator):
         definition: Mapping[str, Any] | str,
         description: str | None = None,
         update_metadata: bool = False,
+        format: str | None = None,
+        folder: str | None = None,
+        create_folder: bool = True,
+        replace: Mapping[str, str] | None = None,
+        replace_missing: str = "fail",
+        schedules: str = "deploy",
         fabric_conn_id: str = "fabric_default",
         **kwargs: Any,
     ) -> None:
@@ -82,21 +108,38 @@ class FabricUpsertItemDefinitionOperator(ItemOperator):
         self.definition = definition
         self.description = description
         self.update_metadata = update_metadata
+        self.format = format
+        self.folder = folder
+        self.create_folder = create_folder
+        self.replace = replace
+        self.replace_missing = replace_missing
+        self.schedules = schedules
         self.prepare_arguments()
+        self._given_replace = self.replace
+        self.definition = protect(self.definition)
 
     def execute(self, context: Context) -> dict[str, str]:
         """Create or update the item."""
         self.resolve_arguments()
-        from airflow_provider_fabric.api.items.definitions import read_definition
+        from airflow_provider_fabric.api.items.preparation import prepare_definition
 
-        parts = read_definition(self.definition, self.item_type)
+        prepared = prepare_definition(
+            definition_argument(self.definition),
+            self.item_type,
+            format=self.format,
+            replace=rendered_texts(self._given_replace, self.replace, context),
+            replace_missing=self.replace_missing,
+            schedules=self.schedules,
+        )
         result = self.hook.upsert_item_definition(
             self.hook.resolve_workspace(self.workspace),
             self.item_type,
             self.display_name,
-            parts,
+            prepared,
             description=self.description,
             update_metadata=self.update_metadata,
+            folder=self.folder,
+            create_folder=self.create_folder,
         )
         self.log.info("%s %r (%s): %s.", self.item_type, self.display_name, result["item_id"], result["outcome"])
         return result
@@ -110,24 +153,43 @@ class FabricDeleteItemOperator(ItemOperator):
     :param workspace: GUID or display name of the workspace (templated).
     :param item: GUID or display name of the item (templated).
     :param item_type: kind of item, such as ``DataPipeline`` (templated).
+    :param ignore_missing: an item that is not there is no error; a workspace that is not there is one.
     :param fabric_conn_id: id of the connection (templated).
+    :raises FabricNameError: no item has that name (unless ``ignore_missing``), or several have it.
     """
 
     template_fields: Sequence[str] = ("workspace", "item", "item_type", "fabric_conn_id")
     text_arguments: Sequence[str] = ("workspace", "item", "item_type", "fabric_conn_id")
+    flag_arguments: Sequence[str] = ("ignore_missing",)
 
     def __init__(
-        self, *, workspace: str, item: str, item_type: str, fabric_conn_id: str = "fabric_default", **kwargs: Any
+        self,
+        *,
+        workspace: str,
+        item: str,
+        item_type: str,
+        ignore_missing: bool = False,
+        fabric_conn_id: str = "fabric_default",
+        **kwargs: Any,
     ) -> None:
         super().__init__(workspace=workspace, fabric_conn_id=fabric_conn_id, **kwargs)
         self.item = item
         self.item_type = item_type
+        self.ignore_missing = ignore_missing
         self.prepare_arguments()
 
     def execute(self, context: Context) -> None:
         """Delete the item."""
         self.resolve_arguments()
         workspace_id = self.hook.resolve_workspace(self.workspace)
-        item_id = self.hook.resolve_item(workspace_id, self.item, self.item_type)
-        self.hook.delete_item(workspace_id, item_id)
+        item_id = self._find(workspace_id)
+        if item_id is None:
+            self.log.info("There is no %s %r to delete.", self.item_type, self.item)
+            return
+        self.hook.delete_item(workspace_id, item_id, ignore_missing=self.ignore_missing)
         self.log.info("Deleted %s %r (%s).", self.item_type, self.item, item_id)
+
+    def _find(self, workspace_id: str) -> str | None:
+        find = self.hook.find_item if self.ignore_missing else self.hook.resolve_item
+        item_id: str | None = find(workspace_id, self.item, self.item_type)
+        return item_id

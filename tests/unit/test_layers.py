@@ -34,7 +34,7 @@ LEVELS = (
     {"api.jobs"},
     {"api.copy_jobs", "api.rest", "api.semantic_models", "api.user_data_functions"},
     {"arguments", "compat", "login"},
-    {"hooks"},
+    {"hooks", "verbatim"},
     {"get_provider_info", "links", "lifecycle.state", "triggerer.call_budget", "triggerer.durations"},
     {"triggerer.pending"},
     {"triggerer.poller"},

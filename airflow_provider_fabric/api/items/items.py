@@ -12,7 +12,10 @@ from typing import Any
 from airflow_provider_fabric.api.http.flow import Flow, Request, quote_segment
 from airflow_provider_fabric.api.http.pages import list_all
 from airflow_provider_fabric.api.http.retry import Replay, send
-from airflow_provider_fabric.api.items import definitions
+from airflow_provider_fabric.api.items.definitions import Definition, load_definition
+from airflow_provider_fabric.api.items.deletion import send_delete
+from airflow_provider_fabric.api.items.formats import PLATFORM
+from airflow_provider_fabric.api.items.wire import from_wire
 from airflow_provider_fabric.api.models import Item, Workspace
 from airflow_provider_fabric.api.operations import finish
 from airflow_provider_fabric.exceptions import FabricInputError, FabricProtocolError
@@ -81,7 +84,8 @@ def create_item(
     *,
     description: str | None = None,
     folder_id: str | None = None,
-    definition: definitions.Definition | None = None,
+    definition: Definition | None = None,
+    format: str | None = None,
     creation_payload: Mapping[str, Any] | None = None,
     typed: bool = False,
 ) -> Flow[Item]:
@@ -90,11 +94,12 @@ def create_item(
     https://learn.microsoft.com/rest/api/fabric/core/items/create-item
 
     :param workspace_id: GUID.
-    :param display_name: its name.
+    :param display_name: its name; spaces around it are not sent.
     :param item_type: kind, such as ``DataPipeline``.
     :param description: free text.
     :param folder_id: GUID of the folder to put it in.
-    :param definition: see :func:`~airflow_provider_fabric.api.items.definitions.read_definition`.
+    :param definition: see :func:`~airflow_provider_fabric.api.items.definitions.load_definition`.
+    :param format: ``format`` of the definition; ``None`` names the one that the kind and its parts need.
     :param creation_payload: what some kinds take instead of a definition.
     :param typed: use the kind's own collection.
     :raises FabricInputError: both ``definition`` and ``creation_payload``, or a definition that is not complete.
@@ -102,7 +107,8 @@ def create_item(
     """
     if definition is not None and creation_payload is not None:
         raise FabricInputError("Give either definition or creation_payload, not both.")
-    if not display_name.strip():
+    display_name = display_name.strip()  # the service trims it, and would not be found again by what was given
+    if not display_name:
         raise FabricInputError("display_name must not be blank.")
     body: dict[str, Any] = {"displayName": display_name}
     if not typed:
@@ -112,7 +118,7 @@ def create_item(
     if folder_id is not None:
         body["folderId"] = folder_id
     if definition is not None:
-        body["definition"] = definitions.to_wire(definitions.read_definition(definition, item_type))
+        body["definition"] = load_definition(definition, item_type, format=format).to_wire()
     if creation_payload is not None:
         body["creationPayload"] = dict(creation_payload)
     action = f"create {item_type} {display_name!r}"
@@ -121,7 +127,8 @@ def create_item(
     content = yield from finish(answer, action)
     if content is not None:
         return Item.from_wire(content)
-    found = [item for item in (yield from list_items(workspace_id, item_type)) if item.display_name == display_name]
+    named = [i for i in (yield from list_items(workspace_id, item_type)) if i.display_name.strip() == display_name]
+    found = named if len(named) == 1 else [item for item in named if item.folder_id == folder_id] or named
     if len(found) != 1:
         raise FabricProtocolError(f"Could not {action}: it ended well, but named no item, and {len(found)} are listed.")
     return found[0]
@@ -152,7 +159,9 @@ def update_item(
 
     :raises FabricInputError: nothing to change.
     """
-    changes = {"displayName": display_name, "description": description}
+    if display_name is not None and not display_name.strip():
+        raise FabricInputError("display_name must not be blank.")
+    changes = {"displayName": display_name and display_name.strip(), "description": description}
     body = {key: value for key, value in changes.items() if value is not None}
     if not body:
         raise FabricInputError("Give display_name or description: there is nothing to update.")
@@ -162,40 +171,54 @@ def update_item(
 
 
 def delete_item(
-    workspace_id: str, item_id: str, *, hard_delete: bool = False, item_type: str | None = None, typed: bool = False
+    workspace_id: str,
+    item_id: str,
+    *,
+    hard_delete: bool = False,
+    ignore_missing: bool = False,
+    item_type: str | None = None,
+    typed: bool = False,
 ) -> Flow[None]:
     """Delete an item.
+
+    If no clear answer comes, the call is repeated; an item that is not there then has been deleted by us.
 
     https://learn.microsoft.com/rest/api/fabric/core/items/delete-item
 
     :param hard_delete: for good: it cannot be recovered, even where the tenant keeps deleted items for a while.
+    :param ignore_missing: an item that is not there is no error.
+    :raises FabricNotFoundError: there is no such item.
     """
     path = item_path(workspace_id, item_id, item_type, typed)
     params = {"hardDelete": "true"} if hard_delete else {}
     request = Request("DELETE", path, f"delete item {item_id}", params=params)
-    yield from send(request, replay=Replay.SAFE)
+    yield from send_delete(request, ignore_missing=ignore_missing)
 
 
 def get_item_definition(
-    workspace_id: str, item_id: str, *, item_type: str | None = None, typed: bool = False
+    workspace_id: str, item_id: str, *, format: str | None = None, item_type: str | None = None, typed: bool = False
 ) -> Flow[dict[str, bytes]]:
     """Return an item's definition: bytes by part path.
 
     https://learn.microsoft.com/rest/api/fabric/core/items/get-item-definition
+
+    :param format: ``format`` to ask for, such as ``ipynb`` or ``TMSL``; ``None`` leaves it to the service.
     """
     action = f"read the definition of item {item_id}"
     path = item_path(workspace_id, item_id, item_type, typed) + "/getDefinition"
-    answer = yield from send(Request("POST", path, action), replay=Replay.SAFE)
+    params = {} if format is None else {"format": format}
+    answer = yield from send(Request("POST", path, action, params=params), replay=Replay.SAFE)
     content = yield from finish(answer, action)
-    return definitions.from_wire(content or {})
+    return from_wire(content or {})
 
 
 def update_item_definition(
     workspace_id: str,
     item_id: str,
     item_type: str,
-    definition: definitions.Definition,
+    definition: Definition,
     *,
+    format: str | None = None,
     update_metadata: bool = False,
     typed: bool = False,
 ) -> Flow[None]:
@@ -204,18 +227,19 @@ def update_item_definition(
     https://learn.microsoft.com/rest/api/fabric/core/items/update-item-definition
 
     :param item_type: kind, for the check of the parts.
-    :param definition: see :func:`~airflow_provider_fabric.api.items.definitions.read_definition`.
+    :param definition: see :func:`~airflow_provider_fabric.api.items.definitions.load_definition`.
+    :param format: ``format`` of the definition; ``None`` names the one that the kind and its parts need.
     :param update_metadata: also take name and description from the ``.platform`` part.
     """
-    parts = definitions.read_definition(definition, item_type)
-    if update_metadata and definitions.PLATFORM not in parts:
+    loaded = load_definition(definition, item_type, format=format)
+    if update_metadata and PLATFORM not in loaded.parts:
         raise FabricInputError("update_metadata=True needs the part '.platform', which holds name and description.")
     request = Request(
         "POST",
         item_path(workspace_id, item_id, item_type, typed) + "/updateDefinition",
         f"update the definition of item {item_id}",
         params={"updateMetadata": "true"} if update_metadata else {},
-        json={"definition": definitions.to_wire(parts)},
+        json={"definition": loaded.to_wire()},
     )
     answer = yield from send(request, replay=Replay.SAFE)
     yield from finish(answer, request.action)

@@ -9,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import TypeVar
 
 from airflow_provider_fabric.api.http.flow import Flow
 from airflow_provider_fabric.api.items.items import list_items, list_workspaces
 from airflow_provider_fabric.api.models import Item, Workspace, is_guid
 from airflow_provider_fabric.exceptions import FabricInputError, FabricNameError
+
+Named = TypeVar("Named", Workspace, Item)
 
 _NEARLY_GUID = re.compile(r"[0-9a-fA-F-]{30,40}")
 
@@ -24,7 +27,8 @@ def resolve_workspace(workspace: str) -> Flow[str]:
     :param workspace: GUID, returned as it is with no call, or display name.
     :raises FabricNameError: no workspace of that name is visible, or several are.
     """
-    if is_guid(_named(workspace, "workspace")):
+    workspace = _named(workspace, "workspace")
+    if is_guid(workspace):
         return workspace.lower()
     return _one(workspace, "workspace", (yield from list_workspaces()), "that this identity can see")
 
@@ -37,22 +41,85 @@ def resolve_item(workspace_id: str, item: str, item_type: str | None = None) -> 
     :param item_type: kind; names are only unique within it.
     :raises FabricNameError: no item of that name is there, or several are.
     """
-    if is_guid(_named(item, "item")):
+    item = _named(item, "item")
+    if is_guid(item):
         return item.lower()
     kind = item_type or "item"
     return _one(item, kind, (yield from list_items(workspace_id, item_type)), f"in workspace {workspace_id}")
 
 
-def _named(name: object, field: str) -> object:
+def find_item(workspace_id: str, item: str, item_type: str | None = None) -> Flow[str | None]:
+    """Return an item's id, or ``None`` if no item has that name.
+
+    :param workspace_id: GUID.
+    :param item: GUID, returned as it is with no call, or display name.
+    :param item_type: kind; names are only unique within it.
+    :raises FabricNameError: several items have that name.
+    """
+    item = _named(item, "item")
+    if is_guid(item):
+        return item.lower()
+    listed = yield from list_items(workspace_id, item_type)
+    if not _with_name(item, listed):
+        return None
+    return _one(item, item_type or "item", listed, f"in workspace {workspace_id}")
+
+
+def find_named_item(
+    workspace_id: str, item_type: str, display_name: str, *, folder_id: str | None = None, anywhere: bool = True
+) -> Flow[Item | None]:
+    """Return the item of a kind and name, ``None`` if there is none.
+
+    :param workspace_id: GUID.
+    :param item_type: kind.
+    :param display_name: name; spaces around it do not count, case does.
+    :param folder_id: GUID of the folder in which to look; ``None`` for the root.
+    :param anywhere: look in the whole workspace instead.
+    :raises FabricNameError: several items have that name, or one has it but for case: the service takes such names for
+        the same one.
+    """
+    listed = yield from list_items(workspace_id, item_type)
+    candidates = [item for item in listed if anywhere or item.folder_id == folder_id]
+    found = _with_name(display_name, candidates)
+    if len(found) > 1:
+        places = {item.folder_id for item in found}
+        remedy = "Say which one with folder=" if len(places) > 1 else "Rename or delete all but one"
+        raise FabricNameError(
+            f"{len(found)} items of type {item_type} are named {display_name!r} in workspace {workspace_id}: "
+            f"{', '.join(map(_placed, found))}. {remedy}."
+        )
+    if found:
+        return found[0]
+    wanted = display_name.strip().casefold()
+    near = next((item for item in candidates if item.display_name.strip().casefold() == wanted), None)
+    if near is not None:
+        raise FabricNameError(
+            f"There is a {item_type} named {near.display_name!r} ({near.id}), which differs from {display_name!r} only "
+            "in case; to Fabric these are the same name. Write it as it is there, or rename that item."
+        )
+    return None
+
+
+def _placed(item: Item) -> str:
+    return f"{item.id} in folder {item.folder_id}" if item.folder_id else item.id
+
+
+def _with_name(name: str, candidates: Sequence[Named]) -> list[Named]:
+    wanted = name.strip()
+    return [candidate for candidate in candidates if candidate.display_name.strip() == wanted]
+
+
+def _named(name: object, field: str) -> str:
     if not isinstance(name, str) or not name.strip():
         raise FabricInputError(f"{field} must be a GUID or a display name, got {name!r}.")
+    name = name.strip()
     if _NEARLY_GUID.fullmatch(name) and name.count("-") == 4 and not is_guid(name):
         raise FabricInputError(f"{field}: {name!r} looks like a GUID but is not one (8-4-4-4-12 hexadecimal digits).")
     return name
 
 
-def _one(name: str, kind: str, candidates: Sequence[Workspace | Item], where: str) -> str:
-    found = [candidate for candidate in candidates if candidate.display_name == name]
+def _one(name: str, kind: str, candidates: Sequence[Named], where: str) -> str:
+    found = _with_name(name, candidates)
     if len(found) == 1:
         return found[0].id
     if found:
@@ -61,6 +128,8 @@ def _one(name: str, kind: str, candidates: Sequence[Workspace | Item], where: st
             f"{len(found)} {kind}s are named {name!r} {where}: {ids}. Give the id of the one you mean."
         )
     names = sorted({candidate.display_name for candidate in candidates})
-    near = get_close_matches(name, names, n=3, cutoff=0.5)
+    same = [other for other in names if other.strip().casefold() == name.strip().casefold()]
+    near = same or get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"Did you mean {' or '.join(map(repr, near))}?" if near else f"There are {len(names)} others."
+    hint += " It differs only in case." if same else ""
     raise FabricNameError(f"No {kind} is named {name!r} {where}. {hint}")

@@ -6,85 +6,139 @@ Races: another process creates the item first (``ItemDisplayNameAlreadyInUse``),
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from airflow_provider_fabric.api.http.flow import Flow, Sleep
-from airflow_provider_fabric.api.items import definitions
+from airflow_provider_fabric.api.items.comparison import find_differences, same_definition
+from airflow_provider_fabric.api.items.dataflow_forms import MASHUP, QUERY_METADATA, not_comparable
+from airflow_provider_fabric.api.items.definitions import Definition, ItemDefinition, platform_metadata
+from airflow_provider_fabric.api.items.folders import resolve_folder
+from airflow_provider_fabric.api.items.formats import PLATFORM, has_definition
 from airflow_provider_fabric.api.items.items import (
     create_item,
     get_item_definition,
-    list_items,
     update_item,
     update_item_definition,
 )
+from airflow_provider_fabric.api.items.names import find_named_item
+from airflow_provider_fabric.api.items.preparation import prepare_definition
 from airflow_provider_fabric.api.models import Item
 from airflow_provider_fabric.exceptions import (
     FabricAmbiguousError,
     FabricApiError,
+    FabricError,
     FabricInputError,
     FabricNameError,
     FabricOperationError,
 )
+
+log = logging.getLogger(__name__)
 
 NAME_TAKEN = "ItemDisplayNameAlreadyInUse"
 NAME_RESERVED = "ItemDisplayNameNotAvailableYet"
 RESERVED_PAUSE = 10.0
 RESERVED_TRIES = 30
 AMBIGUOUS_PAUSE = 5.0
+SHOWN_DIFFERENCES = 5
+ROOT = "/"
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What the item shall be; the parts are read once, before anything is sent."""
+    """What the item shall be; the parts are read once, before anything is sent.
+
+    :param anywhere: look for it in the whole workspace, not in ``folder_id`` only.
+    """
 
     workspace_id: str
-    item_type: str
     display_name: str
-    parts: dict[str, bytes]
+    definition: ItemDefinition
     description: str | None
     update_metadata: bool
+    folder_id: str | None = None
+    anywhere: bool = True
+
+    @property
+    def item_type(self) -> str:
+        return self.definition.item_type
 
 
 def upsert_item_definition(
     workspace_id: str,
     item_type: str,
     display_name: str,
-    definition: definitions.Definition,
+    definition: Definition | ItemDefinition,
     *,
     description: str | None = None,
     update_metadata: bool = False,
+    format: str | None = None,
+    folder: str | None = None,
+    create_folder: bool = True,
+    replace: Mapping[str, str] | None = None,
+    replace_missing: str = "fail",
+    schedules: str = "deploy",
 ) -> Flow[dict[str, str]]:
     """Create the item, or replace its definition whole if it differs.
 
+    Contents are sent as given. After a replacement the definition is read back: what the service did not keep is named
+    in a warning, and the outcome is ``updated``.
+
     :param workspace_id: GUID.
     :param item_type: kind, such as ``DataPipeline``.
-    :param display_name: name to find or create it by.
-    :param definition: see :func:`~airflow_provider_fabric.api.items.definitions.read_definition`.
+    :param display_name: name to find or create it by; spaces around it do not count.
+    :param definition: see :func:`~airflow_provider_fabric.api.items.definitions.load_definition`. Kinds without a
+        definition, such as ``Warehouse``, are created from ``.platform``.
     :param description: free text; ``None`` leaves it as it is.
     :param update_metadata: also take name and description from the ``.platform`` part.
+    :param format: ``format`` of the definition; ``None`` names the one that the kind and its parts need.
+    :param folder: GUID or path (``Sales/Daily``, ``/`` for the root) of the folder to find and create it in. ``None``
+        finds it anywhere in the workspace, and creates it in the root.
+    :param create_folder: make ``folder`` if it is not there.
+    :param replace: ``{text: value}``: put values into the text parts, literally.
+    :param replace_missing: ``fail`` raises if a text to replace is nowhere, ``ignore`` does not.
+    :param schedules: ``deploy`` the part ``.schedules`` if there is one, or ``leave`` the service's schedules alone.
     :returns: ``{"item_id", "workspace_id", "item_type", "display_name", "outcome"}``, the outcome being
         ``created``, ``updated`` or ``unchanged``.
-    :raises FabricNameError: several items of the kind have that name.
+    :raises FabricInputError: an argument or a part is malformed. Nothing was sent.
+    :raises FabricNameError: several items of the kind have that name, or one whose name differs only in case.
     """
-    if not display_name.strip():
+    name = display_name.strip()
+    if not name:
         raise FabricInputError("display_name must not be blank.")
-    parts = definitions.read_definition(definition, item_type)
-    named = definitions.platform_name(parts) if update_metadata else None
-    if named not in (None, display_name):
-        raise FabricInputError(
-            f"display_name is {display_name!r}, but the part .platform says {named!r}, and update_metadata=True "
-            "would rename it, so that the next upsert would create another. Make the two names equal."
-        )
-    wanted = _Wanted(workspace_id, item_type, display_name, parts, description, update_metadata)
+    prepared = prepare_definition(
+        definition, item_type, format=format, replace=replace, replace_missing=replace_missing, schedules=schedules
+    )
+    _check_platform(prepared, name, update_metadata)
+    in_root = folder is not None and folder.strip() == ROOT
+    folder_id = None
+    if folder is not None and not in_root:
+        folder_id = yield from resolve_folder(workspace_id, folder, create=create_folder)
+    wanted = _Wanted(workspace_id, name, prepared, description, update_metadata, folder_id, anywhere=folder is None)
     item, outcome = yield from _upsert(wanted)
     return {
         "item_id": item.id,
         "workspace_id": workspace_id,
         "item_type": item_type,
-        "display_name": display_name,
+        "display_name": name,
         "outcome": outcome,
     }
+
+
+def _check_platform(definition: ItemDefinition, display_name: str, update_metadata: bool) -> None:
+    if not update_metadata:
+        return
+    if PLATFORM not in definition.parts:
+        raise FabricInputError("update_metadata=True needs the part '.platform', which holds name and description.")
+    named = platform_metadata(definition.parts).get("displayName")
+    if isinstance(named, str) and named.strip() != display_name:
+        raise FabricInputError(
+            f"display_name is {display_name!r}, but the part .platform says {named!r}, and update_metadata=True "
+            "would rename it, so that the next upsert would create another. Make the two names equal."
+        )
 
 
 def _upsert(wanted: _Wanted) -> Flow[tuple[Item, str]]:
@@ -103,29 +157,30 @@ def _upsert(wanted: _Wanted) -> Flow[tuple[Item, str]]:
 
 
 def _find(wanted: _Wanted) -> Flow[Item | None]:
-    items = yield from list_items(wanted.workspace_id, wanted.item_type)
-    found = [item for item in items if item.display_name == wanted.display_name]
-    if len(found) > 1:
-        raise FabricNameError(
-            f"{len(found)} items of type {wanted.item_type} are named {wanted.display_name!r} in workspace "
-            f"{wanted.workspace_id}: {', '.join(item.id for item in found)}. Rename or delete all but one."
+    return (
+        yield from find_named_item(
+            wanted.workspace_id,
+            wanted.item_type,
+            wanted.display_name,
+            folder_id=wanted.folder_id,
+            anywhere=wanted.anywhere,
         )
-    return found[0] if found else None
+    )
 
 
 def _create(wanted: _Wanted) -> Flow[Item | None]:
     """Create the item; ``None`` if someone else did."""
-    tries = 0
+    attempts = 0
     while True:
-        tries += 1
+        attempts += 1
         try:
             return (
                 yield from create_item(
                     wanted.workspace_id,
                     wanted.display_name,
                     wanted.item_type,
-                    description=wanted.description,
-                    definition=wanted.parts,
+                    folder_id=wanted.folder_id,
+                    **_contents(wanted),
                 )
             )
         except FabricAmbiguousError:
@@ -136,21 +191,87 @@ def _create(wanted: _Wanted) -> Flow[Item | None]:
         except (FabricApiError, FabricOperationError) as error:  # the latter when the create was answered with 202
             if error.error_code == NAME_TAKEN:
                 return None
-            if error.error_code != NAME_RESERVED or tries >= RESERVED_TRIES:
+            if error.error_code != NAME_RESERVED or attempts >= RESERVED_TRIES:
                 raise
             yield Sleep(getattr(error, "retry_after", None) or RESERVED_PAUSE, jitter=0.2)
 
 
+def _contents(wanted: _Wanted) -> dict[str, Any]:
+    """Return what a create sends besides name, kind and place."""
+    if has_definition(wanted.item_type):
+        return {
+            "description": wanted.description,
+            "definition": wanted.definition.parts,
+            "format": wanted.definition.format,
+        }
+    metadata = platform_metadata(wanted.definition.parts)
+    description = metadata.get("description") if wanted.description is None else wanted.description
+    payload = metadata.get("creationPayload")
+    return {
+        "description": description if isinstance(description, str) else None,
+        "creation_payload": payload if isinstance(payload, dict) else None,
+    }
+
+
 def _update(wanted: _Wanted, item: Item) -> Flow[str]:
     changes: dict[str, Any] = {}
-    if wanted.description is not None and wanted.description != item.description:
-        changes["description"] = wanted.description
-    held = yield from get_item_definition(wanted.workspace_id, item.id)
-    same = definitions.same_definition(wanted.parts, held, metadata=wanted.update_metadata)
-    if not same:
-        yield from update_item_definition(
-            wanted.workspace_id, item.id, wanted.item_type, wanted.parts, update_metadata=wanted.update_metadata
-        )
+    description = wanted.description
+    if description is None and wanted.update_metadata and not has_definition(wanted.item_type):
+        description = platform_metadata(wanted.definition.parts).get("description")
+    if isinstance(description, str) and description != item.description:
+        changes["description"] = description
+    replaced = has_definition(wanted.item_type) and (yield from _replace_definition(wanted, item))
     if changes:
         yield from update_item(wanted.workspace_id, item.id, **changes)
-    return "unchanged" if same and not changes else "updated"
+    return "updated" if replaced or changes else "unchanged"
+
+
+def _replace_definition(wanted: _Wanted, item: Item) -> Flow[bool]:
+    """Replace the definition if it differs, and say so."""
+    ours = wanted.definition
+    held = yield from get_item_definition(wanted.workspace_id, item.id, format=ours.format)
+    beyond = not_comparable(ours.parts, held)
+    if beyond:
+        log.warning(
+            "The service holds %s %r in another form than it is given in, so these keys could not be compared: %s. "
+            "Give it as %s and %s to have all of it compared.",
+            wanted.item_type,
+            wanted.display_name,
+            ", ".join(beyond),
+            MASHUP,
+            QUERY_METADATA,
+        )
+    if same_definition(ours.parts, held, item_type=ours.item_type, metadata=wanted.update_metadata):
+        return False
+    yield from update_item_definition(
+        wanted.workspace_id,
+        item.id,
+        wanted.item_type,
+        ours.parts,
+        format=ours.format,
+        update_metadata=wanted.update_metadata,
+    )
+    yield from _read_back(wanted, item)
+    return True
+
+
+def _read_back(wanted: _Wanted, item: Item) -> Flow[None]:
+    """Name in the log what the service did not keep; the replacement itself has succeeded."""
+    ours = wanted.definition
+    try:
+        held = yield from get_item_definition(wanted.workspace_id, item.id, format=ours.format)
+    except FabricError as error:
+        log.warning("The definition of %s %r was replaced, but not read back: %s", item.type, item.display_name, error)
+        return
+    found = find_differences(ours.parts, held, item_type=ours.item_type, metadata=wanted.update_metadata)
+    left = list(islice(found, SHOWN_DIFFERENCES + 1))
+    if left:
+        log.warning(
+            "The service did not keep all of the definition of %s %r (%s): %s%s. The definition was replaced as given, "
+            "and will be again by every run, until it holds only what the service keeps.",
+            wanted.item_type,
+            wanted.display_name,
+            item.id,
+            "; ".join(map(str, left[:SHOWN_DIFFERENCES])),
+            "; and more" if len(left) > SHOWN_DIFFERENCES else "",
+        )

@@ -12,6 +12,7 @@ from typing import Any
 from airflow_provider_fabric.api.http.flow import Flow, Request, quote_segment
 from airflow_provider_fabric.api.http.pages import list_all
 from airflow_provider_fabric.api.http.retry import Replay, send
+from airflow_provider_fabric.api.items.deletion import send_delete
 from airflow_provider_fabric.api.items.items import item_path
 from airflow_provider_fabric.exceptions import FabricInputError
 
@@ -79,7 +80,15 @@ def update_item_schedule(
     return (yield from send(request, replay=Replay.SAFE)).json_object()
 
 
-def delete_item_schedule(workspace_id: str, item_id: str, job_type: str, schedule_id: str) -> Flow[None]:
-    """Delete a schedule."""
+def delete_item_schedule(
+    workspace_id: str, item_id: str, job_type: str, schedule_id: str, *, ignore_missing: bool = False
+) -> Flow[None]:
+    """Delete a schedule.
+
+    If no clear answer comes, the call is repeated; a schedule that is not there then has been deleted by us.
+
+    :param ignore_missing: a schedule that is not there is no error.
+    :raises FabricNotFoundError: there is no such schedule.
+    """
     request = Request("DELETE", _path(workspace_id, item_id, job_type, schedule_id), f"delete schedule {schedule_id}")
-    yield from send(request, replay=Replay.SAFE)
+    yield from send_delete(request, ignore_missing=ignore_missing)

@@ -1,25 +1,17 @@
-"""Item definitions: read, sent, read back, and compared by what they mean."""
+"""Item definitions: read from a mapping, a folder or the service's form, and checked before anything is sent."""
 
 from __future__ import annotations
 
-import base64
 import json
-import random
+from collections import UserDict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from airflow_provider_fabric.api.items.definitions import (
-    SERVICE_KEYS,
-    from_wire,
-    read_definition,
-    same_definition,
-    to_wire,
-)
-from airflow_provider_fabric.exceptions import FabricInputError, FabricProtocolError
+from airflow_provider_fabric.api.items.definitions import load_definition, platform_metadata, read_definition
+from airflow_provider_fabric.exceptions import FabricInputError
 
 PIPELINE = {"properties": {"activities": [{"name": "Copy", "type": "Copy"}]}}
 
@@ -113,216 +105,104 @@ def test_a_json_part_must_be_json(content: str | bytes) -> None:
     assert read_definition({"notes.txt": content}, "Lakehouse")
 
 
-@given(st.dictionaries(st.text(min_size=1), st.binary(), max_size=4))
-def test_parts_survive_the_wire(parts: dict[str, bytes]) -> None:
-    wire = json.loads(json.dumps({"definition": to_wire(parts)}))
-    assert from_wire(wire) == parts
-    for part in wire["definition"]["parts"]:
-        assert part["payloadType"] == "InlineBase64"
-        assert base64.standard_b64decode(part["payload"]) == parts[part["path"]]
-        assert not set(part["payload"]) & set("\r\n-_ ")
+def test_json_lines_among_a_notebooks_resources_are_no_broken_json() -> None:
+    rows = '{"a": 1}\n{"a": 2}\n'
+    assert read_definition({"notebook-content.py": "x", "Resources/builtin/rows.json": rows}, "Notebook")
+    with pytest.raises(FabricInputError, match=r"notebook-settings\.json"):
+        read_definition({"notebook-content.py": "x", "notebook-settings.json": rows}, "Notebook")
 
 
-def part(payload: Any, path: Any = "a") -> dict[str, Any]:
-    return {"definition": {"parts": [{"path": path, "payload": payload, "payloadType": "InlineBase64"}]}}
+@pytest.mark.parametrize("path", ["definition.pbism", "model.bim"])
+def test_json_parts_of_other_names_must_be_json(path: str) -> None:
+    with pytest.raises(FabricInputError, match="is not valid JSON"):
+        read_definition({"definition.pbism": "{}", "model.bim": "{}", path: "{"}, "SemanticModel")
 
 
-@pytest.mark.parametrize("payload", ["eA", "e*==", "eA=", "ä===", "e\nA==", "====", 5, None, ["eA=="], {}])
-def test_corrupt_base64_from_the_service_is_its_fault(payload: Any) -> None:
-    with pytest.raises(FabricProtocolError, match="not valid base64"):
-        from_wire(part(payload))
+def test_json_that_is_nested_too_deeply_is_refused_and_no_crash() -> None:
+    with pytest.raises(FabricInputError, match="nested too deeply"):
+        read_definition({"pipeline-content.json": "[" * 200_000}, "DataPipeline")
 
 
-@given(st.text())
-def test_no_payload_breaks_the_reading(payload: str) -> None:
-    try:
-        from_wire(part(payload))
-    except FabricProtocolError:
-        return
+@pytest.mark.parametrize("wrap", [MappingProxyType, UserDict])
+def test_any_mapping_will_do_at_any_depth(wrap: Any) -> None:
+    inner = wrap({"properties": wrap({"activities": [wrap({"name": "a"})]})})
+    parts = read_definition(wrap({"pipeline-content.json": inner}), "DataPipeline")
+    assert json.loads(parts["pipeline-content.json"]) == {"properties": {"activities": [{"name": "a"}]}}
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        {},
-        {"definition": None},
-        {"definition": []},
-        {"definition": {}},
-        {"definition": {"parts": None}},
-        {"definition": {"parts": {}}},
-    ],
-)
-def test_a_definition_without_parts_from_the_service_is_its_fault(content: dict[str, Any]) -> None:
-    with pytest.raises(FabricProtocolError, match="has no parts"):
-        from_wire(content)
+@pytest.mark.parametrize("content", [bytearray(b"x\xff"), memoryview(b"x\xff")])
+def test_bytes_of_any_kind_arrive_as_they_are(content: Any) -> None:
+    assert read_definition({"a": content}, "Lakehouse")["a"] == b"x\xff"
 
 
-@pytest.mark.parametrize("entry", [{}, {"path": "a"}, {"payload": "eA=="}, "text", None, 5])
-def test_a_part_that_is_none_from_the_service_is_its_fault(entry: Any) -> None:
-    with pytest.raises(FabricProtocolError):
-        from_wire({"definition": {"parts": [entry]}})
+def test_a_part_that_a_task_never_gave_is_refused() -> None:
+    """``null`` would be valid JSON."""
+    with pytest.raises(FabricInputError, match=r"'pipeline-content\.json' is None"):
+        read_definition({"pipeline-content.json": None}, "DataPipeline")
 
 
-def same(ours: Any, theirs: Any, path: str = "pipeline-content.json", **options: bool) -> bool:
-    def as_bytes(content: Any) -> bytes:
-        if isinstance(content, bytes):
-            return content
-        return content.encode() if isinstance(content, str) else json.dumps(content).encode()
-
-    return same_definition({path: as_bytes(ours)}, {path: as_bytes(theirs)}, **options)
+def test_text_that_utf_8_cannot_write_is_refused() -> None:
+    with pytest.raises(FabricInputError, match=r"'mashup\.pq' cannot be written as UTF-8"):
+        read_definition({"mashup.pq": "\ud800", "queryMetadata.json": {}}, "Dataflow")
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [
-        ('{"a": 1, "b": 2}', '{"b":2,"a":1}'),
-        ('{"a": 1}', '\ufeff{\r\n  "a": 1\r\n}\r\n'),
-        ({"a": "ä"}, b'{"a": "\\u00e4"}'),
-        ({"a": 1}, {"a": 1, "lastModifiedByObjectId": "x", "lastPublishTime": "y", "$schema": "z"}),
-        ({"p": {"a": 1}}, {"p": {"a": 1, "logicalId": "x"}}),
-        ({"a": 1}, {"a": 1, "annotations": [], "description": "", "folder": None, "variables": {}}),
-        ({"a": None}, {}),
-        ({"a": 1}, {"a": 1.0}),
-        ([{"a": 1}], [{"a": 1, "b": []}]),
-    ],
-)
-def test_what_means_the_same(ours: Any, theirs: Any) -> None:
-    assert same(ours, theirs)
+@pytest.mark.parametrize("path", ["./x", "a//b", "a/", "a/./b"])
+def test_a_part_path_has_no_empty_or_dotted_segments(path: str) -> None:
+    with pytest.raises(FabricInputError, match="must be relative"):
+        read_definition({path: "x"}, "Lakehouse")
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs"),
-    [
-        ({"a": 1}, {"a": 2}),
-        ({"a": 1}, {"a": "1"}),
-        ({"a": 1}, {"a": True}),
-        ({"a": 0}, {"a": False}),
-        ({"a": 0}, {"a": None}),
-        ({"a": False}, {}),
-        ({"a": 1}, {"a": 1, "b": 1}),
-        ({"a": 1, "b": 1}, {"a": 1}),
-        ({"a": [1, 2]}, {"a": [2, 1]}),
-        ({"a": [1]}, {"a": [1, None]}),
-        ({"a": "x"}, {"a": "X"}),
-        ({"a": "x "}, {"a": "x"}),
-        ({"logicalId": "x"}, {"logicalId": "y"}),
-        ({"a": {"b": 1}}, {"a": [{"b": 1}]}),
-        ("{", "{}"),
-    ],
-)
-def test_what_does_not(ours: Any, theirs: Any) -> None:
-    assert not same(ours, theirs)
+def test_what_is_neither_mapping_nor_path_is_not_quoted() -> None:
+    with pytest.raises(FabricInputError) as caught:
+        read_definition(["s3cret"], "Lakehouse")  # type: ignore[arg-type]
+    assert "s3cret" not in str(caught.value)
+
+
+def test_another_kinds_folder_is_refused() -> None:
+    platform = {"metadata": {"type": "Notebook", "displayName": "A"}}
+    with pytest.raises(FabricInputError, match="of type 'Notebook', but item_type is 'DataPipeline'"):
+        read_definition({".platform": platform, "pipeline-content.json": "{}"}, "DataPipeline")
+
+
+def test_tmdl_and_tmsl_exclude_each_other() -> None:
+    with pytest.raises(FabricInputError, match="not both"):
+        read_definition({"definition.pbism": "{}", "model.bim": "{}", "definition/model.tmdl": "x"}, "SemanticModel")
+
+
+def test_kinds_without_a_definition_need_no_part_besides_platform() -> None:
+    platform = {".platform": {"metadata": {"type": "Warehouse", "displayName": "W"}}}
+    assert list(read_definition(platform, "Warehouse")) == [".platform"]
+    with pytest.raises(FabricInputError, match="empty"):
+        read_definition({}, "Warehouse")
+
+
+def test_parts_come_in_the_order_in_which_they_are_sent() -> None:
+    parts = read_definition(
+        {"z.json": "{}", "Resources/a.json": "x", "notebook-content.py": "x", "b.txt": "", ".platform": "{}"},
+        "Notebook",
+    )
+    assert list(parts) == [".platform", "notebook-content.py", "b.txt", "Resources/a.json", "z.json"]
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "equal"),
+    ("given", "item_type", "parts", "sent"),
     [
-        ("let\n  x = 1\nin x", "let\r\n  x = 1  \r\nin x\r\n", True),
-        ("a\nb", "a\rb", True),
-        ("\ufeffa", "a", True),
-        ("a\n b", "a\nb", False),
-        ("a\n\nb", "a\nb", False),
-        ("a\u2028b", "a\nb", False),
-        ("a", "A", False),
-        (b"\xff\x00", b"\xff\x00", True),
-        (b"\xff\x00", b"\xff\x01", False),
-        (b"\xff\r\n", b"\xff\n", False),
-        (b"\xff", b"a", False),
+        (None, "Notebook", {"notebook-content.ipynb": {}}, "ipynb"),
+        (None, "Notebook", {"notebook-content.py": ""}, None),
+        ("fabricGitSource", "Notebook", {"notebook-content.py": ""}, "fabricGitSource"),
+        (None, "SemanticModel", {"definition.pbism": {}, "model.bim": {}}, "TMSL"),
+        (None, "Dataflow", {"dataflow-content.json": {}}, None),
     ],
 )
-def test_text_and_binary_parts(ours: Any, theirs: Any, equal: bool) -> None:
-    assert same(ours, theirs, "mashup.pq") is equal
-    assert same(theirs, ours, "mashup.pq") is equal
+def test_the_format_is_the_callers_or_the_tables(given: Any, item_type: str, parts: Any, sent: str | None) -> None:
+    loaded = load_definition(parts, item_type, format=given)
+    assert loaded.format == sent
+    assert loaded.to_wire().get("format", None) == sent
+    assert ("format" in loaded.to_wire()) is (sent is not None)
 
 
-def test_the_parts_must_be_the_same_ones() -> None:
-    assert not same_definition({"a": b"x"}, {})
-    assert not same_definition({"a": b"x"}, {"a": b"x", "b": b""})
-    assert not same_definition({"a": b"x", "b": b""}, {"a": b"x"})
-    assert same_definition({"a": b"x", "b": b"y"}, {"b": b"y", "a": b"x"})
-
-
-PLATFORM = {"$schema": "s", "metadata": {"type": "DataPipeline", "displayName": "A"}, "config": {"logicalId": "mine"}}
-
-
-@pytest.mark.parametrize(
-    ("theirs", "equal"),
-    [
-        ({**PLATFORM, "config": {"version": "2.0", "logicalId": "theirs"}}, True),
-        ({**PLATFORM, "metadata": {**PLATFORM["metadata"], "description": ""}}, True),  # type: ignore[dict-item]
-        ({**PLATFORM, "metadata": {**PLATFORM["metadata"], "displayName": "B"}}, False),  # type: ignore[dict-item]
-        ({}, False),
-        ([], False),
-        ("not JSON", False),
-    ],
-)
-def test_the_platform_part_counts_by_its_metadata_and_only_when_asked_for(theirs: Any, equal: bool) -> None:
-    """``logicalId`` is the service's own; were it compared, such a definition would never be unchanged."""
-    assert same(PLATFORM, theirs, ".platform", metadata=True) is equal
-    assert same(PLATFORM, theirs, ".platform", metadata=False)
-    assert not same_definition({"a": b"", ".platform": b"{}"}, {"a": b""}, metadata=True)
-    assert same_definition({"a": b"", ".platform": b"{}"}, {"a": b""}, metadata=False)
-    assert same_definition({"a": b""}, {"a": b"", ".platform": b"{}"}, metadata=True)
-
-
-keys = st.sampled_from(["a", "b", "name", "type", "properties"])
-scalars = st.booleans() | st.integers() | st.text(min_size=1) | st.floats(allow_nan=False, allow_infinity=False)
-documents = st.recursive(
-    scalars,
-    lambda inner: st.lists(inner, min_size=1, max_size=3) | st.dictionaries(keys, inner, min_size=1, max_size=4),
-)
-
-
-def as_the_service_writes(value: Any, chance: random.Random) -> Any:
-    """Shuffle keys, and add what the service adds."""
-    if isinstance(value, list):
-        return [as_the_service_writes(entry, chance) for entry in value]
-    if not isinstance(value, dict):
-        return value
-    pairs = [(key, as_the_service_writes(entry, chance)) for key, entry in value.items()]
-    pairs += [(key, "added") for key in sorted(SERVICE_KEYS) if chance.random() < 0.3]
-    pairs += [
-        (key, empty) for key, empty in (("z1", []), ("z2", {}), ("z3", None), ("z4", "")) if chance.random() < 0.3
-    ]
-    chance.shuffle(pairs)
-    return dict(pairs)
-
-
-@given(documents, st.randoms(use_true_random=False), st.sampled_from([None, 2, 4]))
-def test_what_the_service_does_to_a_document_is_no_change(
-    document: Any, chance: random.Random, indent: int | None
-) -> None:
-    theirs = json.dumps(as_the_service_writes(document, chance), indent=indent).replace("\n", "\r\n")
-    assert same(json.dumps(document), theirs)
-
-
-def with_one_other_value(value: Any) -> Any:
-    """Return the document with one scalar replaced."""
-    if isinstance(value, dict):
-        key = next(iter(value))
-        return {**value, key: with_one_other_value(value[key])}
-    if isinstance(value, list):
-        return [with_one_other_value(value[0]), *value[1:]]
-    return "another value" if value != "another value" else "yet another"
-
-
-@given(documents, st.randoms(use_true_random=False))
-def test_one_other_value_is_a_change_whatever_the_service_does(document: Any, chance: random.Random) -> None:
-    theirs = as_the_service_writes(with_one_other_value(document), chance)
-    assert not same({"properties": document}, {"properties": theirs})
-
-
-@given(documents, documents)
-def test_the_comparison_looks_the_same_from_both_sides(one: Any, other: Any) -> None:
-    assert same(one, other) is same(other, one)
-    assert same(one, one)
-
-
-def test_what_editors_and_git_leave_in_a_folder_is_no_part(tmp_path: Path) -> None:
-    for name in ("pipeline-content.json", ".platform", ".schedules"):
-        (tmp_path / name).write_text("{}")
-    (tmp_path / ".DS_Store").write_bytes(b"\0")
-    (tmp_path / ".git").mkdir()
-    (tmp_path / ".git" / "HEAD").write_text("ref")
-    parts = read_definition(str(tmp_path), "DataPipeline")
-    assert sorted(parts) == [".platform", ".schedules", "pipeline-content.json"]
+def test_the_metadata_of_a_platform_part() -> None:
+    assert platform_metadata({".platform": b'{"metadata": {"displayName": "A"}}'}) == {"displayName": "A"}
+    for broken in (b"{}", b"[", b'{"metadata": 5}', b"[" * 200_000):
+        assert platform_metadata({".platform": broken}) == {}
+    assert platform_metadata({}) == {}

@@ -14,11 +14,13 @@ from airflow_provider_fabric.api.items import items
 from airflow_provider_fabric.api.models import Item, Workspace
 from airflow_provider_fabric.exceptions import (
     FabricAmbiguousError,
+    FabricApiError,
     FabricInputError,
+    FabricNotFoundError,
     FabricOperationError,
     FabricProtocolError,
 )
-from tests.flow_driver import HTML, ITEM, LOST, OPERATION, TRUNCATED, WORKSPACE, drive, ok, page, refusal
+from tests.flow_driver import HTML, ITEM, LOST, OPERATION, TRUNCATED, UNSENT, WORKSPACE, drive, ok, page, refusal
 
 BASE = f"/v1/workspaces/{WORKSPACE}"
 WIRE = {
@@ -175,6 +177,75 @@ def test_a_create_whose_item_cannot_be_told_is_an_error(listed: list[Any]) -> No
         talk.result()
 
 
+def test_of_two_of_one_name_the_one_in_the_folder_was_created() -> None:
+    listed = page({**WIRE, "id": "x", "folderId": "other"}, {**WIRE, "folderId": "wanted"})
+    flow = items.create_item(WORKSPACE, "Daily load", "DataPipeline", folder_id="wanted")
+    assert drive(flow, [ok(status=201), listed]).result().id == ITEM
+
+
+@pytest.mark.parametrize("name", [" Daily load", "Daily load\t", "\n Daily load "])
+def test_names_are_sent_without_spaces_around_them(name: str) -> None:
+    """Microsoft's page sends ``" My dataflow"`` and prints ``"My dataflow"`` back."""
+    assert drive(items.create_item(WORKSPACE, name, "DataPipeline"), [ok(WIRE, 201)]).requests[0].json[
+        "displayName"
+    ] == ("Daily load")
+    talk = drive(items.update_item(WORKSPACE, ITEM, display_name=name), [ok(WIRE)])
+    assert talk.requests[0].json == {"displayName": "Daily load"}
+
+
+@pytest.mark.parametrize("unclear", [refusal(503), refusal(408), LOST])
+def test_a_delete_whose_answer_was_lost_and_whose_repeat_says_404_has_succeeded(unclear: Any) -> None:
+    talk = drive(items.delete_item(WORKSPACE, ITEM), [unclear, refusal(404, "ItemNotFound")])
+    assert talk.result() is None
+    assert len(talk.requests) == 2
+
+
+@pytest.mark.parametrize("before", [[], [UNSENT], [refusal(429)], [refusal(401)]])
+def test_a_delete_of_what_surely_was_not_there_is_an_error(before: list[Any]) -> None:
+    talk = drive(items.delete_item(WORKSPACE, ITEM), [*before, refusal(404, "ItemNotFound")])
+    assert isinstance(talk.error, FabricNotFoundError)
+    forgiving = items.delete_item(WORKSPACE, ITEM, ignore_missing=True)
+    assert drive(forgiving, [*before, refusal(404, "ItemNotFound")]).result() is None
+
+
+def test_a_workspace_that_is_not_there_says_nothing_of_the_item() -> None:
+    answers = [LOST, refusal(404, "WorkspaceNotFound")]
+    assert isinstance(drive(items.delete_item(WORKSPACE, ITEM), answers).error, FabricNotFoundError)
+    forgiving = drive(items.delete_item(WORKSPACE, ITEM, ignore_missing=True), answers)
+    assert isinstance(forgiving.error, FabricNotFoundError)
+
+
+def test_other_refusals_of_a_delete_are_errors() -> None:
+    talk = drive(
+        items.delete_item(WORKSPACE, ITEM, ignore_missing=True), [LOST, refusal(403, "InsufficientPrivileges")]
+    )
+    assert isinstance(talk.error, FabricApiError)
+
+
+@pytest.mark.parametrize(("format", "params"), [(None, {}), ("ipynb", {"format": "ipynb"})])
+def test_a_definition_is_read_in_the_format_asked_for(format: str | None, params: dict[str, str]) -> None:
+    held = ok({"definition": {"parts": []}})
+    talk = drive(items.get_item_definition(WORKSPACE, ITEM, format=format), [held])
+    assert talk.requests[0].params == params
+
+
+@pytest.mark.parametrize(
+    ("parts", "item_type", "format", "sent"),
+    [
+        ({"notebook-content.ipynb": {}}, "Notebook", None, "ipynb"),
+        ({"notebook-content.py": ""}, "Notebook", None, None),
+        ({"notebook-content.py": ""}, "Notebook", "fabricGitSource", "fabricGitSource"),
+        ({"SparkJobDefinitionV1.json": {}, "Main/main.py": "x"}, "SparkJobDefinition", None, "SparkJobDefinitionV2"),
+        ({"definition.pbism": {}, "model.bim": {}}, "SemanticModel", None, "TMSL"),
+    ],
+)
+def test_the_format_is_sent(parts: Any, item_type: str, format: str | None, sent: str | None) -> None:
+    create = items.create_item(WORKSPACE, "A", item_type, definition=parts, format=format)
+    update = items.update_item_definition(WORKSPACE, ITEM, item_type, parts, format=format)
+    for flow, answer in ((create, ok(WIRE, 201)), (update, ok())):
+        assert drive(flow, [answer]).requests[0].json["definition"].get("format") == sent
+
+
 def test_a_create_that_fails_later_says_so() -> None:
     failed = ok({"status": "Failed", "error": {"errorCode": "CorruptedPayload"}})
     talk = drive(items.create_item(WORKSPACE, "Daily load", "DataPipeline"), [accepted(), failed])
@@ -233,7 +304,7 @@ def test_a_definition_is_replaced_now_or_later(metadata: bool, params: dict[str,
     assert talk.result() is None
     request = talk.requests[0]
     assert (request.path, request.params) == (f"{BASE}/items/{ITEM}/updateDefinition", params)
-    assert [part["path"] for part in request.json["definition"]["parts"]] == ["pipeline-content.json", ".platform"]
+    assert [part["path"] for part in request.json["definition"]["parts"]] == [".platform", "pipeline-content.json"]
 
 
 def test_metadata_without_the_part_that_holds_it_is_refused() -> None:

@@ -13,7 +13,12 @@ from airflow_provider_fabric.api.jobs.schedules import (
     list_item_schedules,
     update_item_schedule,
 )
-from airflow_provider_fabric.exceptions import FabricAmbiguousError, FabricInputError, FabricProtocolError
+from airflow_provider_fabric.exceptions import (
+    FabricAmbiguousError,
+    FabricInputError,
+    FabricNotFoundError,
+    FabricProtocolError,
+)
 from tests.flow_driver import HTML, ITEM, LOST, WORKSPACE, drive, ok, page, refusal
 
 SCHEDULES = f"/v1/workspaces/{WORKSPACE}/items/{ITEM}/jobs/Execute/schedules"
@@ -67,3 +72,11 @@ def test_a_schedule_without_what_it_needs_sends_nothing(missing: str, value: Any
 def test_what_is_no_schedule_is_refused() -> None:
     assert isinstance(drive(get_item_schedule(*ARGS, "s"), [HTML]).error, FabricProtocolError)
     assert isinstance(drive(get_item_schedule(*ARGS, ""), []).error, FabricInputError)
+
+
+@pytest.mark.parametrize("code", ["ScheduleNotFound", "ItemNotFound", None])
+def test_a_delete_whose_answer_was_lost_and_whose_repeat_says_404_has_succeeded(code: str | None) -> None:
+    gone = refusal(404, code)
+    assert drive(delete_item_schedule(*ARGS, "s"), [LOST, gone]).result() is None
+    assert isinstance(drive(delete_item_schedule(*ARGS, "s"), [gone]).error, FabricNotFoundError)
+    assert drive(delete_item_schedule(*ARGS, "s", ignore_missing=True), [gone]).result() is None

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_fabric.api.http.flow import Request, Response
-from airflow_provider_fabric.api.items import definitions
 from airflow_provider_fabric.api.items.upsert import RESERVED_TRIES, upsert_item_definition
+from airflow_provider_fabric.api.items.wire import to_wire
 from airflow_provider_fabric.exceptions import (
     FabricAmbiguousError,
     FabricApiError,
@@ -40,7 +40,7 @@ def failed(code: str) -> Response:
 
 
 def held(**parts: str) -> Response:
-    return ok({"definition": definitions.to_wire({path: text.encode() for path, text in parts.items()})})
+    return ok({"definition": to_wire({path: text.encode() for path, text in parts.items()})})
 
 
 SAME = held(**{"pipeline-content.json": '{"properties": {"activities": []}}', ".platform": "{}"})
@@ -63,7 +63,7 @@ def test_an_item_that_is_not_there_is_created_with_its_definition() -> None:
     assert talk.paths == [LIST, CREATE]
     body = talk.requests[1].json
     assert (body["displayName"], body["description"]) == ("Daily load", "new")
-    assert body["definition"] == definitions.to_wire({"pipeline-content.json": PARTS["pipeline-content.json"].encode()})
+    assert body["definition"] == to_wire({"pipeline-content.json": PARTS["pipeline-content.json"].encode()})
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_an_item_that_is_not_there_is_created_with_its_definition() -> None:
         ([SAME], {"description": "d"}, "unchanged", []),
         ([SAME, ok(WIRE)], {"description": "other"}, "updated", [CHANGE]),
         ([SAME, ok(WIRE)], {"description": ""}, "updated", [CHANGE]),
-        ([DIFFERENT, ok()], {}, "updated", [REPLACE]),
-        ([DIFFERENT, ok(), ok(WIRE)], {"description": "other"}, "updated", [REPLACE, CHANGE]),
+        ([DIFFERENT, ok(), SAME], {}, "updated", [REPLACE, READ]),
+        ([DIFFERENT, ok(), SAME, ok(WIRE)], {"description": "other"}, "updated", [REPLACE, READ, CHANGE]),
     ],
 )
 def test_an_item_that_is_there_is_changed_only_where_it_differs(
@@ -102,7 +102,7 @@ LATE_TAKEN = [ACCEPTED, failed("ItemDisplayNameAlreadyInUse")]
 
 @pytest.mark.parametrize("lost", [[TAKEN], [refusal(400, "ItemDisplayNameAlreadyInUse")], LATE_TAKEN])
 def test_a_lost_race_to_create_goes_on_with_the_winners_item(lost: list[Answer]) -> None:
-    talk = upserting([NOT_LISTED, *lost, LISTED, DIFFERENT, ok()])
+    talk = upserting([NOT_LISTED, *lost, LISTED, DIFFERENT, ok(), SAME])
     assert talk.result()["outcome"] == "updated"
     assert talk.paths.count(CREATE) == 1
 
@@ -179,9 +179,10 @@ def test_metadata_is_sent_and_compared_only_when_asked_for() -> None:
         return drive(flow, answers)
 
     assert upsert(False, [LISTED, SAME]).result()["outcome"] == "unchanged"
-    talk = upsert(True, [LISTED, SAME, ok()])
+    after = held(**parts)
+    talk = upsert(True, [LISTED, SAME, ok(), after])
     assert talk.result()["outcome"] == "updated"
-    assert talk.requests[-1].params == {"updateMetadata": "true"}
+    assert talk.requests[-2].params == {"updateMetadata": "true"}
 
 
 def test_a_name_in_the_platform_part_that_would_rename_the_item_is_refused() -> None:
@@ -190,3 +191,160 @@ def test_a_name_in_the_platform_part_that_would_rename_the_item_is_refused() -> 
     talk = drive(flow, [])
     assert isinstance(talk.error, FabricInputError)
     assert "Nightly load" in str(talk.error)
+
+
+def test_metadata_without_the_platform_part_is_refused_before_anything_is_sent() -> None:
+    talk = upserting([], update_metadata=True)
+    assert isinstance(talk.error, FabricInputError)
+    assert talk.requests == []
+
+
+def dropping(request: Request) -> Answer:
+    """A service that does not keep ``madeUp``."""
+    if request.method == "GET":
+        return LISTED
+    return SAME if request.path.endswith("/getDefinition") else ok()
+
+
+UNKNOWN_KEY = {"pipeline-content.json": '{"properties": {"activities": [], "madeUp": "s3cret"}}'}
+
+
+def test_a_key_that_the_service_drops_is_named_at_every_run(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(3):
+        caplog.clear()
+        flow = upsert_item_definition(WORKSPACE, "DataPipeline", "Daily load", UNKNOWN_KEY)
+        assert drive(flow, dropping).result()["outcome"] == "updated"
+        (text,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert "'pipeline-content.json': properties.madeUp is missing there" in text
+        assert "s3cret" not in text
+
+
+def test_a_definition_that_settles_needs_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    upserting([LISTED, DIFFERENT, ok(), SAME]).result()
+    assert caplog.records == []
+
+
+def test_a_replacement_that_cannot_be_read_back_has_succeeded_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    talk = upserting([LISTED, DIFFERENT, ok(), refusal(403, "InsufficientPrivileges")])
+    assert talk.result()["outcome"] == "updated"
+    assert "not read back" in caplog.text
+
+
+def test_the_same_form_is_asked_for_as_is_sent() -> None:
+    notebook = {"notebook-content.ipynb": '{"cells": []}'}
+    listed = page({**WIRE, "type": "Notebook"})
+    flow = upsert_item_definition(WORKSPACE, "Notebook", "Daily load", notebook)
+    talk = drive(flow, [listed, held(**{"notebook-content.ipynb": "{}"}), ok(), held(**notebook)])
+    assert talk.result()["outcome"] == "updated"
+    assert [request.params for request in talk.requests[1:]] == [{"format": "ipynb"}, {}, {"format": "ipynb"}]
+    assert talk.requests[2].json["definition"]["format"] == "ipynb"
+
+
+@pytest.mark.parametrize("listed", ["Daily load", " Daily load "])
+@pytest.mark.parametrize("given", ["Daily load", " Daily load", "Daily load\n"])
+def test_spaces_around_a_name_do_not_count(given: str, listed: str) -> None:
+    flow = upsert_item_definition(WORKSPACE, "DataPipeline", given, PARTS)
+    talk = drive(flow, [page({**WIRE, "displayName": listed}), SAME])
+    assert talk.result()["display_name"] == "Daily load"
+    assert talk.result()["outcome"] == "unchanged"
+
+
+def test_a_name_that_differs_only_in_case_is_an_error_that_says_so() -> None:
+    flow = upsert_item_definition(WORKSPACE, "DataPipeline", "daily LOAD", PARTS)
+    talk = drive(flow, [LISTED])
+    assert isinstance(talk.error, FabricNameError)
+    assert "named 'Daily load'" in str(talk.error)
+    assert "only in case" in str(talk.error)
+
+
+FOLDERS = f"/v1/workspaces/{WORKSPACE}/folders"
+SALES, NIGHT = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+TREE = page({"id": SALES, "displayName": "Sales"}, {"id": NIGHT, "displayName": "Night", "parentFolderId": SALES})
+TWINS = page({**WIRE, "id": "in sales", "folderId": SALES}, {**WIRE, "id": "in night", "folderId": NIGHT}, WIRE)
+
+
+@pytest.mark.parametrize(
+    ("folder", "calls", "found"),
+    [
+        ("Sales", [TREE], "in sales"),
+        ("Sales/Night", [TREE], "in night"),
+        (NIGHT, [], "in night"),
+        ("/", [], ITEM),
+    ],
+)
+def test_two_items_of_one_name_in_two_folders_are_two_items(folder: str, calls: list[Answer], found: str) -> None:
+    talk = upserting([*calls, TWINS, SAME], folder=folder)
+    assert talk.result()["item_id"] == found
+
+
+def test_without_a_folder_two_of_one_name_are_an_error_that_says_how_to_choose() -> None:
+    talk = upserting([TWINS])
+    assert isinstance(talk.error, FabricNameError)
+    assert f"in sales in folder {SALES}" in str(talk.error)
+    assert "folder=" in str(talk.error)
+
+
+def test_an_item_is_created_in_its_folder_though_another_has_its_name_elsewhere() -> None:
+    talk = upserting([TREE, LISTED, CREATED], folder="Sales/Night")
+    assert talk.result()["outcome"] == "created"
+    assert talk.requests[-1].json["folderId"] == NIGHT
+
+
+def test_a_folder_that_is_not_there_is_made_if_wanted() -> None:
+    made = ok({"id": NIGHT, "displayName": "Night", "parentFolderId": SALES}, 201)
+    tree = page({"id": SALES, "displayName": "Sales"})
+    talk = upserting([tree, made, NOT_LISTED, CREATED], folder="Sales/Night")
+    assert talk.paths == [f"GET {FOLDERS}", f"POST {FOLDERS}", LIST, CREATE]
+    assert talk.requests[-1].json["folderId"] == NIGHT
+    refused = upserting([tree], folder="Sales/Night", create_folder=False)
+    assert isinstance(refused.error, FabricNameError)
+
+
+WAREHOUSE = {
+    ".platform": {
+        "metadata": {
+            "type": "Warehouse",
+            "displayName": "Daily load",
+            "description": "new",
+            "creationPayload": {"defaultCollation": "Latin1_General_100_CI_AS_KS_WS_SC_UTF8"},
+        }
+    }
+}
+
+
+def test_a_kind_without_a_definition_is_created_from_its_platform_part() -> None:
+    listed = page({**WIRE, "type": "Warehouse"})
+
+    def upsert(answers: list[Answer], **options: Any) -> Talk[dict[str, str]]:
+        return drive(upsert_item_definition(WORKSPACE, "Warehouse", "Daily load", WAREHOUSE, **options), answers)
+
+    talk = upsert([NOT_LISTED, CREATED])
+    assert talk.result()["outcome"] == "created"
+    assert talk.requests[-1].json == {
+        "displayName": "Daily load",
+        "type": "Warehouse",
+        "description": "new",
+        "creationPayload": {"defaultCollation": "Latin1_General_100_CI_AS_KS_WS_SC_UTF8"},
+    }
+    assert upsert([listed]).result()["outcome"] == "unchanged"
+    changed = upsert([listed, ok(WIRE)], update_metadata=True)
+    assert (changed.result()["outcome"], changed.requests[-1].json) == ("updated", {"description": "new"})
+
+
+OLDER = '{"editingSessionMashup": {"mashupDocument": "section S;\\r\\n", "fastCombine": true}}'
+
+
+def test_a_dataflow_that_comes_back_in_the_newer_form_is_unchanged(caplog: pytest.LogCaptureFixture) -> None:
+    flow = upsert_item_definition(WORKSPACE, "Dataflow", "Daily load", {"dataflow-content.json": OLDER})
+    answers = [page({**WIRE, "type": "Dataflow"}), held(**{"mashup.pq": "section S;\n", "queryMetadata.json": "{}"})]
+    assert drive(flow, answers).result()["outcome"] == "unchanged"
+    (text,) = [record.getMessage() for record in caplog.records]
+    assert "fastCombine" in text
+
+
+def test_values_are_put_in_before_anything_is_compared() -> None:
+    template = {"pipeline-content.json": '{"properties": {"activities": [@N@]}}'}
+    flow = upsert_item_definition(WORKSPACE, "DataPipeline", "Daily load", template, replace={"@N@": ""})
+    assert drive(flow, [LISTED, SAME]).result()["outcome"] == "unchanged"
+    missing = drive(upsert_item_definition(WORKSPACE, "DataPipeline", "Daily load", PARTS, replace={"@N@": ""}), [])
+    assert isinstance(missing.error, FabricInputError)

@@ -64,6 +64,7 @@ def _platform() -> Iterator[Route]:
     yield fabric("PATCH", WORKSPACE, workspaces.update_workspace)
     yield fabric("DELETE", WORKSPACE, workspaces.delete_workspace)
     yield fabric("GET", "/v1/capacities", workspaces.list_capacities)
+    yield fabric("GET", f"{WORKSPACE}/roleAssignments", workspaces.list_role_assignments)
     folders = f"{WORKSPACE}/folders"
     yield fabric("GET", folders, workspaces.list_folders)
     yield fabric("POST", folders, workspaces.create_folder)

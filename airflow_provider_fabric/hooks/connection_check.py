@@ -21,7 +21,7 @@ _SETTING = (
     'In the Fabric admin portal, under Tenant settings > Developer settings, allow "Service principals can call Fabric '
     'public APIs" for this app (or a group that it is in).'
 )
-_APP_ONLY = frozenset(
+APP_ONLY = frozenset(
     {
         AuthType.CLIENT_SECRET,
         AuthType.CLIENT_CERTIFICATE,
@@ -29,7 +29,7 @@ _APP_ONLY = frozenset(
         AuthType.WORKLOAD_IDENTITY,
     }
 )
-_AUDIENCES = frozenset(
+AUDIENCES = frozenset(
     {
         "https://api.fabric.microsoft.com",
         "https://analysis.windows.net/powerbi/api",
@@ -95,9 +95,9 @@ def _seen(settings: FabricSettings, answer: Response) -> tuple[bool, str]:
 def _why(settings: FabricSettings, answer: Response, audience: str) -> str:
     detail = detail_of(answer)
     if answer.status in {401, 403}:
-        if audience and audience.rstrip("/") not in _AUDIENCES:
+        if audience and audience.rstrip("/") not in AUDIENCES:
             return f"{detail}. The token is for {audience!r}: check the extra field 'scope' ({settings.scope})."
-        if settings.auth_type in _APP_ONLY:
+        if settings.auth_type in APP_ONLY:
             return f"{detail}. {_SETTING}"
         return f"{detail}. Check that the user may use Fabric, and that the app has the delegated API permissions."
     if 300 <= answer.status < 400:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_fabric.api.connection.settings import FabricSettings
+from airflow_provider_fabric.doctor import build_parser as doctor_parser
 from airflow_provider_fabric.emulator.__main__ import build_parser
 from airflow_provider_fabric.login import _parser as login_parser
 from devtools.demo.report import verdicts
@@ -98,6 +99,8 @@ def test_commands_exist(block: Block) -> None:
                 assert {goal for goal in goals if "=" not in goal} <= targets
             case ["fabric-emulator", *options]:
                 build_parser().parse_args(options)
+            case ["fabric-doctor", *options]:
+                doctor_parser().parse_args(options)
             case ["fabric-login", *options]:
                 login_parser().parse_args(options)
             case ["python", "-m", module, *_]:

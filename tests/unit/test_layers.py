@@ -35,7 +35,7 @@ LEVELS = (
     {"api.copy_jobs", "api.rest", "api.semantic_models", "api.user_data_functions"},
     {"arguments", "compat", "login"},
     {"hooks", "verbatim"},
-    {"get_provider_info", "links", "lifecycle.state", "triggerer.call_budget", "triggerer.durations"},
+    {"doctor", "get_provider_info", "links", "lifecycle.state", "triggerer.call_budget", "triggerer.durations"},
     {"triggerer.pending"},
     {"triggerer.poller"},
     {"triggerer.shared"},
@@ -46,6 +46,7 @@ LEVELS = (
     {"lifecycle.execution"},
     {"operators", "sensors"},
     {"assets", "retry_policies"},
+    {"__main__"},
 )
 OUTSIDE = {"emulator"}
 """Client and emulator must not share a typo."""

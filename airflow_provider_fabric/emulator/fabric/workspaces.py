@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import Response
 
 from airflow_provider_fabric.emulator.errors import ServiceError
@@ -9,6 +11,7 @@ from airflow_provider_fabric.emulator.fabric.addressing import workspace_of
 from airflow_provider_fabric.emulator.http.pages import paged_response
 from airflow_provider_fabric.emulator.http.request import ApiRequest
 from airflow_provider_fabric.emulator.http.responses import empty_response, json_response
+from airflow_provider_fabric.emulator.state.identities import Identity
 from airflow_provider_fabric.emulator.state.ids import read_guid
 from airflow_provider_fabric.emulator.state.names import read_description, read_name
 from airflow_provider_fabric.emulator.state.workspaces import CAPACITY_ID, Folder, Workspace
@@ -56,6 +59,22 @@ def delete_workspace(world: World, request: ApiRequest) -> Response:
     world.items.remove_workspace(workspace.id)
     world.workspaces.remove(workspace.id)
     return empty_response()
+
+
+def list_role_assignments(world: World, request: ApiRequest) -> Response:
+    """``GET /v1/workspaces/{workspaceId}/roleAssignments``; takes the role Member or more."""
+    workspace = workspace_of(world, request)
+    if request.caller.role not in ("Admin", "Member"):
+        raise ServiceError(403, "InsufficientPrivileges", "The caller does not have sufficient permissions")
+    return json_response({"value": [_role_assignment(i) for i in world.identities.in_workspace(workspace.id)]})
+
+
+def _role_assignment(identity: Identity) -> dict[str, Any]:
+    """Return the OpenAPI ``WorkspaceRoleAssignment``."""
+    kind = "ServicePrincipal" if identity.is_app else "User"
+    name = identity.user_principal_name or identity.client_id
+    principal = {"id": identity.object_id, "displayName": name, "type": kind}
+    return {"id": identity.object_id, "principal": principal, "role": identity.role}
 
 
 def list_capacities(world: World, request: ApiRequest) -> Response:

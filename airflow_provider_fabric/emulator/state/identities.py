@@ -15,6 +15,7 @@ from airflow_provider_fabric.emulator.errors import invalid_input
 from airflow_provider_fabric.emulator.state.ids import new_id
 
 KINDS = ("app", "user", "managed_identity")
+ROLES = ("Admin", "Member", "Contributor", "Viewer")
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Identity:
 
     :param client_id: application id; for a user, the public client it signs in with is not checked.
     :param workspaces: ids of the workspaces it may see; ``None`` is all.
+    :param role: its role in all of these workspaces.
     :param thumbprints: SHA-1 or SHA-256 fingerprints of registered certificates, lower-case hex.
     :param public_keys: their keys as PEM; with one of them a client assertion's signature is verified.
     :param federated: allowed ``{issuer, subject, audience}`` of federated assertions; empty allows any
@@ -35,6 +37,7 @@ class Identity:
     object_id: str = field(default_factory=new_id)
     user_principal_name: str | None = None
     workspaces: frozenset[str] | None = None
+    role: str = "Admin"
     thumbprints: set[str] = field(default_factory=set)
     public_keys: list[bytes] = field(default_factory=list)
     federated: list[dict[str, str]] = field(default_factory=list)
@@ -88,6 +91,10 @@ class Identities:
         """Return a principal."""
         return self._all.get(client_id) if client_id else None
 
+    def in_workspace(self, workspace_id: str) -> list[Identity]:
+        """Return the principals that have a role in a workspace."""
+        return [identity for identity in self._all.values() if identity.may_see(workspace_id)]
+
     def first(self, kind: str) -> Identity | None:
         """Return the first principal of a kind."""
         return next((identity for identity in self._all.values() if identity.kind == kind), None)
@@ -103,6 +110,8 @@ def read_identity(body: Any) -> Identity:
     kind = body.get("kind", "app")
     if kind not in KINDS:
         raise invalid_input(f"kind must be one of {', '.join(KINDS)}")
+    if body.get("role", "Admin") not in ROLES:
+        raise invalid_input(f"role must be one of {', '.join(ROLES)}")
     workspaces = body.get("workspaces")
     if not isinstance(workspaces, (list, type(None))):
         raise invalid_input("workspaces must be a list of ids or null")
@@ -113,6 +122,7 @@ def read_identity(body: Any) -> Identity:
         object_id=str(body.get("object_id") or new_id()),
         user_principal_name=body.get("user_principal_name"),
         workspaces=None if workspaces is None else frozenset(workspaces),
+        role=body.get("role", "Admin"),
         federated=list(body.get("federated_credentials") or []),
     )
     if kind == "user" and identity.user_principal_name is None:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from airflow_provider_fabric.api import copy_jobs, operations, rest, semantic_models, user_data_functions
 from airflow_provider_fabric.api.auth.credential import AsyncFabricTokenCredential, FabricTokenCredential
 from airflow_provider_fabric.api.auth.sign_in import token_source
-from airflow_provider_fabric.api.auth.tokens import SharedTokens
+from airflow_provider_fabric.api.connection.fields import AuthType
 from airflow_provider_fabric.api.connection.settings import FabricSettings
 from airflow_provider_fabric.api.http.flow import Flow
-from airflow_provider_fabric.api.http.transport import HttpxDriver, RequestsDriver
+from airflow_provider_fabric.api.http.transport import HttpxDriver, RequestsDriver, TokenSource
 from airflow_provider_fabric.api.items import folders, items, names, upsert
 from airflow_provider_fabric.api.jobs import activity_runs, instances, listing, parameters, polling, schedules, submit
 from airflow_provider_fabric.compat import (
@@ -27,6 +27,7 @@ from airflow_provider_fabric.compat import (
 )
 from airflow_provider_fabric.hooks.connection_form import hook_field_behaviour
 from airflow_provider_fabric.hooks.form_widgets import hook_form_widgets
+from airflow_provider_fabric.hooks.reissued_tokens import ReissuedTokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -134,22 +135,28 @@ class FabricHook(BaseHook):
         :raises FabricConnectionError: there is no such connection, or a field is missing or wrong.
         """
         if self._settings is None:
-            with self._missing_connection():
-                connection = self.get_connection(self.fabric_conn_id)
-            settings = self._read(connection, connection.extra_dejson)
-            mask_secrets(settings.secrets())
-            self._settings = settings
+            self._settings = self._look_up()
         return self._settings
+
+    def _look_up(self) -> FabricSettings:
+        with self._missing_connection():
+            connection = self.get_connection(self.fabric_conn_id)
+        settings = self._read(connection, connection.extra_dejson)
+        mask_secrets(settings.secrets())
+        return settings
 
     async def aget_conn(self) -> FabricSettings:
         """Return the connection, read and checked, without blocking the event loop."""
         if self._settings is None:
-            with self._missing_connection():
-                connection = await get_connection_async(self.fabric_conn_id)
-            settings = self._read(connection, await read_extra_async(connection))
-            await mask_secrets_async(settings.secrets())
-            self._settings = settings
+            self._settings = await self._alook_up()
         return self._settings
+
+    async def _alook_up(self) -> FabricSettings:
+        with self._missing_connection():
+            connection = await get_connection_async(self.fabric_conn_id)
+        settings = self._read(connection, await read_extra_async(connection))
+        await mask_secrets_async(settings.secrets())
+        return settings
 
     @contextmanager
     def _missing_connection(self) -> Iterator[None]:
@@ -212,8 +219,9 @@ class FabricHook(BaseHook):
             self._async_driver = HttpxDriver(settings, self._tokens(settings))
         return await self._async_driver.run(flow)
 
-    @staticmethod
-    def _tokens(settings: FabricSettings) -> SharedTokens:
+    def _tokens(self, settings: FabricSettings) -> TokenSource:
+        if settings.auth_type is AuthType.ACCESS_TOKEN:
+            return ReissuedTokens(settings, self._look_up, self._alook_up)
         return token_source(settings)
 
     def close(self) -> None:

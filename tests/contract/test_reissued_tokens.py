@@ -17,13 +17,10 @@ from airflow_provider_fabric.hooks.fabric import FabricHook
 def issue(emulator: FabricEmulator, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that puts a token into the connection, as a secrets backend would."""
 
-    def put(token: str) -> None:
+    def put(token: str, host: str = "") -> None:
         extra = {"auth_type": "token", "accessToken": token, "verify": emulator.connection["extra"]["verify"]}
-        connection = {
-            "conn_type": "fabric",
-            "host": emulator.url,
-            "extra": {**extra, "expiresAt": "2026-01-01T00:00:00Z"},
-        }
+        extra["expiresAt"] = "2026-01-01T00:00:00Z"  # Fabric's own Airflow writes it; the token says it itself
+        connection = {"conn_type": "fabric", "host": host or emulator.url, "extra": extra}
         monkeypatch.setenv("AIRFLOW_CONN_FABRIC_DEFAULT", json.dumps(connection))
 
     return put

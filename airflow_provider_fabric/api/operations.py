@@ -7,6 +7,7 @@ not there is ``OperationHasNoResult``. The id is all that is taken from ``Locati
 
 from __future__ import annotations
 
+import re
 import time
 from itertools import pairwise
 from typing import Any
@@ -121,6 +122,10 @@ def _failure(operation: Operation, action: str) -> FabricOperationError:
     )
 
 
+_NO_CONTENT = re.compile(rb"|null|(?:\d{3}\s+)?(?:OK|Created)", re.IGNORECASE)
+"""Bodies that say nothing. Microsoft's articles print ``200 OK`` as the answer to a change."""
+
+
 def operation_id_of(answer: Response) -> str | None:
     """Return the operation's id from ``x-ms-operation-id``, or from ``Location``: ``…/operations/{id}``."""
     segments = urlsplit(answer.headers.get("location", "")).path.split("/")
@@ -140,7 +145,7 @@ def finish(
     :raises FabricProtocolError: 202 without an operation to follow.
     """
     if answer.status != 202:
-        return answer.json_object() if answer.body.strip() not in (b"", b"null") else None
+        return None if _NO_CONTENT.fullmatch(answer.body.strip()) else answer.json_object()
     operation_id = operation_id_of(answer)
     if operation_id is None:
         raise FabricProtocolError(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from airflow_provider_fabric.api.http.flow import Flow, Request, Response, Sleep, TransportFailure
 from airflow_provider_fabric.api.http.retry import Replay, send
+from airflow_provider_fabric.api.operations import finish
 from airflow_provider_fabric.exceptions import FabricNotFoundError
 
 
@@ -14,15 +15,19 @@ def send_delete(request: Request, *, ignore_missing: bool = False) -> Flow[None]
 
     :param request: the DELETE.
     :param ignore_missing: what is not there is no error.
+    :raises FabricProtocolError: the answer is none of the service's.
     :raises FabricNotFoundError: it is not there, and no earlier attempt can have deleted it; or its workspace is not.
     """
     unclear: list[bool] = []
     try:
-        yield from _observed(send(request, replay=Replay.SAFE), lambda answer: unclear.append(_is_unclear(answer)))
+        flow = send(request, replay=Replay.SAFE)
+        answer = yield from _observed(flow, lambda answer: unclear.append(_is_unclear(answer)))
     except FabricNotFoundError as error:
         is_ours = any(unclear) or ignore_missing
         if not is_ours or "workspace" in (error.error_code or "").lower():
             raise
+    else:
+        yield from finish(answer, request.action)  # a page of some proxy is no answer of the service
 
 
 def _observed(flow: Flow[Response], see: Callable[[Response | TransportFailure], None]) -> Flow[Response]:

@@ -6,7 +6,7 @@ collections such as ``/copyJobs``; ``typed=True`` chooses the latter.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from airflow_provider_fabric.api.http.flow import Flow, Request, quote_segment
@@ -77,6 +77,30 @@ def list_items(workspace_id: str, item_type: str | None = None, *, typed: bool =
     return [Item.from_wire(entry) for entry in entries]
 
 
+FILTERED_LIST_MAY_MISS = frozenset({"dataflow"})
+"""Kinds, in lower case, that the list filtered by ``?type=`` may leave out or mix up: see the limitations on
+https://learn.microsoft.com/fabric/data-factory/dataflow-gen2-public-apis#current-limitations."""
+
+
+def list_candidates(workspace_id: str, item_type: str | None, is_wanted: Callable[[Item], bool]) -> Flow[list[Item]]:
+    """Return the items of a kind, among which one is looked for.
+
+    The whole list is read and filtered here if the filtered one is known to be incomplete and has no match.
+
+    :param workspace_id: GUID.
+    :param item_type: only this kind.
+    :param is_wanted: whether an item is one that is looked for.
+    """
+    listed = yield from list_items(workspace_id, item_type)
+    if item_type is None or item_type.casefold() not in FILTERED_LIST_MAY_MISS:
+        return listed
+    listed = [item for item in listed if item.type.casefold() in ("", item_type.casefold())]
+    if any(map(is_wanted, listed)):
+        return listed
+    everything = yield from list_items(workspace_id)
+    return [item for item in everything if item.type.casefold() == item_type.casefold()]
+
+
 def create_item(
     workspace_id: str,
     display_name: str,
@@ -127,7 +151,8 @@ def create_item(
     content = yield from finish(answer, action)
     if content is not None:
         return Item.from_wire(content)
-    named = [i for i in (yield from list_items(workspace_id, item_type)) if i.display_name.strip() == display_name]
+    listed = yield from list_candidates(workspace_id, item_type, lambda i: i.display_name.strip() == display_name)
+    named = [item for item in listed if item.display_name.strip() == display_name]
     found = named if len(named) == 1 else [item for item in named if item.folder_id == folder_id] or named
     if len(found) != 1:
         raise FabricProtocolError(f"Could not {action}: it ended well, but named no item, and {len(found)} are listed.")

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import TypeVar
 
 from airflow_provider_fabric.api.http.flow import Flow
-from airflow_provider_fabric.api.items.items import list_items, list_workspaces
+from airflow_provider_fabric.api.items.items import list_candidates, list_workspaces
 from airflow_provider_fabric.api.models import Item, Workspace, is_guid
 from airflow_provider_fabric.exceptions import FabricInputError, FabricNameError
 
@@ -45,7 +45,8 @@ def resolve_item(workspace_id: str, item: str, item_type: str | None = None) -> 
     if is_guid(item):
         return item.lower()
     kind = item_type or "item"
-    return _one(item, kind, (yield from list_items(workspace_id, item_type)), f"in workspace {workspace_id}")
+    listed = yield from _list_with(workspace_id, item, item_type)
+    return _one(item, kind, listed, f"in workspace {workspace_id}")
 
 
 def find_item(workspace_id: str, item: str, item_type: str | None = None) -> Flow[str | None]:
@@ -59,7 +60,7 @@ def find_item(workspace_id: str, item: str, item_type: str | None = None) -> Flo
     item = _named(item, "item")
     if is_guid(item):
         return item.lower()
-    listed = yield from list_items(workspace_id, item_type)
+    listed = yield from _list_with(workspace_id, item, item_type)
     if not _with_name(item, listed):
         return None
     return _one(item, item_type or "item", listed, f"in workspace {workspace_id}")
@@ -78,8 +79,14 @@ def find_named_item(
     :raises FabricNameError: several items have that name, or one has it but for case: the service takes such names for
         the same one.
     """
-    listed = yield from list_items(workspace_id, item_type)
-    candidates = [item for item in listed if anywhere or item.folder_id == folder_id]
+
+    def is_here(item: Item) -> bool:
+        return anywhere or item.folder_id == folder_id
+
+    listed = yield from list_candidates(
+        workspace_id, item_type, lambda item: is_here(item) and bool(_with_name(display_name, [item]))
+    )
+    candidates = [item for item in listed if is_here(item)]
     found = _with_name(display_name, candidates)
     if len(found) > 1:
         places = {item.folder_id for item in found}
@@ -98,6 +105,10 @@ def find_named_item(
             "in case; to Fabric these are the same name. Write it as it is there, or rename that item."
         )
     return None
+
+
+def _list_with(workspace_id: str, name: str, item_type: str | None) -> Flow[list[Item]]:
+    return list_candidates(workspace_id, item_type, lambda item: bool(_with_name(name, [item])))
 
 
 def _placed(item: Item) -> str:

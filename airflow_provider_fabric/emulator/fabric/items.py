@@ -39,13 +39,14 @@ def list_items(world: World, request: ApiRequest) -> Response:
     """``GET …/items?type=&rootFolderId=&recursive=`` and ``GET …/{collection}``."""
     workspace = workspace_of(world, request)
     wanted = request.item_type
+    left_out: list[str] = []
     if wanted is None and "type" in request.query:
-        wanted = _item_type(request.query["type"]).name
+        wanted, left_out = _item_type(request.query["type"]).name, world.config.unlisted_when_filtered
     folders = _folders(workspace, request)
     items = (
         item
         for item in world.items.of_workspace(workspace.id)
-        if wanted in (None, item.type) and (folders is None or item.folder_id in folders)
+        if wanted in (None, item.type) and item.type not in left_out and (folders is None or item.folder_id in folders)
     )
     if request.item_type is None:
         return paged_response(request, items, world.config.page_size, Item.to_wire)

@@ -46,6 +46,8 @@ class Config:
     :param name_reservation_seconds: how long the name of a deleted item stays taken.
     :param name_reservation_status: status of that answer; both 400 and 409 were reported.
     :param name_conflict_status: status of ``ItemDisplayNameAlreadyInUse``.
+    :param unlisted_when_filtered: item types that a list filtered by ``?type=`` leaves out, as
+        https://learn.microsoft.com/fabric/data-factory/dataflow-gen2-public-apis#current-limitations says of dataflows.
     :param duplicate_names_allowed: item types whose names need not be unique.
     :param completed_jobs_listed: how many completed instances the list of an item keeps.
     :param dedupe: ``True``/``False`` for all items; ``None`` goes by ``dedupe_item_types``.
@@ -72,6 +74,7 @@ class Config:
     name_reservation_seconds: float = 0
     name_reservation_status: int = 409
     name_conflict_status: int = 400
+    unlisted_when_filtered: list[str] = field(default_factory=list)
     duplicate_names_allowed: list[str] = field(default_factory=list)
     completed_jobs_listed: int = 100
     dedupe: bool | None = None
@@ -169,6 +172,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "rotate_refresh_tokens": _is_flag,
     "name_reservation_status": lambda value: value in (400, 409),
     "name_conflict_status": lambda value: value in (400, 409),
+    "unlisted_when_filtered": _is_names,
     "duplicate_names_allowed": _is_names,
     "completed_jobs_listed": _is_count,
     "dedupe": lambda value: value is None or isinstance(value, bool),

@@ -24,7 +24,7 @@ def named(*names: str) -> list[dict[str, Any]]:
 RESOLVERS: list[Callable[[str], Flow[str]]] = [
     resolve_workspace,
     lambda name: resolve_item(WORKSPACE, name),
-    lambda name: resolve_item(WORKSPACE, name, "Dataflow"),
+    lambda name: resolve_item(WORKSPACE, name, "Notebook"),
 ]
 each_resolver = pytest.mark.parametrize("resolve", RESOLVERS)
 
@@ -73,7 +73,16 @@ def test_names_are_looked_for_within_the_kind() -> None:
     talk = drive(resolve_item(WORKSPACE, "Daily load", "Dataflow"), [page(*named("Daily load"))])
     assert talk.requests[0].params == {"type": "Dataflow"}
     with pytest.raises(FabricNameError, match=f"No Dataflow is named 'x' in workspace {WORKSPACE}"):
-        drive(resolve_item(WORKSPACE, "x", "Dataflow"), [page()]).result()
+        drive(resolve_item(WORKSPACE, "x", "Dataflow"), [page(), page()]).result()
+
+
+def test_a_dataflow_that_the_filtered_list_leaves_out_is_found_in_the_whole_list() -> None:
+    of_kinds = [{**entry, "type": kind} for entry, kind in zip(named("A", "A"), ("Report", "Dataflow"), strict=True)]
+    wrong = {"id": "id-9", "displayName": "A", "type": "Report"}  # a filter that mixes kinds up
+    for filtered in (page(), page(*named("B")), page(wrong)):
+        talk = drive(resolve_item(WORKSPACE, "A", "Dataflow"), [filtered, page(*of_kinds)])
+        assert talk.result() == "id-1"
+        assert [request.params for request in talk.requests] == [{"type": "Dataflow"}, {}]
 
 
 @each_resolver

@@ -212,6 +212,10 @@ def test_which_operation_an_answer_names(headers: dict[str, str], expected: str 
         (ok({"id": ITEM}, 201), {"id": ITEM}),
         (ok(), None),
         (Response(200, body=b" null"), None),
+        (Response(200, body=b"200 OK"), None),
+        (Response(200, body=b" 200 ok\n"), None),
+        (Response(201, body=b"201 Created"), None),
+        (Response(200, body=b"OK"), None),
     ],
 )
 def test_what_is_answered_now_is_taken_now(answer: Response, expected: Any) -> None:

@@ -1,15 +1,33 @@
-"""Who waits for which run, by item: what one look can serve."""
+"""Who waits for which run, by item: what one poll can serve. All times are seconds on a clock that nobody sets."""
 
 from __future__ import annotations
 
 import asyncio
-import math
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from itertools import islice
+from math import inf, sqrt
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_fabric.api.jobs.polling import JobPoll
 from airflow_provider_fabric.api.models import JobInstance
+from airflow_provider_fabric.triggerer.durations import Durations, chance_of_ending
+from airflow_provider_fabric.triggerer.turns import Waiter
 
-NEVER = math.inf
+if TYPE_CHECKING:
+    from airflow_provider_fabric.api.http.flow import Flow
+
+Arun: TypeAlias = "Callable[[Flow[Any]], Awaitable[Any]]"
+"""Runs a flow on the event loop: a hook's ``arun``."""
+
+SAMPLE = 16
+"""Runs of an item whose gains stand for those of all."""
+
+LIST_RETRY = 15.0
+"""Seconds after which a List that failed once is read again, or a quarter of the interval if that is less."""
+
+LONGEST_WITHOUT_LISTS = 32
+"""Intervals at most between attempts to read a list that keeps failing."""
 
 
 @dataclass(eq=False)
@@ -18,11 +36,15 @@ class PendingRun:
 
     :param poll: what is known of the run.
     :param future: what the trigger awaits.
+    :param polled_at: when the run was polled last; when the wait began, before the first poll.
+    :param started_at: when the run started.
     :param singly: the run was not in its item's list, so it needs a Get.
     """
 
     poll: JobPoll
     future: asyncio.Future[JobInstance]
+    polled_at: float
+    started_at: float
     singly: bool = False
 
     @property
@@ -32,63 +54,98 @@ class PendingRun:
 
     @property
     def due(self) -> float:
-        """When it is to be looked at."""
+        """When it is to be polled."""
         return max(self.poll.next_poll_at, self.poll.first_poll_at)
 
-
-@dataclass(eq=False)
-class ItemQueue:
-    """The runs of one item that are waited for. All times are epoch seconds.
-
-    :param workspace_id: GUID.
-    :param item_id: GUID.
-    :param waiting: the waits.
-    :param listable: whether a List may be tried.
-    :param pages: what a List cost last.
-    :param usual: how long its runs usually take; ``None`` before the first List.
-    :param rest_until: no List before this: looks that are due soon after one another become one.
-    :param queued_for: when its entry in the watcher's queue is due; any other entry is out of date.
-    :param under_way: it is being looked at.
-    """
-
-    workspace_id: str
-    item_id: str
-    waiting: set[PendingRun] = field(default_factory=set)
-    listable: bool = True
-    pages: int = 1
-    usual: list[float] | None = None
-    rest_until: float = 0.0
-    queued_for: float = NEVER
-    under_way: bool = False
-
-    def end(self, waiting: PendingRun, outcome: JobInstance | Exception) -> None:
-        """End a wait: with the run, which is over, or with an error."""
-        self.waiting.discard(waiting)
-        if waiting.future.done():
+    def end(self, outcome: JobInstance | Exception) -> None:
+        """End the wait: with the run, which is over, or with an error."""
+        if self.future.done():
             return
         if isinstance(outcome, Exception):
-            waiting.future.set_exception(outcome)
+            self.future.set_exception(outcome)
         else:
-            waiting.future.set_result(outcome)
+            self.future.set_result(outcome)
 
-    def due_for(self, waiting: PendingRun) -> float:
-        """Return when to look on behalf of one wait."""
-        last_look = waiting.poll.next_poll_at == waiting.poll.deadline
-        return waiting.due if waiting.singly or last_look or not self.listable else max(waiting.due, self.rest_until)
 
-    def due(self) -> float:
-        """Return when to look next."""
-        return min(map(self.due_for, self.waiting))
+class ItemQueue(Waiter):
+    """The runs of one item that are waited for.
+
+    :param arun: makes the calls.
+    :param workspace_id: GUID.
+    :param item_id: GUID.
+    :param poll: starts a poll; see :meth:`grant`.
+    """
+
+    def __init__(self, arun: Arun, workspace_id: str, item_id: str, poll: Callable[[ItemQueue, float], bool]) -> None:
+        self.arun = arun
+        self.workspace_id = workspace_id
+        self.item_id = item_id
+        self.waiting: set[PendingRun] = set()
+        self.pages = 1
+        """What a List cost last."""
+        self.usual: Durations | None = None
+        self.listed = False
+        """Whether a List has been read at all."""
+        self.list_failures = 0
+        self.lists_from = -inf
+        """No List before this, after some that failed."""
+        self.rest_until = -inf
+        """No List before this: polls that are due soon after one another become one."""
+        self.under_way = False
+        self._poll = poll
+
+    @property
+    def cost(self) -> float:
+        """Calls that serve every run once."""
+        singles = len(self.waiting)
+        return float(singles if self.list_failures > 1 else min(singles, self.pages))
+
+    def gain(self, now: float) -> float:
+        """Return what a poll would be worth now.
+
+        For each run: how likely it has ended since its last poll, times the root of the time since then.
+        """
+        sample = list(islice(self.waiting, SAMPLE))
+        if not sample:
+            return 0.0
+        return sum(self._gain(waiting, now) for waiting in sample) * len(self.waiting) / len(sample) / self.cost
+
+    def _gain(self, waiting: PendingRun, now: float) -> float:
+        unseen = max(0.0, now - waiting.polled_at)
+        age = max(0.0, waiting.polled_at - waiting.started_at)
+        return chance_of_ending(age, unseen, self.usual) * sqrt(unseen)
+
+    def grant(self, now: float) -> bool:
+        """Start a poll, unless whoever was due has left."""
+        return self._poll(self, now)
+
+    def due_for(self, waiting: PendingRun, now: float) -> float:
+        """Return when to poll on behalf of one wait."""
+        alone = waiting.singly or waiting.poll.is_last or now < self.lists_from
+        return waiting.due if alone else max(waiting.due, self.rest_until)
+
+    def plan(self, now: float) -> float:
+        """Return when to poll next, and take in for how long has been waited for that."""
+        first = min(self.waiting, key=lambda waiting: self.due_for(waiting, now))
+        self.since = first.polled_at
+        self.urgent = first.poll.is_last
+        return self.due_for(first, now)
+
+    def list_failed(self, now: float, interval: float) -> None:
+        """Take in that a List failed: after the second in a row single Gets serve the item until the next attempt."""
+        self.list_failures += 1
+        if self.list_failures > 1:
+            self.lists_from = now + interval * min(2 ** (self.list_failures - 2), LONGEST_WITHOUT_LISTS)
 
     def choose(self, now: float) -> tuple[list[PendingRun], bool]:
-        """Return for whom to look now, and whether with a List: where that costs no more than single Gets.
+        """Return for whom to poll now, and whether with a List: where that costs no more than single Gets.
 
-        The first look is always a List: for the price of a Get it tells how long the item's runs usually take.
+        The first poll is always a List: for the price of a Get it says how long the item's runs usually take.
         """
         ready = [w for w in self.waiting if w.poll.first_poll_at <= now and (not w.singly or w.due <= now)]
-        if self.listable and not any(w.singly for w in ready):
+        if now >= self.lists_from and not any(w.singly for w in ready):
             runs = len({w.run for w in ready})
-            if self.usual is None or (runs > 1 and runs >= self.pages):
+            if not self.listed or (runs > 1 and runs >= self.pages):
                 return ready, True
         most_overdue = min(ready, key=lambda w: (not w.singly, w.due))
         return [w for w in ready if w.run == most_overdue.run], False

@@ -1,26 +1,25 @@
-"""What the triggers of one triggerer process share, so that a thousand runs fit one identity's quota.
+"""What polls runs on behalf of the triggers of one triggerer process, so that a thousand runs fit one identity's quota.
 
 Fabric allows an identity 200 job-scheduler calls a minute. One :class:`JobPoller` per event loop and identity keeps a
-budget of them, looks at the run that is most overdue, and serves all waiting runs of its item with one List where that
-is cheaper than single Gets. It never starts or cancels anything, and our own trouble never ends a wait early: what a
-look means is told by :class:`~airflow_provider_fabric.api.jobs.polling.JobPoll`.
+budget of them, in which everything that calls the job scheduler takes its turn (:mod:`.turns`), and serves all waiting
+runs of an item with one List where that is cheaper than single Gets. It never starts anything, and an error of ours
+never ends a wait early: what a poll means is for :class:`~airflow_provider_fabric.api.jobs.polling.JobPoll` to say.
 
-While there is budget to spare, an item is looked at more often when one of its runs is likely to end soon; when there
-is none, the longest overdue comes first, which stretches all intervals evenly.
+While there is budget to spare, an item is polled more often when one of its runs is likely to end soon.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_fabric.api.http.flow import Clock
+from airflow_provider_fabric.api.http.permanent import retry_after
 from airflow_provider_fabric.api.http.retry import ONCE
 from airflow_provider_fabric.api.jobs.instances import get_item_job_instance
 from airflow_provider_fabric.api.jobs.listing import get_job_instances_by_id
@@ -35,33 +34,33 @@ from airflow_provider_fabric.exceptions import (
     FabricProtocolError,
     FabricThrottledError,
 )
-from airflow_provider_fabric.triggerer.call_budget import CallBudget, rate_limited
-from airflow_provider_fabric.triggerer.durations import chance_of_ending, usual_seconds
-from airflow_provider_fabric.triggerer.pending import NEVER, ItemQueue, PendingRun
+from airflow_provider_fabric.triggerer.call_budget import CallBudget
+from airflow_provider_fabric.triggerer.clocks import Clocks
+from airflow_provider_fabric.triggerer.durations import Durations, chance_of_ending, usual_seconds
+from airflow_provider_fabric.triggerer.flow_calls import FlowCalls, run_in_turns
+from airflow_provider_fabric.triggerer.pending import LIST_RETRY, Arun, ItemQueue, PendingRun
+from airflow_provider_fabric.triggerer.turns import TICK, TurnQueue
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.http.flow import Flow
 
-CALLS_AT_ONCE = 8
-"""Looks under way at the same time: enough for a slow service, few enough for a small pool of connections."""
-
 JITTER = 0.05
-"""Share of an interval by which looks are spread."""
+"""Share of an interval by which polls are spread."""
 
 FASTEST = 4.0
-"""Near a run's likely end, and with budget to spare, it is looked at so much more often at most..."""
+"""Near a run's likely end, and with budget to spare, it is polled so much more often at most..."""
 
 SHORTEST = 5.0
 """...but not more often than this, in seconds, unless it was asked for."""
 
-TICK = 0.001
-"""Seconds that a look may be early: clocks and sums are not exact."""
+SOON = 0.35
+"""Share of a run's age in which it may end "soon"."""
 
-LAST_LOOK = 5.0
-"""Seconds after its deadline at which a wait ends without a last look."""
+LAST_POLL = 5.0
+"""Seconds after its deadline at which a wait ends without a last poll."""
 
-NOT_LISTABLE = (FabricBadRequestError, FabricNotFoundError, FabricPermissionError, FabricProtocolError)
-"""After these a List is not tried again; what they mean for a run, its own Get decides."""
+LIST_ERRORS = (FabricBadRequestError, FabricNotFoundError, FabricPermissionError, FabricProtocolError)
+"""Errors of a List that say nothing about a run: its own Get decides what they mean."""
 
 T = TypeVar("T")
 
@@ -69,137 +68,127 @@ _log = logging.getLogger(__name__)
 
 
 class JobPoller:
-    """Looks at runs on behalf of many waiting triggers of one identity.
+    """Polls runs on behalf of many waiting triggers of one identity.
 
-    :param arun: runs a flow on the event loop.
+    :param arun: runs a flow on the event loop, for waits that bring none of their own.
     :param budget: the identity's share of calls.
     :param clock: epoch seconds.
     """
 
-    def __init__(
-        self, arun: Callable[[Flow[Any]], Awaitable[Any]], budget: CallBudget, *, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, arun: Arun, budget: CallBudget, *, clock: Clock = time.time) -> None:
         self.budget = budget
-        self._clock = clock
+        self.clocks = Clocks(clock)
+        self.turns = TurnQueue(budget, self.clocks.steady)
         self._arun = arun
-        self._items: dict[tuple[str, str], ItemQueue] = {}
-        self._queue: list[tuple[float, int, ItemQueue]] = []
-        self._tie = itertools.count()
-        self._timer: asyncio.TimerHandle | None = None
-        self._turn: float | None = None
-        """When the call may be made that is reserved for the next look."""
-        self._looks: set[asyncio.Task[None]] = set()
+        self._items: dict[tuple[Arun, str, str], ItemQueue] = {}
+        self._polls: set[asyncio.Task[None]] = set()
 
-    async def wait(self, poll: JobPoll) -> JobInstance:
+    @property
+    def waiting(self) -> int:
+        """How many runs are waited for."""
+        return sum(len(item.waiting) for item in self._items.values())
+
+    async def run(self, flow: Flow[T], arun: Arun | None = None) -> T:
+        """Run a flow of job-scheduler calls, each in its turn.
+
+        :param flow: the flow.
+        :param arun: makes the calls.
+        """
+        calls = FlowCalls(self.turns, self.clocks.steady())
+        return await run_in_turns(flow, calls, arun or self._arun, self.clocks.steady)
+
+    async def wait(self, poll: JobPoll, arun: Arun | None = None) -> JobInstance:
         """Wait until a run is over.
 
+        :param poll: which run, and how often to poll.
+        :param arun: makes the calls.
         :returns: the instance in a terminal status, whichever.
         :raises FabricJobTimeout: the deadline passed first.
-        :raises FabricJobMayBeRunning: looking on could not help.
+        :raises FabricJobMayBeRunning: polling on could not help.
         """
-        waiting = PendingRun(poll, asyncio.get_running_loop().create_future())
-        key = (poll.job.workspace_id, poll.job.item_id)
-        item = self._items.setdefault(key, ItemQueue(*key))
-        item.waiting.add(waiting)
-        giving_up = self._give_up_in_time(item, waiting)
-        self._enqueue(item, item.due_for(waiting))
-        self._pump()
+        now, wall = self.clocks.steady(), self.clocks.wall()
+        poll.start(now, wall)
+        started = now - max(0.0, wall - poll.submitted_at)
+        waiting = PendingRun(poll, asyncio.get_running_loop().create_future(), now, started)
+        item = self._join(waiting, arun or self._arun, now)
+        giving_up = _GivingUp(waiting, self.clocks, LAST_POLL * self.budget.minute / 60)
         try:
             return await waiting.future
         finally:
-            if giving_up is not None:
-                giving_up.cancel()
+            giving_up.cancel()
             item.waiting.discard(waiting)
             self._forget(item)
 
-    def _give_up_in_time(self, item: ItemQueue, waiting: PendingRun) -> asyncio.TimerHandle | None:
-        """See to it that a wait ends although its last look, due at the deadline, gets no budget or no answer."""
-        poll = waiting.poll
-        if poll.deadline is None:
-            return None
-        left = poll.deadline + LAST_LOOK * self.budget.minute / 60 - self._clock()
-        return _later(left, lambda: item.end(waiting, poll.timed_out()))
+    def _join(self, waiting: PendingRun, arun: Arun, now: float) -> ItemQueue:
+        key = (arun, waiting.poll.job.workspace_id, waiting.poll.job.item_id)
+        item = self._items.get(key)
+        if item is None:
+            item = self._items[key] = ItemQueue(*key, self._start)
+            self.turns.members.add(item)
+        item.waiting.add(waiting)
+        due = item.due_for(waiting, now)
+        if not item.under_way and (item.stamp < 0 or due < item.due):
+            item.since, item.urgent = waiting.polled_at, waiting.poll.is_last
+            self.turns.schedule(item, due)
+            self.turns.pump()
+        return item
 
     def _forget(self, item: ItemQueue) -> None:
-        key = (item.workspace_id, item.item_id)
+        key = (item.arun, item.workspace_id, item.item_id)
         if not item.waiting and self._items.get(key) is item:
             del self._items[key]
-        if not self._items:
-            self._queue.clear()
-            self._pump()
+            self.turns.leave(item)
+            self.turns.pump()
 
-    def _enqueue(self, item: ItemQueue, due: float) -> None:
-        if not item.under_way and due < item.queued_for:
-            item.queued_for = due
-            heapq.heappush(self._queue, (due, next(self._tie), item))
-
-    def _pump(self) -> None:
-        """Start the looks that are due, the most overdue first, as the budget allows; come back for the next."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        while self._queue and len(self._looks) < CALLS_AT_ONCE:
-            due, _, item = self._queue[0]
-            if due == item.queued_for and item.waiting:
-                now = self._clock()
-                pause = due - now
-                if pause <= TICK:
-                    pause = self._turn_in(now)
-                if pause > TICK:
-                    self._timer = _later(pause, self._pump)
-                    return
-                self._start(item, max(due, now))
-            else:  # out of date
-                heapq.heappop(self._queue)
-
-    def _turn_in(self, now: float) -> float:
-        """Return in how many seconds the next look may be made, in line with whoever else draws on the budget."""
-        if self._turn is None:
-            self._turn = now + self.budget.take(now)
-        return max(self._turn - now, self.budget.pause(now))
-
-    def _start(self, item: ItemQueue, now: float) -> None:
-        heapq.heappop(self._queue)
-        item.queued_for = NEVER
-        due = item.due()
-        if due > now:  # whoever was due has left
-            self._enqueue(item, due)
-            return
+    def _start(self, item: ItemQueue, now: float) -> bool:
+        """Start a poll in an item's turn, unless whoever was due has left."""
+        if not item.waiting:
+            return False
+        due = item.plan(now)
+        if due > now + TICK:
+            self.turns.schedule(item, due)
+            return False
         item.under_way = True
-        self._turn = None
-        look = Context().run(asyncio.get_running_loop().create_task, self._look(item, *item.choose(now)))
-        self._looks.add(look)
-        look.add_done_callback(lambda _: self._looked(item, look))
+        work = self._poll(item, *item.choose(max(now, due)))
+        poll = Context().run(asyncio.get_running_loop().create_task, work)
+        self._polls.add(poll)
+        poll.add_done_callback(lambda _: self._polled(item, poll))
+        return True
 
-    def _looked(self, item: ItemQueue, look: asyncio.Task[None]) -> None:
-        self._looks.discard(look)
+    def _polled(self, item: ItemQueue, poll: asyncio.Task[None]) -> None:
+        self._polls.discard(poll)
         item.under_way = False
         if item.waiting:
-            self._enqueue(item, item.due())
-        if look.cancelled():  # the event loop is being closed: no new task now
-            self._timer = self._timer or _later(1.0, self._pump)
+            self.turns.schedule(item, item.plan(self.clocks.steady()))
+        if poll.cancelled():  # the event loop is being closed: no new task now
+            self.turns.under_way -= 1
+            self.turns.come_back(1.0)
         else:
-            self._pump()
+            self.turns.finished()
 
-    async def _look(self, item: ItemQueue, group: list[PendingRun], by_list: bool) -> None:
+    async def _poll(self, item: ItemQueue, group: list[PendingRun], by_list: bool) -> None:
         try:
-            await (self._look_at_list(item, group) if by_list else self._look_at_one(item, group))
-        except Exception as error:  # noqa: BLE001 - a fault of ours must end the wait, not hang it
-            _log.exception("Looking at the runs of item %s broke.", item.item_id)
+            await (self._poll_list(item, group) if by_list else self._poll_one(item, group))
+        except Exception as error:  # noqa: BLE001 - a bug must end the wait, not hang it
+            _log.exception("Unexpected error while polling item %s.", item.item_id)
             for waiting in group:
                 lost = FabricJobMayBeRunning(f"Lost sight of {waiting.poll}: {error!r}", job=waiting.poll.known())
                 lost.__cause__ = error
-                item.end(waiting, lost)
+                self._end(item, waiting, lost)
 
-    async def _ask(self, flow: Flow[T]) -> T:
-        """Run a look's flow, whose first call is paid for."""
-        return await self._arun(rate_limited(self.budget, flow, self._clock, paid=1))  # type: ignore[no-any-return]
+    async def _ask(self, item: ItemQueue, flow: Flow[T]) -> T:
+        """Run a poll's flow, whose first call is paid for."""
+        calls = FlowCalls(self.turns, self.clocks.steady(), granted=True)
+        try:
+            return await run_in_turns(flow, calls, item.arun, self.clocks.steady)
+        except (RecursionError, MemoryError) as error:  # an answer that is nested too deeply, or too long
+            raise FabricProtocolError(f"The answer could not be read: {error!r}") from error
 
-    async def _look_at_one(self, item: ItemQueue, group: list[PendingRun]) -> None:
+    async def _poll_one(self, item: ItemQueue, group: list[PendingRun]) -> None:
         job = group[0].poll.job
         try:
-            instance = await self._ask(
-                get_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id, budget=ONCE)
+            instance: JobInstance = await self._ask(
+                item, get_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id, budget=ONCE)
             )
         except FabricError as error:
             self._record_failure(item, group, error)
@@ -208,75 +197,126 @@ class JobPoller:
             waiting.singly = False
         self._record_polls(item, [(waiting, instance) for waiting in group])
 
-    async def _look_at_list(self, item: ItemQueue, group: list[PendingRun]) -> None:
+    async def _poll_list(self, item: ItemQueue, group: list[PendingRun]) -> None:
         wanted = {w.run for w in group}
         try:
             found, others, item.pages = await self._ask(
-                get_job_instances_by_id(item.workspace_id, item.item_id, wanted, budget=ONCE)
+                item, get_job_instances_by_id(item.workspace_id, item.item_id, wanted, budget=ONCE)
             )
-        except NOT_LISTABLE as error:
-            _log.warning("Runs of item %s are looked at one by one from now on: %s", item.item_id, error)
-            item.listable = False
+        except LIST_ERRORS as error:
+            self._record_list_failure(item, group, error)
             return
         except FabricError as error:
             self._record_failure(item, group, error)
             return
-        if item.usual is None or any(run.status.is_terminal for run in found.values()):
-            item.usual = usual_seconds(others)
-        item.rest_until = self._clock() + min(self._shortest(w.poll) for w in group) * (1 - JITTER)
+        if not item.listed or any(run.status.is_terminal for run in found.values()):
+            item.usual = Durations.of(usual_seconds(others))
+        item.listed, item.list_failures = True, 0
+        item.rest_until = self.clocks.steady() + min(self._shortest(w.poll) for w in group) * (1 - JITTER)
         for waiting in group:  # not listed: not visible yet, or over for long, for about 100 completed runs are kept
             waiting.singly = waiting.run not in found
         self._record_polls(item, [(w, found[w.run]) for w in group if not w.singly])
 
-    def _record_polls(self, item: ItemQueue, looks: list[tuple[PendingRun, JobInstance]]) -> None:
-        now, active = self._clock(), []
+    def _record_polls(self, item: ItemQueue, polls: list[tuple[PendingRun, JobInstance]]) -> None:
+        now, wall, active = self.clocks.steady(), self.clocks.wall(), []
         chances: dict[str, float] = {}
-        for waiting, instance in looks:
+        for waiting, instance in polls:
             try:
-                ended = waiting.poll.record_poll(instance, now)
+                ended = waiting.poll.record_poll(instance, now, wall=wall)
             except FabricError as error:
-                item.end(waiting, error)
+                self._end(item, waiting, error)
                 continue
             if ended is not None:
-                item.end(waiting, ended)
-            else:
-                active.append(waiting)
-                started = instance.start_time_utc
-                age = 0.0 if started is None else max(0.0, now - started.timestamp())
-                chances[waiting.run] = chance_of_ending(age, waiting.poll.check_interval, item.usual or ())
+                self._end(item, waiting, ended)
+                continue
+            active.append(waiting)
+            waiting.polled_at = now
+            if instance.start_time_utc is not None:
+                waiting.started_at = now - max(0.0, wall - instance.start_time_utc.timestamp())
+            chances[waiting.run] = self._chance_soon(item, waiting, now)
         self._spread(active, now, 1.0 + (FASTEST - 1.0) * min(1.0, sum(chances.values())) * self.budget.slack(now))
 
+    def _chance_soon(self, item: ItemQueue, waiting: PendingRun, now: float) -> float:
+        """Return how likely a run ends within an interval, or within a good part of its age if that is longer."""
+        age = max(0.0, now - waiting.started_at)
+        horizon = waiting.poll.check_interval
+        if item.usual is not None:
+            horizon = max(horizon, SOON * age)
+        return chance_of_ending(age, horizon, item.usual)
+
     def _record_failure(self, item: ItemQueue, group: list[PendingRun], error: FabricError) -> None:
-        now = self._clock()
-        if isinstance(error, FabricThrottledError) or not any(w.poll.failures for w in group):
-            _log.warning("Could not look at runs of item %s, will look again: %s", item.item_id, error)
+        now, wall = self.clocks.steady(), self.clocks.wall()
+        throttled = isinstance(error, FabricThrottledError) and error.status_code == 429
+        if throttled or not any(w.poll.failures for w in group):
+            _log.warning("Could not poll runs of item %s, will poll again: %s", item.item_id, error)
         patient = []
         for waiting in group:
             due = waiting.poll.next_poll_at
             try:
-                waiting.poll.record_failure(error, now)
+                waiting.poll.record_failure(error, now, wall=wall)
             except FabricError as final:
-                item.end(waiting, final)
+                self._end(item, waiting, final)
                 continue
-            if isinstance(error, FabricThrottledError):  # as overdue as before: the budget's pause holds it back
-                waiting.poll.schedule_at(due)
+            if throttled:  # as overdue as before: the budget's pause holds it back
+                waiting.poll.schedule_at(due, now - wall)
             else:
+                waiting.polled_at = now
                 patient.append(waiting)
         self._spread(patient, now)
 
+    def _record_list_failure(self, item: ItemQueue, group: list[PendingRun], error: FabricError) -> None:
+        now = self.clocks.steady()
+        interval = min(waiting.poll.check_interval for waiting in group)
+        item.list_failed(now, interval)
+        if item.list_failures > 1:
+            _log.warning("Runs of item %s are polled one by one for a while: %s", item.item_id, error)
+            return
+        _log.warning("Could not list the runs of item %s, will list them again: %s", item.item_id, error)
+        item.rest_until = now + min(LIST_RETRY * self.budget.minute / 60, interval / 4)
+
+    def _end(self, item: ItemQueue, waiting: PendingRun, outcome: JobInstance | Exception) -> None:
+        item.waiting.discard(waiting)
+        waiting.end(outcome)
+
     def _shortest(self, poll: JobPoll) -> float:
-        """Return how soon after a look a run may be looked at again."""
+        """Return how soon after a poll a run may be polled again."""
         return min(poll.check_interval, max(SHORTEST * self.budget.minute / 60, poll.check_interval / FASTEST))
 
     def _spread(self, group: list[PendingRun], now: float, haste: float = 1.0) -> None:
-        """Move the next looks of a group together: nearer in haste, and a little at random."""
+        """Move the next polls of a group together: nearer in haste, and a little at random."""
+        ahead = now - self.clocks.wall()
         jitter = random.uniform(1.0 - JITTER, 1.0 + JITTER)  # noqa: S311 - not for secrets
         for waiting in group:
             pause = waiting.poll.next_poll_at - now
             pause = min(pause, max(pause / haste, self._shortest(waiting.poll)))
-            waiting.poll.schedule_at(now + pause * jitter)
+            waiting.poll.schedule_at(now + pause * jitter, ahead)
 
 
-def _later(seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
-    """Call back later, in nobody's context: what is logged then belongs to no single trigger."""
-    return asyncio.get_running_loop().call_later(seconds, call, context=Context())
+class _GivingUp:
+    """Ends a wait at its deadline although its last poll gets no budget or no answer.
+
+    :param waiting: the wait.
+    :param clocks: the deadline is epoch seconds, and the wall clock may be set meanwhile.
+    :param grace: seconds for the last poll.
+    """
+
+    def __init__(self, waiting: PendingRun, clocks: Clocks, grace: float) -> None:
+        self._waiting, self._clocks, self._grace = waiting, clocks, grace
+        self._timer: asyncio.TimerHandle | None = None
+        self._check()
+
+    def _check(self) -> None:
+        deadline = self._waiting.poll.deadline
+        if deadline is None:
+            return
+        left = deadline + self._grace - self._clocks.wall()
+        if left > TICK:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(left, self._check, context=Context())
+        else:
+            self._waiting.end(self._waiting.poll.timed_out())
+
+    def cancel(self) -> None:
+        """Leave the wait alone."""
+        if self._timer is not None:
+            self._timer.cancel()

@@ -68,6 +68,8 @@ class JobPoll:
     first_poll_at: float = field(init=False)
     visible_by: float = field(init=False)
     """From when on "not found" is believed."""
+    is_last: bool = field(init=False, default=False)
+    """The next poll is the one at the deadline."""
     failing_since: float | None = field(init=False, default=None)
     failures: int = field(init=False, default=0)
     last_status: str | None = field(init=False, default=None)
@@ -103,7 +105,8 @@ class JobPoll:
         :param when: seconds on the schedule's clock.
         :param ahead: seconds by which that clock is ahead of epoch seconds.
         """
-        self.next_poll_at = when if self.deadline is None else min(when, self.deadline + ahead)
+        self.is_last = self.deadline is not None and when >= self.deadline + ahead
+        self.next_poll_at = self.deadline + ahead if self.deadline is not None and self.is_last else when
 
     @property
     def known_visible(self) -> bool:

@@ -1,0 +1,107 @@
+"""Cancels of killed tasks: sent first, repeated until the service accepts them.
+
+Airflow 3.3 grants ``on_kill`` about a second before it cancels it, again and again, once a second; a quota may ask for
+a minute. So every cancel is a task of its own, which goes on in the background.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextvars import Context
+from typing import Any
+
+from airflow_provider_fabric.api.http.permanent import is_permanent, retry_after
+from airflow_provider_fabric.api.jobs.polling import VISIBILITY_GRACE
+from airflow_provider_fabric.exceptions import FabricError, FabricNotFoundError, FabricThrottledError
+from airflow_provider_fabric.triggerer.clocks import Clocks
+from airflow_provider_fabric.triggerer.turns import TurnQueue
+
+AT_ONCE = 8
+"""Cancels on their way at the same time."""
+
+PATIENCE = 900.0
+"""Seconds after which a cancel that is never accepted is given up."""
+
+LONGEST_PAUSE = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+class CancelQueue:
+    """Sends cancels, before anything else that waits for the budget.
+
+    :param turns: the identity's queue.
+    :param clocks: its clocks.
+    """
+
+    def __init__(self, turns: TurnQueue, clocks: Clocks) -> None:
+        self._turns = turns
+        self._clocks = clocks
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[bool]] = set()
+
+    @property
+    def pending(self) -> int:
+        """How many cancels were not accepted yet."""
+        return len(self._tasks)
+
+    def start(self, what: str, send: Callable[[], Awaitable[bool]], submitted_at: float) -> asyncio.Task[bool]:
+        """Send a cancel, now; the task goes on, whatever becomes of the caller.
+
+        :param what: what is cancelled, in words.
+        :param send: asks the service once; whether there was anything to cancel.
+        :param submitted_at: when the run was submitted, in epoch seconds: it may not be visible for a while.
+        """
+        grace = min(submitted_at + VISIBILITY_GRACE - self._clocks.wall(), VISIBILITY_GRACE)
+        work = self._until_accepted(what, send, self._clocks.steady() + grace)
+        task: asyncio.Task[bool] = Context().run(asyncio.get_running_loop().create_task, work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    async def _until_accepted(self, what: str, send: Callable[[], Awaitable[bool]], visible_by: float) -> bool:
+        give_up_at = self._clocks.steady() + PATIENCE
+        failures = 0
+        while True:
+            try:
+                accepted = await self._send_first(send)
+            except FabricError as error:
+                now = self._clocks.steady()
+                young = isinstance(error, FabricNotFoundError) and now < visible_by
+                if now >= give_up_at or (is_permanent(error) and not young):
+                    _log.warning("Could not cancel %s, which may go on: %s", what, error)
+                    raise
+                if self._refused(error, now):
+                    continue
+                failures += 1
+                await asyncio.sleep(retry_after(error) or min(2.0 ** (failures - 1), LONGEST_PAUSE))
+            else:
+                done = "Asked Fabric to cancel %s." if accepted else "Nothing to cancel: %s is over."
+                _log.info(done, what)
+                return accepted
+
+    def _refused(self, error: FabricError, now: float) -> bool:
+        """Take in a 429: the identity pauses, and this cancel goes on when the pause is over."""
+        if not isinstance(error, FabricThrottledError) or error.status_code != 429:
+            return False
+        self._turns.budget.refused(now, error.retry_after)
+        return True
+
+    async def _send_first(self, send: Callable[[], Awaitable[bool]]) -> bool:
+        """Send once the identity is not paused, ahead of every poll; it may overdraw the budget."""
+        self._turns.cancels_first += 1
+        try:
+            async with self._slots:
+                while (pause := self._turns.budget.pause(self._clocks.steady())) > 0:
+                    await asyncio.sleep(pause)
+                return await send()
+        finally:
+            self._turns.cancels_first -= 1
+            self._turns.pump()
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # it was logged

@@ -1,0 +1,204 @@
+"""Whose turn it is: one queue for everything that draws on an identity's budget of job-scheduler calls.
+
+Whoever waits is a :class:`Waiter`. Nothing is reserved ahead: a turn is given when a call can be made, so a waiter that
+leaves takes nothing with it. While the budget allows every waiter its own interval, turns come when they are due. Beyond
+that, a turn goes where it is worth most (:meth:`Waiter.gain`), but nobody waits more than twice the even share: who has
+waited for :data:`PATIENCE` even shares comes first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import math
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from contextvars import Context
+
+from airflow_provider_fabric.triggerer.call_budget import CallBudget
+
+CALLS_AT_ONCE = 8
+"""Polls under way at the same time: enough for a slow service, few enough for a small pool of connections."""
+
+PATIENCE = 1.6
+"""Even shares after which it is a waiter's turn, whoever else would gain more: below 2, for many may come to it at the
+same time."""
+
+TICK = 0.001
+"""Seconds that a turn may be early: clocks and sums are not exact."""
+
+FEW = 64
+RANKED = 24
+RANKED_SECONDS = 5.0
+"""More waiters than a few are not compared for each turn: an order of the best holds for so many turns or seconds."""
+
+SHARE_SECONDS = 1.0
+"""For how long an even share is not worked out again."""
+
+NEVER = math.inf
+
+
+class Waiter(ABC):
+    """Something that makes polls, each in its turn. Times are seconds on the queue's clock."""
+
+    due: float = NEVER
+    """When its next turn may come."""
+    since: float = 0.0
+    """When it had its last turn: how long it has waited."""
+    urgent: bool = False
+    """A deadline has come: no later turn is of use."""
+    stamp: int = -1
+    """Of its entry in the queue; any other entry is out of date."""
+
+    @property
+    @abstractmethod
+    def cost(self) -> float:
+        """How many calls it needs to serve everybody who waits in it once."""
+
+    @abstractmethod
+    def gain(self, now: float) -> float:
+        """Return how much a turn would be worth now."""
+
+    @abstractmethod
+    def grant(self, now: float) -> bool:
+        """Take a turn, whose call is paid for once this returns ``True``; :meth:`TurnQueue.finished` ends it."""
+
+
+class TurnQueue:
+    """Gives turns to waiters as the budget allows.
+
+    :param budget: calls of the identity.
+    :param clock: seconds on a clock that nobody sets.
+    """
+
+    def __init__(self, budget: CallBudget, clock: Callable[[], float]) -> None:
+        self.budget = budget
+        self.members: set[Waiter] = set()
+        self.under_way = 0
+        self.cancels_first = 0
+        """Cancels that could be sent at once but for the budget; no poll goes before them."""
+        self._clock = clock
+        self._later: list[tuple[float, int, Waiter]] = []
+        self._ready: set[Waiter] = set()
+        self._ranked: list[Waiter] = []
+        self._ranked_until = 0.0
+        self._share, self._share_until = 0.0, 0.0
+        self._front: deque[asyncio.Future[None]] = deque()
+        self._stamps = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def size(self) -> int:
+        """How much is queued or planned."""
+        return len(self._later) + len(self._ready) + len(self._front) + (self._timer is not None)
+
+    def even_share(self, now: float) -> float:
+        """Return how many seconds a round takes in which everybody is served once."""
+        if now >= self._share_until:
+            self._share = sum(waiter.cost for waiter in self.members) / self.budget.rate
+            self._share_until = now + SHARE_SECONDS * self.budget.minute / 60
+        return self._share
+
+    def oldest(self, now: float) -> float:
+        """Return for how long the waiter that has waited longest is overdue, in seconds."""
+        return max((now - waiter.due for waiter in self._ready), default=0.0)
+
+    def schedule(self, waiter: Waiter, due: float) -> None:
+        """Let a waiter have a turn, when it is due."""
+        self.withdraw(waiter)
+        waiter.due, waiter.stamp = due, next(self._stamps)
+        heapq.heappush(self._later, (due, waiter.stamp, waiter))
+        if len(self._later) > 2 * len(self.members) + 64:  # entries out of date
+            self._later = [entry for entry in self._later if entry[1] == entry[2].stamp]
+            heapq.heapify(self._later)
+
+    def withdraw(self, waiter: Waiter) -> None:
+        """Take a waiter out of the queue; it may be scheduled again."""
+        waiter.stamp = -1
+        self._ready.discard(waiter)
+
+    def leave(self, waiter: Waiter) -> None:
+        """Forget a waiter."""
+        self.withdraw(waiter)
+        self.members.discard(waiter)
+
+    async def continue_turn(self) -> None:
+        """Wait until the next call of a turn under way may be made: before anybody's next turn."""
+        call: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._front.append(call)
+        self.pump()
+        await call
+
+    def finished(self) -> None:
+        """Take in that a turn has ended."""
+        self.under_way -= 1
+        self.pump()
+
+    def pump(self) -> None:
+        """Give the turns that can be given now; come back for the next."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        now = self._clock()
+        self._collect(now)
+        while self._front or (self._ready and self.under_way < CALLS_AT_ONCE):
+            if self.cancels_first:
+                return  # whoever sends the last of them comes back here
+            delay = self.budget.delay(now)
+            if delay > TICK:
+                self.come_back(delay)
+                return
+            self._give(now)
+        while self._later and self._later[0][1] != self._later[0][2].stamp:
+            heapq.heappop(self._later)
+        if self._later:
+            self.come_back(max(0.0, self._later[0][0] - now))
+
+    def come_back(self, seconds: float) -> None:
+        """Pump later, in nobody's context: what is logged then belongs to no single trigger."""
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(seconds, self.pump, context=Context())
+
+    def _collect(self, now: float) -> None:
+        while self._later and self._later[0][0] <= now + TICK:
+            _, stamp, waiter = heapq.heappop(self._later)
+            if stamp == waiter.stamp:
+                self._ready.add(waiter)
+
+    def _give(self, now: float) -> None:
+        if self._front:
+            call = self._front.popleft()
+            if not call.done():
+                self.budget.spend(now)
+                call.set_result(None)
+            return
+        waiter = self._next(now)
+        self.withdraw(waiter)
+        if waiter.grant(now):
+            self.budget.spend(now)
+            self.under_way += 1
+
+    def _next(self, now: float) -> Waiter:
+        """Return whose turn it is."""
+        if len(self._ready) == 1:
+            return next(iter(self._ready))
+        oldest = min(self._ready, key=_by_urgency)
+        share = self.even_share(now)
+        if oldest.urgent or (now - oldest.since >= PATIENCE * share and now - oldest.due >= (PATIENCE - 1) * share):
+            return oldest
+        if len(self._ready) <= FEW:
+            return max(self._ready, key=lambda waiter: waiter.gain(now))
+        if now >= self._ranked_until:
+            self._ranked.clear()
+        while self._ranked:
+            if (best := self._ranked.pop()) in self._ready:
+                return best
+        self._ranked = heapq.nlargest(RANKED, self._ready, key=lambda waiter: waiter.gain(now))[::-1]
+        self._ranked_until = now + RANKED_SECONDS * self.budget.minute / 60
+        return self._ranked.pop()
+
+
+def _by_urgency(waiter: Waiter) -> tuple[bool, float]:
+    return not waiter.urgent, waiter.due

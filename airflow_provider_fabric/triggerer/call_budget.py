@@ -54,7 +54,7 @@ class CallBudget:
     def delay(self, now: float) -> float:
         """Return seconds until the next call may be made."""
         self._fill(now)
-        return max((1.0 - self._calls) / self.rate, self._paused_until - now)
+        return max(0.0, (1.0 - self._calls) / self.rate, self._paused_until - now)
 
     def pause(self, now: float) -> float:
         """Return seconds until a pause that the service asked for is over."""

@@ -73,21 +73,14 @@ class CancelQueue:
                 if now >= give_up_at or (is_permanent(error) and not young):
                     _log.warning("Could not cancel %s, which may go on: %s", what, error)
                     raise
-                if self._refused(error, now):
-                    continue
+                if isinstance(error, FabricThrottledError) and self._turns.budget.pause(now) > 0:
+                    continue  # it is sent again when the pause is over
                 failures += 1
                 await asyncio.sleep(retry_after(error) or min(2.0 ** (failures - 1), LONGEST_PAUSE))
             else:
                 done = "Asked Fabric to cancel %s." if accepted else "Nothing to cancel: %s is over."
                 _log.info(done, what)
                 return accepted
-
-    def _refused(self, error: FabricError, now: float) -> bool:
-        """Take in a 429: the identity pauses, and this cancel goes on when the pause is over."""
-        if not isinstance(error, FabricThrottledError) or error.status_code != 429:
-            return False
-        self._turns.budget.refused(now, error.retry_after)
-        return True
 
     async def _send_first(self, send: Callable[[], Awaitable[bool]]) -> bool:
         """Send once the identity is not paused, ahead of every poll; it may overdraw the budget."""

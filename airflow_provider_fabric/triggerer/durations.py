@@ -6,23 +6,30 @@ or given ten times the data. Median and spread are those of the middle, so that 
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import erfc, exp, log, sqrt
 from statistics import median
 from typing import Any
 
-from airflow_provider_fabric.api.models import parse_time
+from airflow_provider_fabric.api.models import JobInstance, parse_time
 from airflow_provider_fabric.api.status import JobStatus
 
 ENOUGH = 3
 """Durations that must be known before they count."""
+
+LATEST = 30
+"""Runs of an item that are remembered: what it takes changes with its data."""
 
 OUTLIERS = 0.05
 """Share of runs that take as long as they like."""
 
 DOUBT, DOUBTED = 0.5, 2.0
 """A spread that is not known is taken to be this; it weighs as much as so many durations."""
+
+LATE, LIKELY, INSISTENCE = 0.95, 0.12, 20.0
+"""Of an even share, a chance, and how much more a poll is worth beyond both."""
 
 NARROWEST = 0.05
 MAD_TO_SIGMA = 1.4826
@@ -55,11 +62,46 @@ class Durations:
         if age <= 0:
             return 1.0
         usual = 0.5 * erfc(log(age / self.middle) / (self.spread * sqrt(2)))
-        return (1 - OUTLIERS) * usual + OUTLIERS / (1 + age / self.middle)
+        return (1 - OUTLIERS) * usual + OUTLIERS / (1 + age / self.middle) ** 3
+
+
+class History:
+    """How long the latest runs of each item took, kept while nobody waits for one.
+
+    :param items: of so many items.
+    """
+
+    def __init__(self, items: int = 2000) -> None:
+        self._items = items
+        self._spans: OrderedDict[tuple[str, str], tuple[list[float], Durations | None]] = OrderedDict()
+
+    def of(self, item: tuple[str, str]) -> Durations | None:
+        """Return how long an item's runs take, as far as it is known."""
+        return self._spans[item][1] if item in self._spans else None
+
+    def knows(self, item: tuple[str, str]) -> bool:
+        """Whether an item's list has been read."""
+        return item in self._spans
+
+    def listed(self, item: tuple[str, str], spans: Iterable[float]) -> None:
+        """Take in the durations that a list holds."""
+        self._keep(item, list(spans)[:LATEST])
+
+    def ended(self, item: tuple[str, str], instance: JobInstance) -> None:
+        """Take in that a run has ended."""
+        start, end = instance.start_time_utc, instance.end_time_utc
+        if item in self._spans and instance.status is JobStatus.COMPLETED and start is not None and end is not None:
+            self._keep(item, [(end - start).total_seconds(), *self._spans[item][0]][:LATEST])
+
+    def _keep(self, item: tuple[str, str], spans: list[float]) -> None:
+        self._spans[item] = spans, Durations.of(spans)
+        self._spans.move_to_end(item)
+        while len(self._spans) > self._items:
+            self._spans.popitem(last=False)
 
 
 def usual_seconds(entries: Iterable[Mapping[str, Any]]) -> list[float]:
-    """Return how long completed runs took, the shortest first.
+    """Return how long completed runs took, in the list's order.
 
     :param entries: job instances in the service's form; reading all of each would cost five times as much.
     """
@@ -69,7 +111,7 @@ def usual_seconds(entries: Iterable[Mapping[str, Any]]) -> list[float]:
             start, end = parse_time(entry.get("startTimeUtc")), parse_time(entry.get("endTimeUtc"))
             if start is not None and end is not None:
                 spans.append((end - start).total_seconds())
-    return sorted(spans)
+    return spans
 
 
 def chance_of_ending(age: float, within: float, usual: Durations | None) -> float:
@@ -86,3 +128,19 @@ def chance_of_ending(age: float, within: float, usual: Durations | None) -> floa
     if usual is None:
         return within / (age + within)
     return 1.0 - usual.longer_than(age + within) / usual.longer_than(age)
+
+
+def gain_of_poll(age: float, unseen: float, usual: Durations | None, share: float) -> float:
+    """Return what a poll is worth: how likely the run has ended since its last poll.
+
+    A likely end that has waited for its even share counts much more: it would be among the longest lags. (Of the rules
+    that a simulation compared, this one halves the median lag while the 99th percentile stays.)
+
+    :param age: seconds the run had been running at its last poll.
+    :param unseen: seconds since then.
+    :param usual: what other runs took.
+    :param share: seconds of an even share.
+    """
+    chance = chance_of_ending(max(0.0, age), unseen, usual)
+    overdue = usual is not None and unseen > LATE * share and chance > LIKELY
+    return chance * (INSISTENCE if overdue else 1.0)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from math import sqrt
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_fabric.api.http.flow import Request, Response, Sleep, TransportFailure
 from airflow_provider_fabric.api.http.flow_runner import seconds_of
 from airflow_provider_fabric.exceptions import FabricError
-from airflow_provider_fabric.triggerer.durations import chance_of_ending
+from airflow_provider_fabric.triggerer.call_budget import CallBudget
+from airflow_provider_fabric.triggerer.durations import gain_of_poll
 from airflow_provider_fabric.triggerer.turns import TurnQueue, Waiter
 
 if TYPE_CHECKING:
@@ -46,10 +46,9 @@ class FlowCalls(Waiter):
         """A poll is a call, mostly."""
         return 1.0
 
-    def gain(self, now: float) -> float:
+    def gain(self, now: float, share: float) -> float:
         """Return what a turn would be worth now."""
-        unseen = max(0.0, now - self.since)
-        return WEIGHT * chance_of_ending(self.since - self._began, unseen, None) * sqrt(unseen)
+        return WEIGHT * gain_of_poll(self.since - self._began, now - self.since, None, share)
 
     def grant(self, now: float) -> bool:
         """Let the call go."""
@@ -95,7 +94,35 @@ class FlowCalls(Waiter):
         self._turns.leave(self)
 
 
-async def run_in_turns(flow: Flow[T], calls: FlowCalls, arun: Arun, clock: Callable[[], float]) -> T:
+class UrgentCalls:
+    """Calls that wait for no turn: they overdraw the budget.
+
+    :param budget: the identity's budget.
+    """
+
+    def __init__(self, budget: CallBudget) -> None:
+        self._budget = budget
+
+    async def turn(self, now: float) -> None:
+        """Record a call, which may be made at once."""
+        self._budget.spend(now)
+
+    def pause(self) -> None:
+        """Nothing is held."""
+
+    def leave(self) -> None:
+        """Nothing is held."""
+
+    def spend_more(self, now: float) -> None:
+        """Record a further call."""
+        self._budget.spend(now)
+
+    def refused(self, now: float, retry_after: float | None) -> None:
+        """Record a 429."""
+        self._budget.refused(now, retry_after)
+
+
+async def run_in_turns(flow: Flow[T], calls: FlowCalls | UrgentCalls, arun: Arun, clock: Callable[[], float]) -> T:
     """Run a flow, each of its requests in its turn, and let the budget know of refusals.
 
     :param flow: the flow.
@@ -129,7 +156,7 @@ async def run_in_turns(flow: Flow[T], calls: FlowCalls, arun: Arun, clock: Calla
 
 
 def _one_call(request: Request, spend_more: Callable[[], None]) -> Flow[Response | TransportFailure]:
-    """Make one call, and again with a fresh token if that is refused: which token it was, only this flow's run knows."""
+    """Make one call, and again with a fresh token if that is refused: which one it was, only this flow's run knows."""
     answer = yield request
     if isinstance(answer, Response) and answer.status == 401:
         spend_more()

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import islice
-from math import inf, sqrt
+from math import inf
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_fabric.api.jobs.polling import JobPoll
 from airflow_provider_fabric.api.models import JobInstance
-from airflow_provider_fabric.triggerer.durations import Durations, chance_of_ending
+from airflow_provider_fabric.triggerer.durations import Durations, gain_of_poll
 from airflow_provider_fabric.triggerer.turns import Waiter
 
 if TYPE_CHECKING:
@@ -95,25 +95,26 @@ class ItemQueue(Waiter):
         self._poll = poll
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Which item it is, whoever asks."""
+        return self.workspace_id, self.item_id
+
+    @property
     def cost(self) -> float:
         """Calls that serve every run once."""
         singles = len(self.waiting)
         return float(singles if self.list_failures > 1 else min(singles, self.pages))
 
-    def gain(self, now: float) -> float:
-        """Return what a poll would be worth now.
-
-        For each run: how likely it has ended since its last poll, times the root of the time since then.
-        """
+    def gain(self, now: float, share: float) -> float:
+        """Return what a poll would be worth now, for each call it costs."""
         sample = list(islice(self.waiting, SAMPLE))
         if not sample:
             return 0.0
-        return sum(self._gain(waiting, now) for waiting in sample) * len(self.waiting) / len(sample) / self.cost
-
-    def _gain(self, waiting: PendingRun, now: float) -> float:
-        unseen = max(0.0, now - waiting.polled_at)
-        age = max(0.0, waiting.polled_at - waiting.started_at)
-        return chance_of_ending(age, unseen, self.usual) * sqrt(unseen)
+        gains = (
+            gain_of_poll(waiting.polled_at - waiting.started_at, now - waiting.polled_at, self.usual, share)
+            for waiting in sample
+        )
+        return sum(gains) * len(self.waiting) / len(sample) / self.cost
 
     def grant(self, now: float) -> bool:
         """Start a poll, unless whoever was due has left."""

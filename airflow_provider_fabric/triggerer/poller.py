@@ -14,12 +14,11 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, TypeVar
+from math import inf
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_fabric.api.http.flow import Clock
-from airflow_provider_fabric.api.http.permanent import retry_after
 from airflow_provider_fabric.api.http.retry import ONCE
 from airflow_provider_fabric.api.jobs.instances import get_item_job_instance
 from airflow_provider_fabric.api.jobs.listing import get_job_instances_by_id
@@ -35,9 +34,10 @@ from airflow_provider_fabric.exceptions import (
     FabricThrottledError,
 )
 from airflow_provider_fabric.triggerer.call_budget import CallBudget
+from airflow_provider_fabric.triggerer.cancels import CancelQueue
 from airflow_provider_fabric.triggerer.clocks import Clocks
-from airflow_provider_fabric.triggerer.durations import Durations, chance_of_ending, usual_seconds
-from airflow_provider_fabric.triggerer.flow_calls import FlowCalls, run_in_turns
+from airflow_provider_fabric.triggerer.durations import History, chance_of_ending, usual_seconds
+from airflow_provider_fabric.triggerer.flow_calls import FlowCalls, UrgentCalls, run_in_turns
 from airflow_provider_fabric.triggerer.pending import LIST_RETRY, Arun, ItemQueue, PendingRun
 from airflow_provider_fabric.triggerer.turns import TICK, TurnQueue
 
@@ -79,8 +79,10 @@ class JobPoller:
         self.budget = budget
         self.clocks = Clocks(clock)
         self.turns = TurnQueue(budget, self.clocks.steady)
+        self.cancels = CancelQueue(self.turns, self.clocks)
         self._arun = arun
         self._items: dict[tuple[Arun, str, str], ItemQueue] = {}
+        self._history = History()
         self._polls: set[asyncio.Task[None]] = set()
 
     @property
@@ -95,6 +97,15 @@ class JobPoller:
         :param arun: makes the calls.
         """
         calls = FlowCalls(self.turns, self.clocks.steady())
+        return await run_in_turns(flow, calls, arun or self._arun, self.clocks.steady)
+
+    async def run_at_once(self, flow: Flow[T], arun: Arun | None = None) -> T:
+        """Run a flow of job-scheduler calls that cannot wait for turns; it may overdraw the budget.
+
+        :param flow: the flow.
+        :param arun: makes the calls.
+        """
+        calls = UrgentCalls(self.budget)
         return await run_in_turns(flow, calls, arun or self._arun, self.clocks.steady)
 
     async def wait(self, poll: JobPoll, arun: Arun | None = None) -> JobInstance:
@@ -124,6 +135,7 @@ class JobPoller:
         item = self._items.get(key)
         if item is None:
             item = self._items[key] = ItemQueue(*key, self._start)
+            item.usual, item.listed = self._history.of(item.key), self._history.knows(item.key)
             self.turns.members.add(item)
         item.waiting.add(waiting)
         due = item.due_for(waiting, now)
@@ -209,9 +221,10 @@ class JobPoller:
         except FabricError as error:
             self._record_failure(item, group, error)
             return
-        if not item.listed or any(run.status.is_terminal for run in found.values()):
-            item.usual = Durations.of(usual_seconds(others))
-        item.listed, item.list_failures = True, 0
+        if not item.listed:
+            self._history.listed(item.key, usual_seconds(others))
+            item.usual = self._history.of(item.key)
+        item.listed, item.list_failures, item.lists_from = True, 0, -inf
         item.rest_until = self.clocks.steady() + min(self._shortest(w.poll) for w in group) * (1 - JITTER)
         for waiting in group:  # not listed: not visible yet, or over for long, for about 100 completed runs are kept
             waiting.singly = waiting.run not in found
@@ -227,6 +240,7 @@ class JobPoller:
                 self._end(item, waiting, error)
                 continue
             if ended is not None:
+                self._history.ended(item.key, ended)
                 self._end(item, waiting, ended)
                 continue
             active.append(waiting)
@@ -234,6 +248,7 @@ class JobPoller:
             if instance.start_time_utc is not None:
                 waiting.started_at = now - max(0.0, wall - instance.start_time_utc.timestamp())
             chances[waiting.run] = self._chance_soon(item, waiting, now)
+        item.usual = self._history.of(item.key)
         self._spread(active, now, 1.0 + (FASTEST - 1.0) * min(1.0, sum(chances.values())) * self.budget.slack(now))
 
     def _chance_soon(self, item: ItemQueue, waiting: PendingRun, now: float) -> float:

@@ -1,29 +1,26 @@
-"""One connection look-up, one HTTP client and one watcher for all triggers of an event loop."""
+"""One connection look-up, one HTTP client and one poller for all triggers of an event loop."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import sys
 import time
-from contextvars import Context
-from dataclasses import dataclass, field
-from importlib import import_module
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_fabric.api.http.flow import Flow
-from airflow_provider_fabric.api.http.retry import KILL_BUDGET
-from airflow_provider_fabric.api.jobs.instances import cancel_item_job_instance
+from airflow_provider_fabric.api.http.flow import Clock, Flow
 from airflow_provider_fabric.api.jobs.polling import JobPoll
-from airflow_provider_fabric.api.models import JobInstance, JobRef
+from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.exceptions import (
     FabricAuthError,
     FabricConnectionError,
-    FabricError,
     FabricJobMayBeRunning,
     FabricUnauthorizedError,
 )
-from airflow_provider_fabric.triggerer.call_budget import CallBudget, rate_limited
+from airflow_provider_fabric.triggerer.call_budget import CallBudget
+from airflow_provider_fabric.triggerer.clients import Client, Clients
+from airflow_provider_fabric.triggerer.identity import quota_key
 from airflow_provider_fabric.triggerer.poller import JobPoller
 
 if TYPE_CHECKING:
@@ -31,59 +28,77 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-CONNECTION_SECONDS = 300.0
-"""For how long a connection is not looked up again; after that, new triggers see its changes."""
-
-RENEWAL_SECONDS = 5.0
-"""A connection whose sign-in fails is looked up again at once, unless that has just been done."""
-
 SIGN_IN_ERRORS = (FabricAuthError, FabricConnectionError, FabricUnauthorizedError)
 
-PAUSES = (2.0, 10.0, 30.0)
-"""Seconds between tries of a look-up while Airflow is in trouble."""
-
-MINUTE = 60.0
-"""A minute of the quota, in seconds; the benchmarks shorten it together with the emulator's."""
-
-clock = time.time
-"""Epoch seconds."""
-
-_log = logging.getLogger(__name__)
+UNLIMITED = 1e9
 
 
-@dataclass
-class _Connection:
-    """A connection, and when it was looked up."""
+@dataclass(frozen=True)
+class Options:
+    """How an event loop's shared state works; tests and benchmarks pass others.
 
-    hook: asyncio.Task[FabricHook]
-    at: float
+    :param clock: epoch seconds.
+    :param minute: a minute of the quota, in seconds.
+    :param new_hook: makes a hook of a connection's id; ``None`` for the provider's own class.
+    """
 
-    @property
-    def failed(self) -> bool:
-        return self.hook.done() and (self.hook.cancelled() or self.hook.exception() is not None)
-
-    def of(self, hook: FabricHook) -> bool:
-        """Whether this look-up brought a hook."""
-        return self.hook.done() and not self.failed and self.hook.result() is hook
+    clock: Clock = time.time
+    minute: float = 60.0
+    new_hook: Callable[[str], Any] | None = None
 
 
-@dataclass
-class _Shared:
-    """What belongs to one event loop."""
+class Shared:
+    """What belongs to one event loop.
 
-    connections: dict[str, _Connection] = field(default_factory=dict)
-    watchers: dict[str, JobPoller] = field(default_factory=dict)
+    :param options: how it works.
+    """
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.clients = Clients(options.new_hook, self._forget)
+        self.pollers: dict[str, JobPoller] = {}
+        """By identity, as far as the quota is concerned."""
+
+    def poller(self, client: Client) -> JobPoller:
+        """Return what makes the job-scheduler calls of a client's identity."""
+        key = quota_key(client.settings)
+        if key not in self.pollers:
+            options = self.options
+            budget = CallBudget(client.settings.job_calls_per_minute, options.clock(), minute=options.minute)
+            self.pollers[key] = JobPoller(client.arun, budget, clock=options.clock)
+        return self.pollers[key]
+
+    def _forget(self, client: Client) -> None:
+        keys = {quota_key(other.settings) for other in self.clients.open.values()}
+        poller = self.pollers.get(key := quota_key(client.settings))
+        if key not in keys and poller is not None and not poller.cancels.pending:
+            del self.pollers[key]
 
 
-_loops: dict[asyncio.AbstractEventLoop, _Shared] = {}
+_loops: dict[asyncio.AbstractEventLoop, Shared] = {}
 
 
-def _shared() -> _Shared:
+def configure(options: Options) -> None:
+    """Set how the running event loop's shared state works, before anything uses it.
+
+    :raises RuntimeError: something has used it already.
+    """
     loop = asyncio.get_running_loop()
-    if loop not in _loops:
-        for closed in [other for other in _loops if other.is_closed()]:
-            del _loops[closed]
-        _loops[loop] = _Shared()
+    if loop in _loops:
+        raise RuntimeError("The event loop's shared state is in use already.")
+    _begin(loop, options)
+
+
+def of_running_loop() -> Shared:
+    """Return what the triggers of the running event loop share."""
+    loop = asyncio.get_running_loop()
+    return _loops[loop] if loop in _loops else _begin(loop, Options())
+
+
+def _begin(loop: asyncio.AbstractEventLoop, options: Options) -> Shared:
+    for closed in [other for other in _loops if other.is_closed()]:
+        del _loops[closed]
+    _loops[loop] = Shared(options)
     return _loops[loop]
 
 
@@ -92,100 +107,70 @@ async def shared_hook(fabric_conn_id: str) -> FabricHook:
 
     :raises FabricConnectionError: a field of the connection is missing or wrong.
     """
-    loop, connections = asyncio.get_running_loop(), _shared().connections
-    known = connections.get(fabric_conn_id)
-    if known is None or known.failed or loop.time() - known.at > CONNECTION_SECONDS:
-        old = known.hook if known is not None and known.hook.done() and not known.failed else None
-        look_up = _look_up(fabric_conn_id, None if old is None else old.result())
-        known = _Connection(Context().run(loop.create_task, look_up), loop.time())
-        connections[fabric_conn_id] = known
-    return await asyncio.shield(known.hook)
-
-
-async def _look_up(fabric_conn_id: str, old: FabricHook | None) -> FabricHook:
-    """Look a connection up. One that has not changed keeps its hook, and thereby its HTTP connections."""
-    if "airflow_provider_fabric.hooks.fabric" not in sys.modules:
-        await asyncio.to_thread(import_module, "airflow_provider_fabric.hooks.fabric")  # too long for an event loop
-    from airflow_provider_fabric.hooks.fabric import FabricHook
-
-    hook = FabricHook(fabric_conn_id)
-    for pause in (*PAUSES, None):
-        try:
-            settings = await hook.aget_conn()
-        except FabricError:
-            raise
-        except Exception as error:
-            if old is not None:
-                _log.warning("Could not look connection %r up again: %r", fabric_conn_id, error)
-                return old
-            if pause is None:
-                raise
-            await asyncio.sleep(pause)
-        else:
-            return old if old is not None and settings == await old.aget_conn() else hook
-    raise AssertionError("unreachable: the last try returns or raises")
+    return (await of_running_loop().clients.get(fabric_conn_id)).hook
 
 
 async def aclose() -> None:
     """Close what the running event loop shares: for whoever ends the loop before the process ends."""
     shared = _loops.pop(asyncio.get_running_loop(), None)
-    for connection in shared.connections.values() if shared is not None else ():
-        if connection.hook.done() and not connection.failed:
-            await connection.hook.result().aclose()
+    if shared is not None:
+        await shared.clients.aclose()
 
 
-async def _watcher(hook: FabricHook) -> JobPoller:
-    settings = await hook.aget_conn()
-    watchers = _shared().watchers
-    if settings.identity not in watchers:
-        budget = CallBudget(settings.job_calls_per_minute, clock(), minute=MINUTE)
-        watchers[settings.identity] = JobPoller(hook.arun, budget, clock=clock)
-    return watchers[settings.identity]
-
-
-async def wait_with(hook: FabricHook, poll: JobPoll) -> JobInstance:
-    """Wait until a run is over, together with everyone else who waits; see :meth:`.watcher.JobPoller.wait`."""
-    return await (await _watcher(hook)).wait(poll)
+@asynccontextmanager
+async def _poller(fabric_conn_id: str) -> AsyncIterator[tuple[JobPoller, Client]]:
+    shared = of_running_loop()
+    async with shared.clients.use(fabric_conn_id) as client:
+        yield shared.poller(client), client
 
 
 async def wait(fabric_conn_id: str, poll: JobPoll) -> JobInstance:
-    """Wait until a run is over, with the shared hook of a connection; with its new fields, if the old ones fail."""
-    hook = await shared_hook(fabric_conn_id)
+    """Wait until a run is over, with the shared client of a connection; with its new fields, if the old ones fail.
+
+    :raises FabricJobTimeout: the deadline passed first.
+    :raises FabricJobMayBeRunning: polling on could not help.
+    """
     try:
-        return await wait_with(hook, poll)
+        async with _poller(fabric_conn_id) as (poller, client):
+            return await poller.wait(poll, client.arun)
     except FabricJobMayBeRunning as error:
-        renewed = await _renewed(fabric_conn_id, hook) if isinstance(error.__cause__, SIGN_IN_ERRORS) else hook
-        if renewed is hook:
+        if not isinstance(error.__cause__, SIGN_IN_ERRORS):
             raise
-    poll.schedule_at(clock())
-    return await wait_with(renewed, poll)
-
-
-async def _renewed(fabric_conn_id: str, hook: FabricHook) -> FabricHook:
-    """Return the hook of a connection whose fields may have changed since it was looked up, such as a new secret."""
-    loop, connections = asyncio.get_running_loop(), _shared().connections
-    known = connections.get(fabric_conn_id)
-    if known is not None and known.of(hook) and loop.time() - known.at > RENEWAL_SECONDS:
-        known.at = loop.time() - CONNECTION_SECONDS - 1.0
-    return await shared_hook(fabric_conn_id)
+        lost = error
+    of_running_loop().clients.refused(fabric_conn_id, client)
+    async with _poller(fabric_conn_id) as (poller, renewed):
+        if renewed is client:
+            raise lost
+        poll.schedule_at(poller.clocks.steady())
+        return await poller.wait(poll, renewed.arun)
 
 
 async def arun(fabric_conn_id: str, flow: Flow[T]) -> T:
     """Run a flow on the shared client."""
-    return await (await shared_hook(fabric_conn_id)).arun(flow)
+    async with of_running_loop().clients.use(fabric_conn_id) as client:
+        return await client.arun(flow)
 
 
 async def arun_job_calls(fabric_conn_id: str, flow: Flow[T]) -> T:
     """Run a flow of job-scheduler calls on the shared client, each call in its turn within the identity's budget."""
-    hook = await shared_hook(fabric_conn_id)
-    watcher = await _watcher(hook)
-    return await hook.arun(rate_limited(watcher.budget, flow, clock))
+    async with _poller(fabric_conn_id) as (poller, client):
+        return await poller.run(flow, client.arun)
 
 
-async def cancel(fabric_conn_id: str, job: JobRef) -> bool:
-    """Ask for a run's cancellation, at once and briefly; it counts, but does not wait for its turn."""
-    hook = await shared_hook(fabric_conn_id)
-    watcher = await _watcher(hook)
-    flow = cancel_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id, budget=KILL_BUDGET)
-    watcher.budget.spend(clock())
-    return await hook.arun(flow)
+async def cancel(
+    fabric_conn_id: str, what: str, flow: Callable[[], Flow[bool]], submitted_at: float, *, counts: bool = True
+) -> bool:
+    """Ask for a run's cancellation: at once, and again until it is accepted, in the background if need be.
+
+    :param what: the run, in words.
+    :param flow: asks once; returns whether there was anything to cancel.
+    :param submitted_at: when the run was submitted, in epoch seconds.
+    :param counts: its calls are the job scheduler's.
+    """
+    async with _poller(fabric_conn_id) as (poller, client):
+        send = poller.run_at_once if counts else _plainly
+        return await poller.cancels.start(what, lambda: send(flow(), client.arun), submitted_at)
+
+
+async def _plainly(flow: Flow[T], arun: Callable[[Flow[Any]], Any]) -> T:
+    return await arun(flow)  # type: ignore[no-any-return]

@@ -1,9 +1,8 @@
 """Whose turn it is: one queue for everything that draws on an identity's budget of job-scheduler calls.
 
 Whoever waits is a :class:`Waiter`. Nothing is reserved ahead: a turn is given when a call can be made, so a waiter that
-leaves takes nothing with it. While the budget allows every waiter its own interval, turns come when they are due. Beyond
-that, a turn goes where it is worth most (:meth:`Waiter.gain`), but nobody waits more than twice the even share: who has
-waited for :data:`PATIENCE` even shares comes first.
+leaves takes nothing with it. While the budget allows every waiter its own interval, turns come when they are due. If it
+does not, a turn goes where it is worth most (:meth:`Waiter.gain`), but nobody waits more than twice the even share.
 """
 
 from __future__ import annotations
@@ -22,9 +21,8 @@ from airflow_provider_fabric.triggerer.call_budget import CallBudget
 CALLS_AT_ONCE = 8
 """Polls under way at the same time: enough for a slow service, few enough for a small pool of connections."""
 
-PATIENCE = 1.6
-"""Even shares after which it is a waiter's turn, whoever else would gain more: below 2, for many may come to it at the
-same time."""
+PATIENCE = 1.9
+"""Even shares after which a waiter must have had its turn, whoever else would gain more."""
 
 TICK = 0.001
 """Seconds that a turn may be early: clocks and sums are not exact."""
@@ -58,8 +56,12 @@ class Waiter(ABC):
         """How many calls it needs to serve everybody who waits in it once."""
 
     @abstractmethod
-    def gain(self, now: float) -> float:
-        """Return how much a turn would be worth now."""
+    def gain(self, now: float, share: float) -> float:
+        """Return how much a turn would be worth now.
+
+        :param now: present time.
+        :param share: seconds of an even share.
+        """
 
     @abstractmethod
     def grant(self, now: float) -> bool:
@@ -184,21 +186,31 @@ class TurnQueue:
         """Return whose turn it is."""
         if len(self._ready) == 1:
             return next(iter(self._ready))
-        oldest = min(self._ready, key=_by_urgency)
-        share = self.even_share(now)
-        if oldest.urgent or (now - oldest.since >= PATIENCE * share and now - oldest.due >= (PATIENCE - 1) * share):
-            return oldest
-        if len(self._ready) <= FEW:
-            return max(self._ready, key=lambda waiter: waiter.gain(now))
-        if now >= self._ranked_until:
+        for waiter in self._ready:
+            if waiter.urgent:
+                return waiter
+        if now >= self._ranked_until or len(self._ready) <= FEW:
             self._ranked.clear()
         while self._ranked:
             if (best := self._ranked.pop()) in self._ready:
                 return best
-        self._ranked = heapq.nlargest(RANKED, self._ready, key=lambda waiter: waiter.gain(now))[::-1]
+        self._ranked = self._rank(now)
         self._ranked_until = now + RANKED_SECONDS * self.budget.minute / 60
         return self._ranked.pop()
 
+    def _rank(self, now: float) -> list[Waiter]:
+        """Return some of those that are ready, whose turn is next in the end."""
+        share = self.even_share(now)
+        in_order = sorted(self._ready, key=lambda waiter: (_last_call(waiter, share), waiter.due))
+        each, few = 1 / self.budget.rate, len(in_order) <= FEW
+        spare = min(_last_call(waiter, share) - each * place for place, waiter in enumerate(in_order, 1)) - now
+        if spare < (each if few else RANKED_SECONDS * self.budget.minute / 60):
+            return in_order[:RANKED][::-1]
+        if few:
+            return [max(in_order, key=lambda waiter: waiter.gain(now, share))]
+        return heapq.nlargest(RANKED, in_order, key=lambda waiter: waiter.gain(now, share))[::-1]
 
-def _by_urgency(waiter: Waiter) -> tuple[bool, float]:
-    return not waiter.urgent, waiter.due
+
+def _last_call(waiter: Waiter, share: float) -> float:
+    """Return when a waiter must have had its turn."""
+    return max(waiter.since + PATIENCE * share, waiter.due + (PATIENCE - 1) * share)

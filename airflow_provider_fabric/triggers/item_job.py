@@ -14,7 +14,7 @@ from airflow_provider_fabric.triggerer import shared
 
 
 class FabricItemJobTrigger(BaseTrigger):
-    """Fires once, when an item has had a run since a moment, or it can no longer be waited for.
+    """Fires once, when an item has had a run since a point in time, or it can no longer be waited for.
 
     The event is :meth:`airflow_provider_fabric.lifecycle.state.Outcome.to_state`. Each poll is one List call out of the
     share of the quota that all triggers of the identity have.
@@ -24,10 +24,10 @@ class FabricItemJobTrigger(BaseTrigger):
     :param item_id: GUID.
     :param job_type: kind of job; ``None`` for any.
     :param since: epoch seconds; only runs that started at or after it count.
-    :param check_interval: seconds between looks.
+    :param check_interval: seconds between polls.
     :param deadline: epoch seconds at which to give up, or ``None``.
     :param allow_failed: after a failed run, wait for another one.
-    :param next_poll_at: epoch seconds before which the item is not looked at.
+    :param next_poll_at: epoch seconds before which the item is not polled.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class FabricItemJobTrigger(BaseTrigger):
             outcome = Outcome.over(instance, poll.workspace_id)
         except Exception as error:
             if not isinstance(error, FabricError):
-                self.log.exception("Waiting for %s broke.", poll)
+                self.log.exception("Unexpected error while waiting for %s.", poll)
             ending = WaitEnd.TIMEOUT if isinstance(error, FabricJobTimeout) else WaitEnd.LOST
             known = {"workspace_id": poll.workspace_id, "item_id": poll.item_id}
             outcome = Outcome(ending, known, str(error))

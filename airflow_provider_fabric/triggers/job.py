@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_fabric.api.jobs.polling import cancel_if_active
 from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.api.operations import wait_for_operation
 from airflow_provider_fabric.exceptions import FabricError
 from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome, event_of
 from airflow_provider_fabric.triggerer import shared
+
+log = logging.getLogger(__name__)
 
 
 class FabricJobInstanceTrigger(BaseTrigger):
@@ -30,6 +35,7 @@ class FabricJobInstanceTrigger(BaseTrigger):
         self.fabric_conn_id = fabric_conn_id
         self.run_state = FabricRun.from_state(run)
         self.cancel_on_kill = cancel_on_kill
+        self.poll = self.run_state.poll()
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return the class path and the arguments."""
@@ -50,40 +56,44 @@ class FabricJobInstanceTrigger(BaseTrigger):
             outcome = Outcome.over(instance, run.job.workspace_id)
         except Exception as error:
             if not isinstance(error, FabricError):
-                self.log.exception("Waiting for job instance %s broke.", run.job.job_instance_id)
+                self.log.exception("Unexpected error while waiting for job instance %s.", run.job.job_instance_id)
             outcome = Outcome.not_seen(error, run)
         yield TriggerEvent(event_of(run, outcome))
 
     async def wait(self) -> JobInstance:
         """Wait until the run is over, together with all others of this identity."""
-        return await shared.wait(self.fabric_conn_id, self.run_state.poll())
+        return await shared.wait(self.fabric_conn_id, self.poll)
 
     async def cancel(self) -> bool:
-        """Ask for the run's cancellation."""
-        return await shared.cancel(self.fabric_conn_id, self.run_state.job)
+        """Ask for the run's cancellation, until it is accepted; return whether there was anything to cancel."""
+        run = self.run_state
+        what = f"job instance {run.job.job_instance_id}"
+        return await shared.cancel(self.fabric_conn_id, what, lambda: cancel_if_active(self.poll), run.submitted_at)
 
     async def on_kill(self) -> None:
         """Cancel the run: a user ended the task.
 
         On Airflow 3.3.2 the supervisor repeats the cancellation at every sync, about once a second, and each repeat
-        cancels this method; so the request goes out first, in a task of its own.
+        cancels this method. So the request goes out first, in a task of its own, and is repeated there until the
+        service accepts it.
         """
         if not self.cancel_on_kill:
             return
-        job = self.run_state.job
         request = asyncio.ensure_future(self.cancel())
         _pending.add(request)
-        request.add_done_callback(_pending.discard)
-        accepted = await asyncio.shield(request)
-        self.log.info(
-            "Task killed: %s job instance %s.",
-            "asked Fabric to cancel" if accepted else "nothing to cancel, it was over already:",
-            job.job_instance_id,
-        )
+        request.add_done_callback(_forget)
+        with suppress(FabricError):  # it was logged
+            await asyncio.shield(request)
 
 
 _pending: set[asyncio.Future[bool]] = set()
 """Cancels on their way; the event loop itself holds only weak references to tasks."""
+
+
+def _forget(request: asyncio.Future[bool]) -> None:
+    _pending.discard(request)
+    if not request.cancelled() and (error := request.exception()) is not None and not isinstance(error, FabricError):
+        log.error("Unexpected error while cancelling.", exc_info=error)
 
 
 class FabricOperationTrigger(BaseTrigger):
@@ -119,6 +129,6 @@ class FabricOperationTrigger(BaseTrigger):
         try:
             result = await shared.arun(self.fabric_conn_id, flow)
             event = {"succeeded": True, "result": result, "message": ""}
-        except Exception as error:  # noqa: BLE001 - every trouble must reach the task, or it would wait for ever
+        except Exception as error:  # noqa: BLE001 - every error must reach the task, or it would wait for ever
             event = {"succeeded": False, "result": None, "message": str(error)}
         yield TriggerEvent(event)

@@ -79,6 +79,7 @@ class Run:
     takes: float
     listed: bool = True
     visible_after: float = 0.0
+    outcome: str = "Completed"
     _over: str | None = None
 
     @property
@@ -93,7 +94,7 @@ class Run:
         text = json.dumps(
             {
                 "id": run_id,
-                "status": "Completed" if over else "InProgress",
+                "status": self.outcome if over else "InProgress",
                 "startTimeUtc": _time(self.started),
                 "endTimeUtc": _time(self.ends) if over else None,
             }
@@ -134,6 +135,11 @@ class FakeFabric:
         return sum(what.startswith("LIST") for _, what in self.calls)
 
     @property
+    def cancels(self) -> int:
+        """How many cancels were sent."""
+        return sum(what.startswith("CANCEL") for _, what in self.calls)
+
+    @property
     def gets(self) -> int:
         """How many single instances were asked for."""
         return sum(what.startswith("GET") for _, what in self.calls)
@@ -168,7 +174,8 @@ class FakeFabric:
 
     async def _call(self, request: Request) -> Response | TransportFailure | FabricError:
         _, item, _, _, *run = request.path.split("/")[4:]
-        self.calls.append((clock(), f"GET {run[0]}" if run else f"{'PAGE' if request.params else 'LIST'} {item}"))
+        kind = "CANCEL" if request.method == "POST" else "GET"
+        self.calls.append((clock(), f"{kind} {run[0]}" if run else f"{'PAGE' if request.params else 'LIST'} {item}"))
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         await asyncio.sleep(self.latency)
@@ -189,6 +196,8 @@ class FakeFabric:
 
     def _read(self, item: str, run: list[str], request: Request) -> Response:
         runs = {i: r for i, r in self.items.get(item, {}).items() if r.started + r.visible_after <= clock()}
+        if request.method == "POST":
+            return self._cancel(runs.get(run[0]))
         if run:
             return Response(200, {}, runs[run[0]].wire(run[0]).encode()) if run[0] in runs else refused(404)
         entries = [run.wire(run_id) for run_id, run in reversed(runs.items()) if run.listed]
@@ -196,6 +205,14 @@ class FakeFabric:
         after = first + self.page_size
         token = json.dumps(str(after) if after < len(entries) else None)
         return Response(200, {}, f'{{"value":[{",".join(entries[first:after])}],"continuationToken":{token}}}'.encode())
+
+    def _cancel(self, run: Run | None) -> Response:
+        if run is None:
+            return refused(404)
+        if clock() >= run.ends:
+            return Response(400, {}, b'{"errorCode": "JobAlreadyCompleted", "message": "over"}')
+        run.takes, run.outcome = clock() - run.started, "Cancelled"
+        return Response(202)
 
 
 def _time(moment: float) -> str:

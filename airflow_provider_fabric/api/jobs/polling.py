@@ -18,7 +18,7 @@ from typing import Protocol
 from airflow_provider_fabric.api.http.flow import Clock, Flow, Sleep
 from airflow_provider_fabric.api.http.permanent import PATIENCE, is_permanent, retry_after
 from airflow_provider_fabric.api.http.retry import ONCE, RetryBudget
-from airflow_provider_fabric.api.jobs.instances import get_item_job_instance
+from airflow_provider_fabric.api.jobs.instances import cancel_item_job_instance, get_item_job_instance
 from airflow_provider_fabric.api.models import JobInstance, JobRef
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import (
@@ -26,6 +26,7 @@ from airflow_provider_fabric.exceptions import (
     FabricJobMayBeRunning,
     FabricJobTimeout,
     FabricNotFoundError,
+    FabricThrottledError,
 )
 
 VISIBILITY_GRACE = 300.0
@@ -42,6 +43,13 @@ class GetRun(Protocol):
 
     def __call__(self, workspace_id: str, item_id: str, run_id: str, /, *, budget: RetryBudget) -> Flow[JobInstance]:
         """Return the run."""
+
+
+class CancelRun(Protocol):
+    """Cancels one run: :func:`.instances.cancel_item_job_instance`, or another API's call."""
+
+    def __call__(self, workspace_id: str, item_id: str, run_id: str, /, *, budget: RetryBudget) -> Flow[bool]:
+        """Return whether there was anything to cancel."""
 
 
 @dataclass
@@ -225,6 +233,36 @@ def poll_job_instance(
         ended = poll.record_poll(instance, steady(), wall=clock())
         if ended is not None:
             return ended
+
+
+def cancel_if_active(
+    poll: JobPoll,
+    *,
+    get: GetRun = get_item_job_instance,
+    cancel: CancelRun = cancel_item_job_instance,
+    clock: Clock = time.time,
+) -> Flow[bool]:
+    """Cancel a run, unless it is over: it is read first if no poll has found it active yet.
+
+    :param poll: what is known of the run.
+    :param get: reads the run.
+    :param cancel: cancels it.
+    :param clock: epoch seconds.
+    :returns: whether there was anything to cancel.
+    """
+    job = poll.job
+    if not poll.known_visible:
+        try:
+            instance = yield from get(job.workspace_id, job.item_id, job.job_instance_id, budget=ONCE)
+        except FabricThrottledError:
+            raise
+        except FabricError:
+            pass  # what it means for the run, the cancel's own answer says
+        else:
+            if instance.status.is_terminal and not poll.not_visible(instance, clock()):
+                return False
+            poll.last_status = instance.status_text
+    return (yield from cancel(job.workspace_id, job.item_id, job.job_instance_id, budget=ONCE))
 
 
 def wait_for_job_instance(

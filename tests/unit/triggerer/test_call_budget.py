@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from airflow_provider_fabric.api.http.flow import Flow, Request, Response, Sleep, TransportFailure
-from airflow_provider_fabric.exceptions import FabricAuthError
 from airflow_provider_fabric.triggerer.call_budget import (
     DEFAULT_PAUSE,
     GROWTH_PER_MINUTE,
     SHRINK,
     SMALLEST,
     CallBudget,
-    rate_limited,
 )
 
 START = 1_750_000_000.0
@@ -152,119 +147,36 @@ def test_a_clock_that_goes_back_does_not_matter() -> None:
     assert 0 < budget.delay(START) < 120
 
 
-def drive(flow: Flow[object], answers: Callable[[Request], object]) -> tuple[list[str], object]:
-    """Run a flow in a time that passes only in sleeps; return what it did, and its result."""
-    done: list[str] = []
-    answer: object = None
-    while True:
-        try:
-            wish = flow.throw(answer) if isinstance(answer, Exception) else flow.send(answer)  # type: ignore[arg-type]
-        except StopIteration as end:
-            return done, end.value
-        if isinstance(wish, Sleep):
-            done.append(f"sleep {wish.seconds:.2f}")
-            clock.now += wish.seconds
-            answer = None
-        else:
-            done.append(wish.path)
-            answer = answers(wish)
+def test_a_clock_that_goes_back_prolongs_no_pause() -> None:
+    budget = CallBudget(180, START)
+    budget.refused(START, 30.0)
+    assert budget.pause(START - 3600) == pytest.approx(30.0)
+    assert budget.pause(START - 3600 + 31) == 0.0
 
 
-class Clock:
-    now = START
-
-    def __call__(self) -> float:
-        return self.now
-
-
-clock = Clock()
+def test_a_debt_is_bounded_by_a_minutes_calls() -> None:
+    budget = CallBudget(180, START)
+    budget.spend(START, 1000)
+    assert budget.delay(START) <= 66
 
 
-def ask(count: int) -> Flow[int]:
-    for number in range(count):
-        answer = yield Request("GET", f"/{number}", "ask")
-        assert isinstance(answer, Response | TransportFailure)
-    return count
+def test_a_debt_is_paid_while_the_service_asks_to_pause() -> None:
+    budget = CallBudget(180, START)
+    budget.spend(START, 300)
+    budget.refused(START, 60.0)
+    assert budget.delay(START + 64) == 0.0
 
 
-def exhausted() -> CallBudget:
-    """Return a budget of one call a second with nothing left."""
-    clock.now = START
+def test_a_refusal_of_an_overdrawn_budget_costs_no_share() -> None:
+    budget = CallBudget(180, START)
+    budget.spend(START, 100)
+    budget.refused(START, 30.0)
+    assert budget.share == 1.0
+
+
+def test_calls_that_were_not_made_are_given_back() -> None:
     budget = CallBudget(60, START)
     while budget.delay(START) == 0:
         budget.spend(START)
-    return budget
-
-
-def test_every_request_of_a_flow_waits_for_its_turn() -> None:
-    budget = exhausted()
-    spent = budget.spent
-    done, result = drive(rate_limited(budget, ask(3), clock), lambda _: Response(200))
-    assert result == 3
-    assert [step for step in done if step.startswith("/")] == ["/0", "/1", "/2"]
-    assert [step.split()[0] for step in done] == ["sleep", "/0", "sleep", "/1", "sleep", "/2"]
-    assert budget.spent - spent == 3
-
-
-def test_a_request_that_was_paid_for_goes_at_once() -> None:
-    budget = exhausted()
-    spent = budget.spent
-    done, _ = drive(rate_limited(budget, ask(2), clock, paid=1), lambda _: Response(200))
-    assert done[0] == "/0"
-    assert done[1].startswith("sleep")
-    assert budget.spent - spent == 1
-
-
-def test_two_flows_do_not_take_the_same_turn() -> None:
-    budget = exhausted()
-    first, second = rate_limited(budget, ask(1), clock), rate_limited(budget, ask(1), clock)
-    pauses = [next(first), next(second)]
-    assert isinstance(pauses[0], Sleep)
-    assert isinstance(pauses[1], Sleep)
-    assert pauses[1].seconds >= pauses[0].seconds + 0.9
-
-
-def test_a_failed_sign_in_reaches_the_flow() -> None:
-    def patient() -> Flow[str]:
-        try:
-            yield Request("GET", "/0", "ask")
-        except FabricAuthError:
-            yield Request("GET", "/again", "ask")
-        return "patient"
-
-    refusals = iter([FabricAuthError("no token"), Response(200)])
-    done, result = drive(rate_limited(CallBudget(180, START), patient(), clock), lambda _: next(refusals))
-    assert (done, result) == (["/0", "/again"], "patient")
-
-
-def test_a_refusal_is_known_to_the_budget() -> None:
-    budget = CallBudget(180, START)
-    clock.now = START
-    answers = iter([Response(429, {"retry-after": "20"}), Response(200), Response(200)])
-    done, _ = drive(rate_limited(budget, ask(3), clock), lambda _: next(answers))
-    assert budget.share < 1.0
-    assert done[:3] == ["/0", "sleep 20.00", "/1"]
-
-
-def test_a_flows_own_sleeps_pass_through() -> None:
-    def sleepy() -> Flow[None]:
-        yield Sleep(3.0)
-
-    clock.now = START
-    assert drive(rate_limited(CallBudget(180, START), sleepy(), clock), lambda _: None) == (["sleep 3.00"], None)
-
-
-def test_a_flow_that_is_given_up_is_closed() -> None:
-    closed = []
-
-    def open_ended() -> Flow[None]:
-        try:
-            while True:
-                yield Request("GET", "/", "ask")
-        finally:
-            closed.append(True)
-
-    flow = rate_limited(CallBudget(180, START), open_ended(), clock)
-    next(flow)
-    flow.close()
-    assert closed == [True]
+    budget.give_back(1)
+    assert budget.delay(START) == 0

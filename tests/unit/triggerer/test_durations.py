@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.triggerer.durations import chance_of_ending, usual_seconds
+from airflow_provider_fabric.api.models import JobInstance
+from airflow_provider_fabric.triggerer.durations import LATEST, Durations, History, chance_of_ending, usual_seconds
 from tests.flow_driver import instance
 
 
@@ -17,40 +19,64 @@ def ran(minutes: int, status: str = "Completed", **more: Any) -> dict[str, Any]:
 
 def test_durations_of_completed_runs_are_learned() -> None:
     runs = [ran(9), ran(3), ran(5, "Failed"), ran(1, "Cancelled"), ran(4, endTimeUtc=None), ran(4, startTimeUtc="?")]
-    assert usual_seconds(runs) == [180.0, 540.0]
+    assert usual_seconds(runs) == [540.0, 180.0]
 
 
-TEN_MINUTES = [590.0, 600.0, 605.0, 620.0]
+TEN_MINUTES = Durations.of([590.0, 600.0, 605.0, 620.0] * 5)
 
 
-@pytest.mark.parametrize(
-    ("age", "chance"),
-    [(0, 0.0), (60, 0.0), (400, 0.0), (440, 1.0), (600, 1.0), (700, 1.0), (880, 1.0)],
-)
-def test_runs_that_take_alike_are_likely_to_end_around_then(age: float, chance: float) -> None:
-    assert chance_of_ending(age, 60, TEN_MINUTES) == chance
+def test_runs_that_take_alike_are_likely_to_end_around_then() -> None:
+    early, before, around = (chance_of_ending(age, 60, TEN_MINUTES) for age in (60, 400, 570))
+    assert early < before < 0.1 < 0.3 < around
 
 
-def test_where_durations_differ_the_chance_is_in_between() -> None:
-    mixed = [60.0, 120.0, 600.0, 1200.0, 1800.0]
-    assert 0 < chance_of_ending(60, 60, mixed) < 1
-    assert chance_of_ending(200, 60, mixed) == 0
-    assert chance_of_ending(450, 60, mixed) == pytest.approx(1 / 3)
+def test_a_few_of_any_length_do_not_blur_the_picture() -> None:
+    hung = Durations.of([590.0, 600.0, 605.0, 620.0] * 5 + [7200.0])
+    assert chance_of_ending(570, 60, hung) == pytest.approx(chance_of_ending(570, 60, TEN_MINUTES), abs=0.05)
+
+
+def test_durations_that_say_nothing_are_no_reason_to_wait() -> None:
+    source = random.Random(1)
+    usual = Durations.of([source.expovariate(1 / 600) for _ in range(30)])
+    chances = [chance_of_ending(age, 60, usual) for age in (100, 300, 600, 1200)]
+    assert max(chances) < 3 * min(chances)
 
 
 @pytest.mark.parametrize("usual", [[], [10.0, 600.0]])
 def test_without_history_a_run_goes_on_for_as_long_as_it_has(usual: list[float]) -> None:
-    chances = [chance_of_ending(age, 60, usual) for age in (0, 60, 600, 6000)]
+    chances = [chance_of_ending(age, 60, Durations.of(usual)) for age in (0, 60, 600, 6000)]
     assert chances[:2] == [1.0, 0.5]
     assert chances == sorted(chances, reverse=True)
     assert chances[-1] < 0.01
 
 
-def test_older_than_any_is_as_without_history() -> None:
-    assert chance_of_ending(6000, 60, TEN_MINUTES) == chance_of_ending(6000, 60, [])
+def test_older_than_any_may_go_on() -> None:
+    assert 0 < chance_of_ending(6000, 60, TEN_MINUTES) < 0.05
 
 
 @pytest.mark.parametrize("usual", [[], [0.0, 0.0, 0.0], [0.1, 5.0, 600.0]])
 @pytest.mark.parametrize("age", [0.0, 0.05, 1.0, 30.0, 1e6])
 def test_a_chance_is_one(age: float, usual: list[float]) -> None:
-    assert 0 <= chance_of_ending(age, 5.0, usual) <= 1
+    assert 0 <= chance_of_ending(age, 5.0, Durations.of(usual)) <= 1
+
+
+def test_what_an_item_takes_is_kept_while_nobody_waits_and_goes_with_the_times() -> None:
+    history, item = History(items=2), ("w", "i")
+    history.listed(item, [100.0] * 50)
+    assert history.knows(item)
+    for _ in range(LATEST):
+        history.ended(item, JobInstance.from_wire(ran(10)))
+    usual = history.of(item)
+    assert usual is not None
+    assert usual.middle == pytest.approx(600)
+    for other in ("a", "b"):
+        history.listed(("w", other), [])
+    assert not history.knows(item)
+
+
+def test_failed_runs_say_nothing_of_how_long_it_takes() -> None:
+    history, item = History(), ("w", "i")
+    history.listed(item, [100.0] * 3)
+    for _ in range(LATEST):
+        history.ended(item, JobInstance.from_wire(ran(10, "Failed")))
+    assert history.of(item) == Durations.of([100.0] * 3)

@@ -90,9 +90,10 @@ class Runner(TriggerRunner):
 
     :param workloads: what to run.
     :param hold: when to measure memory.
+    :param minute: a minute of the quota, in seconds, for this provider's triggers.
     """
 
-    def __init__(self, workloads: list[RunTrigger], hold: float | None) -> None:
+    def __init__(self, workloads: list[RunTrigger], hold: float | None, minute: float | None) -> None:
         super().__init__()
         self.events = self.stamped = StampedEvents()
         self._waiting = workloads
@@ -100,6 +101,7 @@ class Runner(TriggerRunner):
         self._untidy = True
         self._count = len(workloads)
         self._hold = hold
+        self._minute = minute
         self.beat = Beat()
         self.held: int | None = None
         self.failures: list[str] = []
@@ -108,6 +110,10 @@ class Runner(TriggerRunner):
         """Set up what stands in for the supervisor."""
         self.comms_decoder = NoSupervisor()  # type: ignore[assignment]
         task_runner.SUPERVISOR_COMMS = self.comms_decoder  # type: ignore[assignment]
+        if self._minute is not None:
+            from airflow_provider_fabric.triggerer import shared
+
+            shared.configure(shared.Options(minute=self._minute))
 
     async def asend(self, message: Any) -> Any:
         """Take events and failures as the supervisor would, and hand out the triggers: first one that does nothing."""
@@ -207,15 +213,11 @@ def workloads(spec: dict[str, Any]) -> list[RunTrigger]:
 
 def main(spec: dict[str, Any]) -> dict[str, Any]:
     """Run the triggers to their ends, and return what was measured."""
-    if spec["kind"] == "ours":
-        from airflow_provider_fabric.triggerer import shared
-
-        shared.MINUTE = 60.0 / spec["scale"]
-    elif spec["kind"] == "microsoft":
+    if spec["kind"] == "microsoft":
         from benchmarks.microsoft import redirect
 
         redirect(spec["connection"]["host"])
-    runner = Runner(workloads(spec), spec.get("hold"))
+    runner = Runner(workloads(spec), spec.get("hold"), 60.0 / spec["scale"] if spec["kind"] == "ours" else None)
     runner.run()
     stalls, busy = sorted(runner.beat.stalls), sorted(runner.beat.busy)
     return {

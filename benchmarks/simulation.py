@@ -88,7 +88,7 @@ def memoryless(mean: float) -> Spans:
 async def full_budget(
     order: type[TurnQueue], kind: str, items: int = 600, hours: float = 3.0, history: int = 30, cv: float = 0.3
 ) -> list[float]:
-    """Let each of many items run again and again, with a history of runs behind it, under a budget that is too small."""
+    """Let each of many items run again and again, with a history behind it, under a budget that is too small."""
     source = random.Random(7)
     stage = Stage(order=order)
     means = [math.exp(source.uniform(math.log(300), math.log(3000))) for _ in range(items)]
@@ -130,7 +130,7 @@ async def beside_sensors(runs: int, sensors: int, per_minute: float = BUDGET) ->
         gaps.setdefault(what.split()[1], []).append(when)
     sensed = [times for item, times in gaps.items() if int(item[-12:]) >= 10_000]
     longest = max((b - a for times in sensed for a, b in itertools.pairwise(times)), default=0.0)
-    return {**figures(stage.lags), "calls": calls, "longest sensor gap": longest}
+    return {**figures(stage.lags), "calls": calls, "sensor gap": longest}
 
 
 def show(name: str, main: Coroutine[Any, Any, Any]) -> Any:

@@ -87,7 +87,7 @@ class CancelQueue:
         self._turns.cancels_first += 1
         try:
             async with self._slots:
-                while (pause := self._turns.budget.pause(self._clocks.steady())) > 0:
+                while (pause := self._turns.budget.pause(self._clocks.steady())) > 0:  # noqa: ASYNC110 - a 429 may prolong it
                     await asyncio.sleep(pause)
                 return await send()
         finally:

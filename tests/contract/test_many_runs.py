@@ -41,10 +41,11 @@ def wait_for_all(emulator: FabricEmulator, items: int, interval: float) -> list[
         triggers.append(FabricJobInstanceTrigger(**json.loads(json.dumps(arguments))))
 
     async def main() -> list[Any]:
+        shared.configure(shared.Options(minute=60 / SCALE))
         try:
             return await asyncio.wait_for(asyncio.gather(*map(fire, triggers)), 120)
         finally:
-            await (await shared.shared_hook("fabric_many")).aclose()
+            await shared.aclose()
 
     return asyncio.run(main())
 
@@ -56,7 +57,6 @@ def busy(monkeypatch: pytest.MonkeyPatch) -> Any:
         connection = emulator.connection
         connection["extra"]["job_calls_per_minute"] = 50
         monkeypatch.setenv("AIRFLOW_CONN_FABRIC_MANY", json.dumps(connection))
-        monkeypatch.setattr(shared, "MINUTE", 60 / SCALE)
         yield emulator
 
 

@@ -1,4 +1,4 @@
-"""The watcher, in virtual time: hours of waiting for thousands of runs pass in milliseconds, without a socket."""
+"""The poller, in virtual time: hours of waiting for thousands of runs pass in milliseconds, without a socket."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ PLENTY = 100_000.0
 
 
 class Bench:
-    """A Fabric, watchers on one identity, and what their waits came to."""
+    """A Fabric, pollers on one identity, and what their waits came to."""
 
     def __init__(self, fabric: FakeFabric | None = None, per_minute: float = PLENTY, processes: int = 1) -> None:
         self.fabric = fabric or FakeFabric()
-        self.watchers = [
+        self.pollers = [
             JobPoller(self.fabric.arun, CallBudget(per_minute, clock()), clock=clock) for _ in range(processes)
         ]
-        self.watcher = self.watchers[0]
+        self.poller = self.pollers[0]
         self.lags: list[float] = []
 
     def poll(
@@ -47,14 +47,14 @@ class Bench:
         """Start a run, and wait for it."""
         ends = clock() + takes
         self.fabric.start(item, run, takes)
-        instance = await self.watchers[process].wait(self.poll(item, run, **more))
+        instance = await self.pollers[process].wait(self.poll(item, run, **more))
         self.lags.append(clock() - ends)
         return instance
 
     @property
     def left(self) -> int:
-        """What the watchers still hold."""
-        return sum(len(w._items) + w.turns.size + len(w._polls) + len(w.turns.members) for w in self.watchers)
+        """What the pollers still hold."""
+        return sum(len(w._items) + w.turns.size + len(w._polls) + len(w.turns.members) for w in self.pollers)
 
 
 def test_a_run_is_awaited() -> None:
@@ -74,7 +74,7 @@ def test_a_run_that_is_not_visible_yet_does_not_take_its_siblings_looks() -> Non
         bench = Bench()
         bench.fabric.start(1, 1, 900, visible_after=200.0)
         bench.fabric.start(1, 2, 900)
-        waits = [asyncio.create_task(bench.watcher.wait(bench.poll(1, run, check_interval=10))) for run in (1, 2)]
+        waits = [asyncio.create_task(bench.poller.wait(bench.poll(1, run, check_interval=10))) for run in (1, 2)]
         await asyncio.sleep(150)
         looks = Counter(what for _, what in bench.fabric.calls)
         assert looks[f"GET {guid(1)}"] <= 20
@@ -85,14 +85,14 @@ def test_a_run_that_is_not_visible_yet_does_not_take_its_siblings_looks() -> Non
 
 
 def test_looks_get_their_turn_beside_others_who_use_up_the_budget() -> None:
-    """Sensors and event triggers reserve calls ahead: more of them than fit must not shut the watcher out."""
+    """Sensors and event triggers reserve calls ahead: more of them than fit must not shut the poller out."""
 
     async def main() -> None:
         bench = Bench(per_minute=180)
 
         async def sensor(number: int) -> None:
             poll = ItemPoll(WORKSPACE, guid(1000 + number), None, clock(), 60.0)
-            await bench.watcher.run(poll_item(poll, clock=clock))
+            await bench.poller.run(poll_item(poll, clock=clock))
 
         sensors = [asyncio.create_task(sensor(number)) for number in range(400)]
         await asyncio.wait_for(bench.run(1, 1, 3000), 7200)
@@ -170,7 +170,7 @@ def test_pages_are_read_and_paid_for() -> None:
     async def main() -> None:
         bench = Bench(FakeFabric(page_size=10))
         await asyncio.gather(*(bench.run(1, run, 300) for run in range(35)))
-        assert bench.watcher.budget.spent == len(bench.fabric.calls)
+        assert bench.poller.budget.spent == len(bench.fabric.calls)
         assert sum(what.startswith("PAGE") for _, what in bench.fabric.calls) == 3 * bench.fabric.lists
         assert bench.fabric.gets == 0
 
@@ -198,7 +198,7 @@ def test_gets_where_they_cost_less_than_the_pages() -> None:
         fabric.start(1, 2, 600)
         for new in range(200, 240):  # others' runs, started later: ours are on the fifth page
             fabric.start(1, new, 50)
-        await asyncio.gather(*(bench.watcher.wait(bench.poll(1, run)) for run in (1, 2)))
+        await asyncio.gather(*(bench.poller.wait(bench.poll(1, run)) for run in (1, 2)))
         assert fabric.lists == 1
         assert fabric.gets >= 2 * 9
 
@@ -226,7 +226,7 @@ def test_a_run_that_was_never_listed_is_found_singly_however_old() -> None:
         bench.fabric.start(1, 1, 10, listed=False)
         poll = bench.poll(1, 1)
         await asyncio.sleep(24 * 3600)  # the triggerer was away
-        assert (await bench.watcher.wait(poll)).id == guid(1)
+        assert (await bench.poller.wait(poll)).id == guid(1)
         assert len(bench.fabric.calls) == 2
 
     run_virtually(main())
@@ -236,7 +236,7 @@ def test_a_run_that_is_not_visible_yet_is_waited_for() -> None:
     async def main() -> None:
         bench = Bench()
         bench.fabric.start(1, 1, 100, visible_after=90)
-        await bench.watcher.wait(bench.poll(1, 1))
+        await bench.poller.wait(bench.poll(1, 1))
         assert bench.fabric.statuses[404] >= 1
 
     run_virtually(main())
@@ -248,14 +248,14 @@ def test_a_run_that_is_gone_ends_the_wait() -> None:
         poll = bench.poll(1, 1)
         await asyncio.sleep(3600)
         with pytest.raises(FabricJobMayBeRunning, match="404"):
-            await bench.watcher.wait(poll)
+            await bench.poller.wait(poll)
         await asyncio.sleep(1)
         assert bench.left == 0
 
     run_virtually(main())
 
 
-def test_an_item_whose_runs_cannot_be_listed_is_watched_singly() -> None:
+def test_an_item_whose_runs_cannot_be_listed_is_polled_singly() -> None:
     def no_lists(request: Request) -> Any:
         return refused(403) if request.path.endswith("/instances") else None
 
@@ -272,7 +272,7 @@ def test_two_triggers_on_one_run_share_every_look() -> None:
     async def main() -> None:
         bench = Bench()
         bench.fabric.start(1, 1, 600)
-        first, second = await asyncio.gather(*(bench.watcher.wait(bench.poll(1, 1)) for _ in range(2)))
+        first, second = await asyncio.gather(*(bench.poller.wait(bench.poll(1, 1)) for _ in range(2)))
         assert first == second
         assert bench.fabric.gets <= 25
 
@@ -327,7 +327,7 @@ def test_a_429_pauses_everybody_as_told_and_shrinks_the_share() -> None:
         bench = Bench(FakeFabric(answer=once), per_minute=180)
         waits = asyncio.gather(*(bench.run(item, item, 600, check_interval=20) for item in range(20)))
         await asyncio.sleep(130)
-        assert bench.watcher.budget.share == pytest.approx(0.75, abs=0.05)
+        assert bench.poller.budget.share == pytest.approx(0.75, abs=0.05)
         await waits
         gap = [moment for moment, _ in bench.fabric.calls if told[0] < moment < told[0] + 77]
         assert gap == []
@@ -483,7 +483,7 @@ def test_a_deadline_before_the_first_look_ends_the_wait_without_one() -> None:
 def test_a_deadline_is_kept_when_no_call_can_be_made_or_none_is_answered(latency: float) -> None:
     async def main() -> None:
         bench = Bench(FakeFabric(latency=latency), per_minute=180)
-        bench.watcher.budget.refused(clock(), 600.0 if latency < 1 else 1.0)
+        bench.poller.budget.refused(clock(), 600.0 if latency < 1 else 1.0)
         waits = [bench.run(item, item, 1000, timeout=30 + item) for item in range(20)]
         outcomes = await asyncio.gather(*waits, return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {FabricJobTimeout}
@@ -549,7 +549,7 @@ def test_a_look_that_is_cancelled_from_outside_is_made_again() -> None:
         bench = Bench(FakeFabric(latency=1.0))
         wait = asyncio.ensure_future(bench.run(1, 1, 100))
         await asyncio.sleep(0.5)
-        for look in list(bench.watcher._polls):
+        for look in list(bench.poller._polls):
             look.cancel()
         assert (await wait).id == guid(1)
 
@@ -579,7 +579,7 @@ def test_ids_in_capitals_are_found_in_the_list() -> None:
         run = "abcdefab-0000-4000-8000-000000000001"
         bench.fabric.items[guid(1)] = {run: Run(clock(), 100), guid(2): Run(clock(), 100)}
         watches = [bench.poll(1, 2), JobPoll(JobRef(WORKSPACE, guid(1), run.upper()), clock(), 60, clock())]
-        await asyncio.gather(*(bench.watcher.wait(watch) for watch in watches))
+        await asyncio.gather(*(bench.poller.wait(watch) for watch in watches))
         assert bench.fabric.gets == 0
 
     run_virtually(main())
@@ -590,8 +590,8 @@ def test_ten_thousand_waits_keep_one_entry_per_item_in_the_queue() -> None:
         bench = Bench(per_minute=180)
         waits = [asyncio.ensure_future(bench.run(n % 10, n, 5000, first=60)) for n in range(10_000)]
         await asyncio.sleep(59)
-        assert len(bench.watcher.turns.members) == 10
-        assert sum(len(item.waiting) for item in bench.watcher._items.values()) == 10_000
+        assert len(bench.poller.turns.members) == 10
+        assert sum(len(item.waiting) for item in bench.poller._items.values()) == 10_000
         for wait in waits:
             wait.cancel()
         await asyncio.gather(*waits, return_exceptions=True)

@@ -100,7 +100,7 @@ def poll(run: int, item: int = 1) -> JobPoll:
     return JobPoll(JobRef(WORKSPACE, guid(item), guid(run)), clock(), 60.0, clock())
 
 
-def test_a_hundred_waits_look_the_connection_up_once_and_share_a_watcher(airflow: Airflow) -> None:
+def test_a_hundred_waits_look_the_connection_up_once_and_share_a_poller(airflow: Airflow) -> None:
     async def main() -> None:
         for run in range(100):
             airflow.fabric.start(1, run, 100)
@@ -118,8 +118,8 @@ def test_connections_of_one_identity_share_its_budget(airflow: Airflow) -> None:
             airflow.fabric.start(1, run, 100)
         await asyncio.gather(*(shared.wait(conn, poll(run)) for run, conn in enumerate(["fabric_default", "same"])))
         assert airflow.look_ups == 2
-        (watcher,) = shared.of_running_loop().pollers.values()
-        assert watcher.budget.spent == len(airflow.fabric.calls)
+        (poller,) = shared.of_running_loop().pollers.values()
+        assert poller.budget.spent == len(airflow.fabric.calls)
 
     run(airflow, main())
 
@@ -140,8 +140,8 @@ def test_the_budgets_minute_can_be_scaled(airflow: Airflow) -> None:
     async def main() -> None:
         airflow.fabric.start(1, 1, 100)
         await shared.wait("fabric_default", poll(1))
-        (watcher,) = shared.of_running_loop().pollers.values()
-        assert watcher.budget.minute == 6.0
+        (poller,) = shared.of_running_loop().pollers.values()
+        assert poller.budget.minute == 6.0
 
     run(airflow, main(), minute=6.0)
 

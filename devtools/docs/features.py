@@ -180,7 +180,7 @@ FEATURES = (
         NO,
         NO,
         NO,
-        ("tests/unit/triggerer/test_shared.py::test_a_hundred_waits_look_the_connection_up_once_and_share_a_watcher",),
+        ("tests/unit/triggerer/test_shared.py::test_a_hundred_waits_look_the_connection_up_once_and_share_a_poller",),
     ),
     Feature(
         "Stays inside the service's quota",

@@ -1,4 +1,4 @@
-"""Airflow's names, wherever the installed version keeps them: the only module that knows versions apart.
+"""Airflow's names, wherever the installed version keeps them. Only this module and :mod:`.compat_tasks` know versions.
 
 Supported: 2.10.5, 2.11 and every 3.x.
 """
@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -85,7 +84,6 @@ __all__ = [
     "RetryDecision",
     "RetryPolicy",
     "asset_class",
-    "cleared_deferral",
     "conf",
     "default_deferrable",
     "first_rescheduled",
@@ -97,9 +95,7 @@ __all__ = [
     "read_extra_async",
     "read_own_xcom",
     "render_text",
-    "series_started",
     "settling_seconds",
-    "task_state_store",
     "was_deferred",
 ]
 
@@ -239,67 +235,3 @@ def is_missing_connection(error: BaseException) -> bool:
         return True
     reason = getattr(getattr(error, "error", None), "error", None)
     return "AirflowRuntimeError" in names and "CONNECTION_NOT_FOUND" in str(reason).upper()
-
-
-def task_state_store(context: Mapping[str, Any]) -> Any | None:
-    """Return the task's store that outlives its tries (Airflow ≥ 3.3), or ``None``."""
-    return context.get("task_state_store")
-
-
-def series_started(context: Mapping[str, Any]) -> tuple[float, bool] | None:
-    """Return when the first of this task's present series of tries began (Airflow < 3.3, which keeps no task state).
-
-    A series begins with the first try and with every clear, which raises ``max_tries`` to the tries so far plus
-    ``retries``.
-
-    :returns: epoch seconds, and whether that is the try's own start (Airflow 2) or only the DAG run's (3.0 to 3.2,
-        where the first try after a clear looks back, too); ``None`` if there is nothing to look back at.
-    """
-    ti = context["ti"]
-    first_try = _first_try(ti)
-    if ti.try_number > first_try and (earlier := _earlier_try(ti, first_try)) is not None:
-        return earlier.start_date.timestamp(), True
-    if ti.try_number == 1 or (ti.try_number == first_try and _keeps_history()):
-        return None
-    run_started = getattr(context.get("dag_run"), "start_date", None)
-    return (run_started.timestamp(), False) if run_started is not None else None
-
-
-def cleared_deferral(context: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return what the previous try had passed to ``defer(kwargs=…)``, if it was cleared while deferred (Airflow 2)."""
-    ti = context["ti"]
-    if ti.try_number == 1 or ti.try_number != _first_try(ti):
-        return None
-    earlier = _earlier_try(ti, ti.try_number - 1)
-    return earlier.next_kwargs if earlier is not None and isinstance(earlier.next_kwargs, Mapping) else None
-
-
-def _first_try(ti: Any) -> int:
-    """Return the number of the first try of the present series."""
-    return max(1, int(ti.max_tries) - int(ti.task.retries or 0) + 1)
-
-
-def _keeps_history() -> bool:
-    """Whether tasks may read the history of their tries (Airflow 2.10 and 2.11)."""
-    return find_spec("airflow.sdk") is None
-
-
-def _earlier_try(ti: Any, try_number: int) -> Any:
-    """Return ``start_date`` and ``next_kwargs`` of a try, from Airflow 2's history, or ``None``."""
-    if not _keeps_history():
-        return None
-    from airflow.models.taskinstancehistory import TaskInstanceHistory
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        return (
-            session.query(TaskInstanceHistory.start_date, TaskInstanceHistory.next_kwargs)
-            .filter_by(
-                dag_id=ti.dag_id,
-                run_id=ti.run_id,
-                task_id=ti.task_id,
-                map_index=ti.map_index,
-                try_number=try_number,
-            )
-            .one_or_none()
-        )

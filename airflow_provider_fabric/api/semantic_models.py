@@ -19,11 +19,10 @@ from airflow_provider_fabric.api.jobs.job_types import REFRESH_SEMANTIC_MODEL
 from airflow_provider_fabric.api.jobs.listing import started_since
 from airflow_provider_fabric.api.jobs.polling import JobPoll, poll_job_instance
 from airflow_provider_fabric.api.jobs.submission import REFRESH, read_submission
-from airflow_provider_fabric.api.jobs.submit import find_submitted
+from airflow_provider_fabric.api.jobs.submit import submit_or_find
 from airflow_provider_fabric.api.models import ErrorDetail, JobInstance, Submission, parse_time
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import (
-    FabricAmbiguousError,
     FabricBadRequestError,
     FabricNotFoundError,
     FabricProtocolError,
@@ -40,6 +39,9 @@ _STATUSES: Mapping[str, JobStatus] = {
     "notstarted": JobStatus.NOT_STARTED,
 }
 
+_INVOKE_TYPES: Mapping[str, str] = {"": "Manual", "ViaEnhancedApi": "Manual", "Scheduled": "Scheduled"}
+"""How a refresh was started, in the terms of job instances. Other words stay apart: ours are always enhanced ones."""
+
 
 def _path(workspace_id: str, model_id: str, refresh_id: str | None = None) -> str:
     groups = f"/v1.0/myorg/groups/{quote_segment(workspace_id, 'workspace_id')}"
@@ -52,29 +54,33 @@ def _request(method: str, path: str, action: str, **more: Any) -> Request:
 
 
 def refresh_semantic_model(
-    workspace_id: str, model_id: str, body: Mapping[str, Any] | None = None, *, clock: Clock = time.time
+    workspace_id: str, model_id: str, body: Mapping[str, Any] | None = None, *, clock: Clock = time.monotonic
 ) -> Flow[Submission]:
     """Start a refresh, once; if the answer was unclear, find what it started.
 
     :param workspace_id: GUID.
     :param model_id: GUID of the semantic model.
     :param body: ``type`` (``Automatic`` if left out), ``objects``, ``commitMode`` and so on.
-    :param clock: epoch seconds.
-    :raises FabricJobMayBeRunning: the answer was unclear, and not exactly one new refresh was found.
+    :param clock: any clock that runs evenly.
+    :raises FabricJobMayBeRunning: the answer was unclear, and no refresh is proven to be the one that was asked for.
     """
-    before = clock()
+
+    def list_runs(budget: RetryBudget) -> Flow[list[JobInstance]]:
+        return list_semantic_model_refreshes(workspace_id, model_id, budget=budget)
+
+    submit = request_refresh(workspace_id, model_id, body)
+    return (yield from submit_or_find(submit, list_runs, workspace_id, model_id, known=None, clock=clock))
+
+
+def request_refresh(workspace_id: str, model_id: str, body: Mapping[str, Any] | None = None) -> Flow[Submission]:
+    """Start a refresh, once. The parameters are those of :func:`refresh_semantic_model`.
+
+    :raises FabricAmbiguousError: no clear answer; it may be running.
+    """
     action = f"refresh semantic model {model_id}"
     request = _request("POST", _path(workspace_id, model_id), action, json={"type": "Automatic", **(body or {})})
-    try:
-        answer = yield from send(request, replay=Replay.IF_UNSENT)
-        return read_submission(answer, action, model_id, REFRESH)
-    except FabricAmbiguousError as error:
-        unclear = error
-
-    def find() -> Flow[list[JobInstance]]:
-        return list_semantic_model_refreshes(workspace_id, model_id, since=before + unclear.waited, clock=clock)
-
-    return (yield from find_submitted(unclear, find, workspace_id, model_id))
+    answer = yield from send(request, replay=Replay.IF_UNSENT)
+    return read_submission(answer, action, model_id, REFRESH)
 
 
 def list_semantic_model_refreshes(
@@ -166,7 +172,7 @@ def _instance(content: Mapping[str, Any], refresh_id: str, model_id: str) -> Job
         id=refresh_id.lower(),
         item_id=model_id,
         job_type=REFRESH_SEMANTIC_MODEL,
-        invoke_type="Scheduled" if kind == "Scheduled" else "Manual",
+        invoke_type=_INVOKE_TYPES.get(kind, f"{kind} refresh"),
         status=status,
         status_text=words[0] if status is JobStatus.UNKNOWN else status.value,
         start_time_utc=parse_time(content.get("startTime")),

@@ -5,12 +5,15 @@ The execution of a run sees one :class:`JobBackend`; each backend is a few lines
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow_provider_fabric.api.http.retry import KILL_BUDGET, PATIENT, RetryBudget
+from airflow_provider_fabric.api.jobs.ownership import Sightings, search
+from airflow_provider_fabric.api.jobs.service_time import ServiceClock, SubmitTrace, observed
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.http.flow import Flow
-    from airflow_provider_fabric.api.http.retry import RetryBudget
     from airflow_provider_fabric.api.jobs.job_types import SubmitForm
     from airflow_provider_fabric.api.jobs.polling import JobPoll
     from airflow_provider_fabric.api.models import JobInstance, JobRef, Submission
@@ -24,11 +27,9 @@ class JobBackend(Protocol):
     def submit(
         self, workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None
     ) -> Flow[Submission]:
-        """Start a run, once."""
+        """Start a run, once; an unclear answer is the caller's to resolve."""
 
-    def list_runs(
-        self, workspace_id: str, item_id: str, job_type: str, since: float | None = None
-    ) -> Flow[list[JobInstance]]:
+    def list_runs(self, workspace_id: str, item_id: str, job_type: str, budget: RetryBudget) -> Flow[list[JobInstance]]:
         """Return the item's runs of this kind, newest first."""
 
     def get_run(self, job: JobRef) -> Flow[JobInstance]:
@@ -57,17 +58,15 @@ class JobSchedulerBackend:
         self, workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None
     ) -> Flow[Submission]:
         """Start a run, once."""
-        from airflow_provider_fabric.api.jobs.submit import submit_once
+        from airflow_provider_fabric.api.jobs.instances import run_item_job
 
-        return submit_once(workspace_id, item_id, job_type, body, submit_form=self._submit_form)
+        return run_item_job(workspace_id, item_id, job_type, body, submit_form=self._submit_form)
 
-    def list_runs(
-        self, workspace_id: str, item_id: str, job_type: str, since: float | None = None
-    ) -> Flow[list[JobInstance]]:
+    def list_runs(self, workspace_id: str, item_id: str, job_type: str, budget: RetryBudget) -> Flow[list[JobInstance]]:
         """Return the item's runs of this kind, newest first."""
         from airflow_provider_fabric.api.jobs.listing import list_item_job_instances
 
-        return list_item_job_instances(workspace_id, item_id, job_type=job_type, since=since)
+        return list_item_job_instances(workspace_id, item_id, job_type=job_type, budget=budget)
 
     def get_run(self, job: JobRef) -> Flow[JobInstance]:
         """Return one run."""
@@ -101,17 +100,15 @@ class SemanticModelBackend:
         self, workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None
     ) -> Flow[Submission]:
         """Start a refresh, once."""
-        from airflow_provider_fabric.api.semantic_models import refresh_semantic_model
+        from airflow_provider_fabric.api.semantic_models import request_refresh
 
-        return refresh_semantic_model(workspace_id, item_id, body)
+        return request_refresh(workspace_id, item_id, body)
 
-    def list_runs(
-        self, workspace_id: str, item_id: str, job_type: str, since: float | None = None
-    ) -> Flow[list[JobInstance]]:
+    def list_runs(self, workspace_id: str, item_id: str, job_type: str, budget: RetryBudget) -> Flow[list[JobInstance]]:
         """Return the model's latest refreshes, newest first."""
         from airflow_provider_fabric.api.semantic_models import list_semantic_model_refreshes
 
-        return list_semantic_model_refreshes(workspace_id, item_id, since=since)
+        return list_semantic_model_refreshes(workspace_id, item_id, budget=budget)
 
     def get_run(self, job: JobRef) -> Flow[JobInstance]:
         """Return one refresh."""
@@ -139,7 +136,7 @@ class SemanticModelBackend:
 
 
 class JobRuns:
-    """The calls of one task about its runs.
+    """The calls of one task about its runs. Every answer tells what time it is at the service.
 
     :param hook: the connection; its pauses end when the task is killed.
     :param backend: the API that runs the job.
@@ -148,29 +145,58 @@ class JobRuns:
     def __init__(self, hook: FabricHook, backend: JobBackend) -> None:
         self._hook = hook
         self._backend = backend
+        self.clock = ServiceClock()
 
-    def submit(self, workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None) -> Submission:
-        """Start a run, once."""
-        return self._hook.run(self._backend.submit(workspace_id, item_id, job_type, body))
+    def submit(
+        self, workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None, trace: SubmitTrace
+    ) -> Submission:
+        """Start a run, once.
 
-    def list(self, workspace_id: str, item_id: str, job_type: str, since: float | None = None) -> list[JobInstance]:
+        :param trace: takes in when it was sent, and is told before each POST and each pause.
+        :raises FabricAmbiguousError: a run may have been started, or not.
+        """
+        flow = self._backend.submit(workspace_id, item_id, job_type, body)
+        return self._hook.run(observed(flow, self.clock, trace))
+
+    def list(self, workspace_id: str, item_id: str, job_type: str, budget: RetryBudget = PATIENT) -> list[JobInstance]:
         """Return the item's runs of this kind, newest first."""
-        return self._hook.run(self._backend.list_runs(workspace_id, item_id, job_type, since))
+        flow = self._backend.list_runs(workspace_id, item_id, job_type, budget)
+        return self._hook.run(observed(flow, self.clock))
+
+    def search(
+        self,
+        sightings: Sightings,
+        item: tuple[str, str, str],
+        ends: Callable[[], float | None],
+        *,
+        at_once: bool,
+        visible_within: float,
+    ) -> None:
+        """Read the item's list until a run that was asked for must be in it.
+
+        :param item: workspace, item, job type.
+
+        The other parameters are those of :func:`airflow_provider_fabric.api.jobs.ownership.search`.
+        """
+
+        def list_runs(budget: RetryBudget) -> Flow[list[JobInstance]]:
+            return self._backend.list_runs(*item, budget)
+
+        self._hook.run(search(sightings, list_runs, self.clock, ends, at_once=at_once, visible_within=visible_within))
 
     def get(self, job: JobRef) -> JobInstance:
         """Return one run."""
-        return self._hook.run(self._backend.get_run(job))
+        return self._hook.run(observed(self._backend.get_run(job), self.clock))
 
-    def cancel(self, job: JobRef) -> bool:
-        """Ask for a run's cancellation, patiently; return whether there was anything to cancel."""
-        from airflow_provider_fabric.api.http.retry import PATIENT
+    def cancel(self, job: JobRef, patience: float) -> bool:
+        """Ask for a run's cancellation; return whether there was anything to cancel.
 
-        return self._hook.run(self._backend.cancel(job, PATIENT))
+        :param patience: seconds to wait at most, altogether, while the service is throttling or out of reach.
+        """
+        return self._hook.run(self._backend.cancel(job, RetryBudget(attempts=10, seconds=patience)))
 
     def cancel_briefly(self, job: JobRef) -> bool:
         """Ask for a run's cancellation without patience, on a connection of its own: the task is being killed."""
-        from airflow_provider_fabric.api.http.retry import KILL_BUDGET
-
         return self._hook.run_apart(self._backend.cancel(job, KILL_BUDGET))
 
     def poll(self, poll: JobPoll) -> JobInstance:

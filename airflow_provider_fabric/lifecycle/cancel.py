@@ -1,13 +1,12 @@
-"""How a task that is ended from outside stops: it learns of the kill, and cancels its run in time, best effort."""
+"""How a run is cancelled: in time when the task is killed, with patience where there is time, and what came of it."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
-from airflow_provider_fabric.exceptions import FabricJobCancelled
-from airflow_provider_fabric.lifecycle.state import FabricRun
+from airflow_provider_fabric.exceptions import FabricApiError, FabricJobCancelled
 
 KILL_SECONDS = 4.0
 """How long a killed task waits for its cancel to go out; Airflow follows up with SIGKILL after five."""
@@ -44,18 +43,40 @@ class KillSignal:
             raise FabricJobCancelled("The task was killed while it waited.")
 
 
-def cancel_run(run: FabricRun, send: Callable[[], bool], log: Any) -> None:
-    """Ask for a run's cancellation; never raise.
+@dataclass(frozen=True)
+class CancelResult:
+    """What came of a cancel.
+
+    :param ends: the run has ended, or the service has accepted to end it.
+    :param text: ``asked``, ``over already``, ``refused: …`` or ``not reached: …``.
+    """
+
+    ends: bool
+    text: str
+
+    def __str__(self) -> str:
+        """Return it as a sentence about the run."""
+        if self.ends:
+            return "Fabric was asked to cancel it." if self.text == "asked" else "It was over already."
+        return f"Cancel {self.text}; it may go on."
+
+
+def ask_to_cancel(send: Callable[[], bool]) -> CancelResult:
+    """Ask for a run's cancellation, and report what came of it.
 
     :param send: sends the request; returns whether there was anything to cancel.
+    :raises FabricJobCancelled: the task was killed meanwhile.
     """
     try:
         accepted = send()
+    except FabricJobCancelled:
+        raise
+    except FabricApiError as error:
+        code = f" {error.error_code}" if error.error_code else ""
+        return CancelResult(False, f"refused: {error.status_code}{code}")
     except Exception as error:  # noqa: BLE001 - whoever ends the task must not be held up
-        log.warning("Could not cancel job instance %s, which may go on: %s", run.job.job_instance_id, error)
-    else:
-        what = "Asked Fabric to cancel job instance %s." if accepted else "Job instance %s was over already."
-        log.info(what, run.job.job_instance_id)
+        return CancelResult(False, f"not reached: {error}")
+    return CancelResult(True, "asked" if accepted else "over already")
 
 
 def within_kill_timeout(*steps: Callable[[], None]) -> None:

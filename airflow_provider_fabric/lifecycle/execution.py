@@ -9,7 +9,6 @@ Loaded by the worker that runs a task; while a DAG is parsed, the operator's own
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -27,12 +26,17 @@ from airflow_provider_fabric.exceptions import (
     FabricJobTimeout,
 )
 from airflow_provider_fabric.lifecycle.backend import JobBackend, JobRuns
-from airflow_provider_fabric.lifecycle.cancel import KillSignal, cancel_run, within_kill_timeout
+from airflow_provider_fabric.lifecycle.cancel import CancelResult, KillSignal, ask_to_cancel, within_kill_timeout
+from airflow_provider_fabric.lifecycle.deduped import active_when_deduped, wait_instead
 from airflow_provider_fabric.lifecycle.errors import Explanation, build_job_error
-from airflow_provider_fabric.lifecycle.options import check_policies, deadline
-from airflow_provider_fabric.lifecycle.start import RunRequest, other_active_run, start_run
+from airflow_provider_fabric.lifecycle.options import cancel_patience, check_policies, deadline
+from airflow_provider_fabric.lifecycle.request import RunRequest
+from airflow_provider_fabric.lifecycle.siblings import CLAIM_KEY
+from airflow_provider_fabric.lifecycle.start import RunStarter
 from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome, WaitEnd, read_event
 from airflow_provider_fabric.lifecycle.store import RunStore
+from airflow_provider_fabric.lifecycle.timing import TIMING as TIMING
+from airflow_provider_fabric.lifecycle.timing import Timing
 from airflow_provider_fabric.links import publish_run_url, run_url
 
 if TYPE_CHECKING:
@@ -47,23 +51,34 @@ class JobExecution:
     :param context: the task's context.
     :param backend: the API that runs the job.
     :param signal: whether the task is being killed.
+    :param timing: waits that are not arguments of the operator.
     """
 
-    def __init__(self, operator: JobOperator, context: Context, backend: JobBackend, signal: KillSignal) -> None:
+    def __init__(
+        self,
+        operator: JobOperator,
+        context: Context,
+        backend: JobBackend,
+        signal: KillSignal,
+        timing: Timing = TIMING,
+    ) -> None:
         self.operator = operator
         self.context = context
         self.backend = backend
         self.signal = signal
+        self.timing = timing
         self.runs = JobRuns(operator.hook, backend)
-        self.memory = RunStore(context, operator.durable)
+        self.store = RunStore(context, operator.durable)
+        self.starter: RunStarter | None = None
         self.run: FabricRun | None = None
         """What a kill would cancel."""
 
     def start(self) -> Any:
         """Start the run, or find it, and wait for it."""
         check_policies(self.operator)
-        run, over = start_run(self._start(), self.runs, self.memory, self.context, self.operator.log)
-        return self._follow(run, here=over)
+        self.starter = RunStarter(self._request(), self.runs, self.store, self.context, self.operator)
+        run = self.starter.start()
+        return self._follow(run, here=self.starter.over)
 
     def resume(self, event: Any) -> Any:
         """Take over from the triggerer."""
@@ -90,12 +105,15 @@ class JobExecution:
             raise self._timed_out(run, outcome)
         match outcome.status:
             case JobStatus.COMPLETED:
+                self.store.delivered(waited=True)
                 return outcome.job
             case JobStatus.DEDUPED:
                 return self._deduped(run, outcome)
             case JobStatus.CANCELLED:
+                self.store.nothing_started()
                 raise self._error(FabricJobCancelled, run, outcome, "was cancelled")
             case JobStatus.FAILED:
+                self.store.nothing_started()
                 raise self._error(FabricJobFailed, run, outcome, "failed", self._explain(run, outcome))
             case _:  # a run that ended in no way that we know is no success, whoever sent this
                 raise self._error(FabricJobMayBeRunning, run, outcome, "is not known to have ended")
@@ -103,13 +121,16 @@ class JobExecution:
     def kill(self) -> None:
         """Cancel the run: the task is being killed. Bounded, best effort, never raises."""
         run, self.run = self.run, None
+        search = self.starter.search if self.starter is not None else None
+        if run is None and search is not None and (candidates := search.candidates()):
+            text = "Killed before it was known which run is this task's. Not cancelled, and perhaps its own: %s."
+            self.operator.log.warning(text, ", ".join(candidates))
         if run is not None and run.ours and self.operator.cancel_on_kill:
-            steps: list[Callable[[], None]] = [lambda: self._cancel(run), lambda: self.memory.cancel_asked(run)]
-            within_kill_timeout(*steps)
+            within_kill_timeout(lambda: self._cancel_briefly(run), self.store.cancel_asked)
 
     # Its steps.
 
-    def _start(self) -> RunRequest:
+    def _request(self) -> RunRequest:
         """Return what to start, with ids; what is wrong with it is reported here, before anything is sent."""
         operator = self.operator
         operator.build_body()  # what is wrong without asking the service is reported without asking it
@@ -123,11 +144,13 @@ class JobExecution:
             job_type=operator.job_type,
             body=operator.build_body(),  # now with what the item declares
             check_interval=float(operator.check_interval),
-            deadline=lambda: deadline(operator, self.context["ti"].start_date),
+            deadline=lambda age: deadline(operator, self.context["ti"].start_date, age),
             if_running=operator.if_running,
+            adopt=operator.on_unclear_submit == "adopt",
             cancel_on_kill=operator.cancel_on_kill,
             url=self._url,
             signal=self.signal,
+            timing=self.timing,
         )
 
     def _url(self, job: JobRef) -> str:
@@ -136,7 +159,7 @@ class JobExecution:
 
     def _follow(self, run: FabricRun, *, here: bool = False) -> Any:
         """Publish the run, then wait for it, here or in the triggerer."""
-        operator, ti = self.operator, self.context["ti"]
+        operator = self.operator
         self.run = run
         if self.signal.is_set:
             self.kill()
@@ -150,9 +173,9 @@ class JobExecution:
             operator.workspace,
             run.run_url,
         )
-        ti.xcom_push(key="job_instance_id", value=run.job.job_instance_id)
-        publish_run_url(operator, ti, run.run_url)
+        self._publish(run)
         if not operator.wait_for_termination:
+            self.store.delivered(waited=False)
             return {**run.poll().known(), "job_type": run.job_type}
         if operator.deferrable and not here:
             run = run.not_before(time.time() + settling_seconds())
@@ -170,8 +193,24 @@ class JobExecution:
             return self.finish(run, Outcome.not_seen(error, run))
         return self.finish(run, Outcome.over(instance, run.job.workspace_id))
 
-    def _cancel(self, run: FabricRun) -> None:
-        cancel_run(run, lambda: self.runs.cancel_briefly(run.job), self.operator.log)
+    def _publish(self, run: FabricRun) -> None:
+        """Publish the run's id, by which other tasks know that it is taken, and its page."""
+        ti = self.context["ti"]
+        try:
+            ti.xcom_push(key=CLAIM_KEY, value=run.job.job_instance_id)
+            publish_run_url(self.operator, ti, run.run_url)
+        except Exception as error:  # noqa: BLE001 - what cannot be published does not end a run
+            self.operator.log.warning("Could not publish job instance %s: %r", run.job.job_instance_id, error)
+
+    def _cancel_briefly(self, run: FabricRun) -> None:
+        result = ask_to_cancel(lambda: self.runs.cancel_briefly(run.job))
+        self.operator.log.info("Cancel of job instance %s: %s.", run.job.job_instance_id, result.text)
+
+    def _cancel_patiently(self, run: FabricRun) -> CancelResult:
+        patience = cancel_patience(self.operator, self.context["ti"].start_date, self.timing.cancel_patience)
+        result = ask_to_cancel(lambda: self.runs.cancel(run.job, patience))
+        self.operator.log.info("Cancel of job instance %s: %s.", run.job.job_instance_id, result.text)
+        return result
 
     def _last_poll(self, run: FabricRun) -> Outcome | None:
         """Poll a run whose time is up once more, briefly: it may have ended since the last poll, if there was any."""
@@ -186,26 +225,28 @@ class JobExecution:
         return Outcome.over(over[0], job.workspace_id) if over else None
 
     def _timed_out(self, run: FabricRun, outcome: Outcome) -> FabricJobError:
-        what_we_did = "It goes on."
+        cancel = "It goes on."
         if run.ours and self.operator.cancel_on_timeout:
-            self.memory.started(run, cancel_asked=True)
-            self._cancel(run)
-            what_we_did = "Fabric was asked to cancel it."
-        return self._error(FabricJobTimeout, run, outcome, f"did not end in time. {what_we_did} {outcome.message}")
+            self.store.cancel_asked()
+            cancel = str(self._cancel_patiently(run))
+        return self._error(FabricJobTimeout, run, outcome, f"did not end in time. {cancel} {outcome.message}")
 
     def _deduped(self, run: FabricRun, outcome: Outcome) -> Any:
-        operator = self.operator
+        operator, job = self.operator, run.job
+        self.store.nothing_started()
         text = "ran nothing: Fabric found another run of this job active (Deduped)"
         if operator.on_deduped == "skip":
-            raise AirflowSkipException(f"Job instance {run.job.job_instance_id} {text}.")
+            raise AirflowSkipException(f"Job instance {job.job_instance_id} {text}.")
         if operator.on_deduped == "attach":
-            other = other_active_run(run, self.runs, self._url)
-            if isinstance(other, FabricRun):
-                waited = "%s, so this task waits for that run: %s."
-                operator.log.info(waited, text.capitalize(), other.job.job_instance_id)
-                self.memory.started(other)
-                return self._follow(other)
-            text += f"; on_deduped='attach', but {other} runs are active now"
+            found = self.runs.list(job.workspace_id, job.item_id, run.job_type)
+            others = active_when_deduped(run, outcome, found)
+            if len(others) == 1:
+                other = wait_instead(run, others[0], self._url)
+                what = "%s, so this task waits for that run: %s, %s."
+                operator.log.info(what, text.capitalize(), other.job.job_instance_id, others[0].status.value)
+                self.store.started(other, self.runs.clock.now())
+                return self._follow(other, here=others[0].status.is_terminal)
+            text += f"; on_deduped='attach', but {len(others)} runs were active then"
         raise self._error(FabricJobDeduped, run, outcome, text)
 
     def _error(

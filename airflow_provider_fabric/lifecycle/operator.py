@@ -30,6 +30,7 @@ class JobOperator(Protocol):
     if_running: str
     on_deduped: str
     durable: bool
+    on_unclear_submit: str
     ended: tuple[FabricRun, Outcome] | None
     published_run_url: str | None
 

@@ -1,4 +1,4 @@
-"""What a job operator can be told to do in a case, and the check that it was told something that exists."""
+"""What a job operator is to do in which case, the check of these arguments, and the deadline of the wait."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from airflow_provider_fabric.exceptions import FabricInputError
 
 IfRunning = Literal["submit", "attach", "skip", "fail"]
 OnDeduped = Literal["fail", "skip", "attach"]
+OnUnclearSubmit = Literal["adopt", "fail"]
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "if_running": get_args(IfRunning),
     "on_deduped": get_args(OnDeduped),
+    "on_unclear_submit": get_args(OnUnclearSubmit),
     "submit_form": get_args(SubmitForm),
 }
-SECONDS = ("check_interval", "timeout")
 
 EXECUTION_TIMEOUT_MARGIN = 60.0
 """Seconds, or a fifth, before ``execution_timeout`` at which the wait ends, so that the run can still be cancelled.
@@ -29,17 +30,16 @@ A busy scheduler takes a while to resume a deferred task, and Airflow ends one t
 
 
 def check_policies(operator: Any) -> None:
-    """Look at the arguments that all job operators share, before anything is sent.
+    """Check the arguments that all job operators share, before anything is sent.
 
     :raises FabricInputError: a choice does not exist, or a time is no positive number.
     """
     for name, allowed in CHOICES.items():
         if getattr(operator, name) not in allowed:
             raise FabricInputError(f"{name} must be one of {', '.join(allowed)}, got {getattr(operator, name)!r}.")
-    for name in SECONDS:
-        seconds = getattr(operator, name)
-        if seconds is not None:
-            positive_seconds(seconds, name)
+    positive_seconds(operator.check_interval, "check_interval")
+    if operator.timeout is not None:
+        positive_seconds(operator.timeout, "timeout")
 
 
 def positive_seconds(value: Any, name: str) -> float:
@@ -54,13 +54,26 @@ def positive_seconds(value: Any, name: str) -> float:
     return float(value)
 
 
-def deadline(operator: Any, started: datetime) -> float | None:
+def deadline(operator: Any, started: datetime, age: float = 0.0) -> float | None:
     """Return until when an operator waits for its run, in epoch seconds, or ``None``.
 
-    :param started: start of the try, from which Airflow counts ``execution_timeout``.
+    :param started: start of the attempt, from which Airflow counts ``execution_timeout``.
+    :param age: seconds since the run was asked for: ``timeout`` is one clock over all attempts that wait for it.
     """
-    limits = [] if operator.timeout is None else [time.time() + float(operator.timeout)]
+    limits = [] if operator.timeout is None else [time.time() - age + float(operator.timeout)]
     if operator.execution_timeout is not None:
         total = float(operator.execution_timeout.total_seconds())
         limits.append(started.timestamp() + total - min(EXECUTION_TIMEOUT_MARGIN, total / 5))
     return min(limits, default=None)
+
+
+def cancel_patience(operator: Any, started: datetime, patience: float) -> float:
+    """Return for how many seconds a cancel may be repeated before Airflow ends the task.
+
+    :param started: start of the attempt.
+    :param patience: seconds, where Airflow sets no end.
+    """
+    if operator.execution_timeout is None:
+        return patience
+    ends = started.timestamp() + float(operator.execution_timeout.total_seconds())
+    return min(patience, max(ends - time.time() - 5.0, 1.0))

@@ -1,283 +1,297 @@
-"""How a task gets its run: that of an earlier attempt, one that is active already, or one it submits."""
+"""How a task gets its run: it reconnects to an earlier attempt's, attaches to one that is active, or submits one."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.api.jobs.polling import JobPoll
-from airflow_provider_fabric.api.models import JobInstance, JobRef
+from airflow_provider_fabric.api.http.retry import RetryBudget
+from airflow_provider_fabric.api.jobs.ownership import SubmitWindow, undecided_by_time, window_of
+from airflow_provider_fabric.api.jobs.service_time import SubmitTrace
+from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.api.status import JobStatus
-from airflow_provider_fabric.compat import AirflowSkipException, cleared_deferral, series_started
+from airflow_provider_fabric.compat import AirflowSkipException
 from airflow_provider_fabric.exceptions import (
+    FabricAmbiguousError,
     FabricError,
     FabricJobAlreadyRunning,
     FabricJobCancelled,
-    FabricJobError,
     FabricJobMayBeRunning,
-    FabricNotFoundError,
 )
-from airflow_provider_fabric.lifecycle.cancel import KillSignal
+from airflow_provider_fabric.lifecycle.old_run import OldRun
+from airflow_provider_fabric.lifecycle.ownership import OwnershipSearch, Verdict
+from airflow_provider_fabric.lifecycle.request import RunRequest
+from airflow_provider_fabric.lifecycle.siblings import CANDIDATES_KEY
 from airflow_provider_fabric.lifecycle.state import FabricRun
-from airflow_provider_fabric.lifecycle.store import RunStore
+from airflow_provider_fabric.lifecycle.store import RunRecord, RunStore
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.lifecycle.backend import JobRuns
 
-CANCEL_GRACE = 120.0
-"""Seconds a new run waits for the cancelled run of an earlier try to end."""
+LIST_BEFORE = RetryBudget(attempts=3, seconds=60.0)
+"""For the list before a submit. Without it an unclear answer cannot be resolved; the submit goes out all the same."""
 
-VISIBLE_WITHIN = 60.0
-"""Seconds after which a run that was accepted is taken to be in the item's list."""
-
-LOOK_AGAIN = 5.0
+UNSUCCESSFUL = frozenset({JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.DEDUPED})
 
 
-@dataclass(frozen=True)
-class RunRequest:
-    """What to start, and how to wait for it.
-
-    :param workspace_id: GUID.
-    :param item_id: GUID.
-    :param item_type: kind of item, if it is known.
-    :param job_type: kind of job.
-    :param body: body of the submit.
-    :param check_interval: seconds between looks.
-    :param deadline: returns until when to wait, in epoch seconds, for a wait that begins now.
-    :param if_running: policy for runs that are active already.
-    :param cancel_on_kill: whether a cleared task's run is to be cancelled.
-    :param url: returns the page of a run.
-    :param signal: whether the task is being killed.
-    """
-
-    workspace_id: str
-    item_id: str
-    item_type: str | None
-    job_type: str
-    body: Mapping[str, Any] | None
-    check_interval: float
-    deadline: Callable[[], float | None]
-    if_running: str
-    cancel_on_kill: bool
-    url: Callable[[JobRef], str]
-    signal: KillSignal
-
-    def run(self, job_instance_id: str, *, submitted_at: float, first_poll_after: float = 0.0) -> FabricRun:
-        """Return the run to wait for."""
-        job = JobRef(self.workspace_id, self.item_id, job_instance_id)
-        return FabricRun(
-            job=job,
-            job_type=self.job_type,
-            item_type=self.item_type,
-            run_url=self.url(job),
-            submitted_at=submitted_at,
-            next_poll_at=submitted_at + first_poll_after,
-            check_interval=self.check_interval,
-            deadline=self.deadline(),
-        )
-
-    def of_this_item(self, run: FabricRun) -> bool:
-        """Whether a remembered run is one of this item and job."""
-        same = (run.job.workspace_id, run.job.item_id) == (self.workspace_id, self.item_id)
-        return same and run.job_type == self.job_type
-
-
-def other_active_run(run: FabricRun, hook: JobRuns, url: Callable[[JobRef], str]) -> FabricRun | int:
-    """Return the wait for the one run of the same job that is active, or how many there are."""
-    found = hook.list(run.job.workspace_id, run.job.item_id, run.job_type)
-    active = [i for i in found if not i.status.is_terminal]
-    if len(active) != 1:
-        return len(active)
-    job = JobRef(run.job.workspace_id, run.job.item_id, active[0].id)
-    return run.again(job, url(job), time.time())
-
-
-def start_run(
-    start: RunRequest, hook: JobRuns, memory: RunStore, context: Mapping[str, Any], log: Any
-) -> tuple[FabricRun, bool]:
-    """Return the run this task waits for, and whether it is over; start one only if there is none that is ours.
-
-    :raises FabricJobMayBeRunning: a run of ours may be going on, and cannot be told from others.
-    :raises FabricJobAlreadyRunning: ``if_running="fail"``.
-    """
-    starter = RunStarter(start, hook, memory, log)
-    run = starter.from_memory() if memory.available else starter.from_list(context)
-    return run or starter.by_policy() or starter.submit(), starter.over
-
-
-@dataclass
 class RunStarter:
-    start: RunRequest
-    hook: JobRuns
-    memory: RunStore
-    log: Any
-    over: bool = False
+    """Finds or starts the run of one attempt.
 
-    def submit(self) -> FabricRun:
-        """Start a run, and remember it before anything else can go wrong."""
-        start, since = self.start, time.time()
-        start.signal.raise_if_killed()  # a task that was killed meanwhile starts nothing
-        self.memory.submitting(since)
-        try:
-            submission = self.hook.submit(start.workspace_id, start.item_id, start.job_type, start.body)
-        except FabricJobError:
-            raise  # a run may be going on: the next try looks for it
-        except FabricError:
-            self.memory.nothing_started()
-            raise
-        now = time.time()
-        run = start.run(submission.job_instance_id, submitted_at=now, first_poll_after=submission.retry_after or 0.0)
-        self.memory.started(run)
-        how = "Found the run that an unclear answer had started" if submission.adopted else "Started a run"
-        self.log.info("%s: job instance %s of item %s.", how, submission.job_instance_id, start.item_id)
+    :param request: what to start.
+    :param runs: the calls to the service.
+    :param store: the record of the task's run.
+    :param context: the task's context.
+    :param operator: the task's operator.
+    """
+
+    def __init__(
+        self, request: RunRequest, runs: JobRuns, store: RunStore, context: Mapping[str, Any], operator: Any
+    ) -> None:
+        self.request = request
+        self.runs = runs
+        self.store = store
+        self.over = False
+        self.search: OwnershipSearch | None = None
+        """What a kill in the middle of it reports."""
+        self._context = context
+        self._operator = operator
+        self._log = operator.log
+        self._listed: list[JobInstance] | None = None
+
+    def start(self) -> FabricRun:
+        """Return the run this task waits for; start one only if there can be none that is ours.
+
+        :raises FabricJobMayBeRunning: a run of ours may be going on, and cannot be told from others.
+        :raises FabricJobAlreadyRunning: ``if_running="fail"``.
+        """
+        record = self.store.load()
+        run = self._of_earlier_attempt(record) if record is not None else None
+        return run or self._by_policy() or self._submit()
+
+    # An earlier attempt's run.
+
+    def _of_earlier_attempt(self, record: RunRecord) -> FabricRun | None:
+        if record.run is None:
+            return self._of_unfinished_submit(record)
+        run, id_ = record.run, record.run.job.job_instance_id
+        old = OldRun(run, record.since, self.runs, self.request, self._log)
+        if not self.request.is_for(run):
+            self._log.warning(
+                "An earlier attempt ran job %r of item %s (job instance %s); this one runs job %r of item %s.",
+                run.job_type,
+                run.job.item_id,
+                id_,
+                self.request.job_type,
+                self.request.item_id,
+            )
+            old.let_end()
+            return None
+        if record.cleared:
+            old.let_end()
+            return None
+        status = old.status()
+        if record.cancel_asked and run.ours and status is not None and not status.is_terminal:
+            status = old.let_end()  # it may have completed all the same
+        if status is None or status in UNSUCCESSFUL:
+            self._log.info("The earlier run %s is %s; starting anew.", id_, status.value if status else "gone")
+            return None
+        self._log.info("Reconnecting to job instance %s of an earlier attempt: %s.", id_, status.value)
+        self.over = status.is_terminal
+        return self.request.run(id_, age=old.age, ours=run.ours)
+
+    def _of_unfinished_submit(self, record: RunRecord) -> FabricRun | None:
+        """Find what an attempt started that ended before it learned the run's id."""
+        if record.candidates is not None:
+            if record.cleared:  # a person has seen which runs these were
+                self._log.info("Cleared after an unclear submit: starting anew.")
+                return None
+            raise self._may_be_running(
+                record.candidates, "an earlier attempt could not tell which of them is this task's"
+            )
+        search = self._search(lambda: record.window, died=True)
+        search.watch()
+        verdict = search.verdict(adopt=self.request.adopt)
+        if verdict.proven is not None:
+            self._log.info("An earlier attempt was cut short while it started job instance %s.", verdict.proven)
+            return self._adopted(verdict.proven, record, search)
+        self._log_verdict(verdict)
+        if verdict.nothing_started:
+            return None
+        active = [i for i in verdict.candidates if not search.sightings.latest[i].status.is_terminal]
+        if record.cleared and verdict.complete and not active:
+            self._log.info("None of them is active; the task was cleared, so it starts anew.")
+            return None
+        raise self._unclear(verdict, record.window, None)
+
+    def _adopted(self, id_: str, record: RunRecord, search: OwnershipSearch) -> FabricRun | None:
+        """Take a run that is proven to be an earlier attempt's."""
+        now, since = self.runs.clock.now(), record.since
+        run = self.request.run(id_, age=0.0 if now is None or since is None else max(now - since, 0.0))
+        if record.cleared:
+            self._remember(run, since)
+            OldRun(run, since, self.runs, self.request, self._log).let_end()
+            return None
+        status = search.sightings.latest[id_].status
+        if status in UNSUCCESSFUL:
+            self._log.info("It is %s; starting anew.", status.value)
+            return None
+        self.over = status.is_terminal
+        self._remember(run, since)
         return run
 
-    def by_policy(self) -> FabricRun | None:
-        """Mind a run that is active already, as ``if_running`` says."""
-        if self.start.if_running == "submit":
+    # A run that is active already.
+
+    def _by_policy(self) -> FabricRun | None:
+        """Respect a run that is active already, as ``if_running`` says."""
+        request = self.request
+        if request.if_running == "submit":
             return None
-        start = self.start
-        found = self.hook.list(start.workspace_id, start.item_id, start.job_type)
-        active = [instance for instance in found if not instance.status.is_terminal]
+        self._listed = self.runs.list(*request.item)
+        active = [instance for instance in self._listed if not instance.status.is_terminal]
         if not active:
             return None
         ids = ", ".join(instance.id for instance in active)
-        if self.start.if_running == "skip":
+        if request.if_running == "skip":
             raise AirflowSkipException(f"Active already: job instance {ids}; if_running='skip'.")
-        if self.start.if_running == "fail":
+        if request.if_running == "fail":
             raise FabricJobAlreadyRunning(
-                f"Active already: job instance {ids} of item {self.start.item_id}; if_running='fail'.",
-                job=active[0].result(self.start.workspace_id),
+                f"Active already: job instance {ids} of item {request.item_id}; if_running='fail'.",
+                job=active[0].result(request.workspace_id),
             )
-        self.log.info(
+        self._log.info(
             "Waiting for the newest active run, job instance %s of %s; if_running='attach'.", active[0].id, ids
         )
-        run = replace(self._take(active[0]), ours=False)
-        self.memory.started(run)
+        run = request.run(active[0].id, ours=False)
+        self._remember(run, self.runs.clock.now())
         return run
 
-    def from_memory(self) -> FabricRun | None:
-        """Find the run that an earlier try remembered (Airflow ≥ 3.3)."""
-        record = self.memory.load()
-        if record is None:
-            return None
-        if record.run is None:
-            return self._from_unfinished_submit(record.since, cleared=not record.same_series)
-        run = record.run
-        if not self.start.of_this_item(run):
-            self.log.info("An earlier try ran another item or job; starting anew.")
-            return None
-        status = self._status(run)
-        if status is None or status in {JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.DEDUPED}:
-            self.log.info("The earlier run %s is %s; starting anew.", run.job.job_instance_id, status or "gone")
-            return None
-        if not record.same_series:
-            self._cancel_and_wait(run, cleared=True)
-            return None
-        if record.cancel_asked:  # it may have completed all the same
-            status = self._cancel_and_wait(run, cleared=False)
-            if status is not JobStatus.COMPLETED:
-                return None
-        self.log.info("Reconnecting to job instance %s of an earlier try: %s.", run.job.job_instance_id, status.value)
-        self.over = status.is_terminal
-        return replace(self.start.run(run.job.job_instance_id, submitted_at=run.submitted_at), ours=run.ours)
+    # A submit.
 
-    def from_list(self, context: Mapping[str, Any]) -> FabricRun | None:
-        """Find the run of an earlier try among the item's instances (Airflow < 3.3), by its start time."""
-        if not self.memory.enabled:
-            return None
-        cleared = (cleared_deferral(context) or {}).get("run")
-        if cleared is not None:
-            self._cancel_and_wait(FabricRun.from_state(cleared), cleared=True)
-            return None
-        series = series_started(context)
-        if series is None:
-            return None
-        since, precise = series
-        found = self._started(since)
-        active = [i for i in found if not i.status.is_terminal]
-        if len(active) > 1:
-            raise self._unclear(active)
-        if active:
-            self.log.info("Reconnecting to job instance %s, active since an earlier try.", active[0].id)
-            return self._take(active[0])
-        if precise and len(found) == 1 and found[0].status is JobStatus.COMPLETED:
-            self.log.info("Job instance %s completed since an earlier try began; taking its result.", found[0].id)
-            return self._take(found[0])
-        return None
-
-    def _from_unfinished_submit(self, since: float, *, cleared: bool) -> FabricRun | None:
-        """Find what a try started that died before it learned the run's id.
-
-        A cleared task starts over, but not beside a run that is probably its own; and it cancels none that is only
-        probably its own.
-        """
-        found = self._started(since)
-        if cleared:
-            found = [instance for instance in found if not instance.status.is_terminal]
-        if len(found) > 1:
-            raise self._unclear(found)
-        if not found:
-            self.log.info("An earlier try died before its submit was accepted; starting anew.")
-            return None
-        if found[0].status in {JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.DEDUPED}:
-            return None
-        self.log.info("An earlier try died while it started job instance %s; reconnecting to it.", found[0].id)
-        run = self._take(found[0])
-        self.memory.started(run)
-        return run
-
-    def _cancel_and_wait(self, run: FabricRun, *, cleared: bool) -> JobStatus | None:
-        """Let the run of a cleared, killed or timed-out try end before a new one starts; return its last status."""
-        job = run.job
-        status = self._status(run)
-        if status is None or status.is_terminal or not run.ours or (cleared and not self.start.cancel_on_kill):
-            return status
-        self.log.info("Cancelling job instance %s of an earlier try before a new run starts.", job.job_instance_id)
+    def _submit(self) -> FabricRun:
+        """Start a run, and remember it before anything else can go wrong."""
+        request = self.request
+        known = self._list_before()
+        trace = SubmitTrace(on_post=lambda: self._before_post(known), on_pause=self.store.nothing_started)
         try:
-            self.hook.cancel(job)
-            now = time.time()
-            ended = self.hook.poll(JobPoll(job, now, min(self.start.check_interval, 5.0), now, now + CANCEL_GRACE))
-        except FabricJobCancelled:  # this task is being killed
+            submission = self.runs.submit(*request.item, request.body, trace)
+        except FabricAmbiguousError as error:
+            return self._resolve(error, trace, known)
+        except FabricJobCancelled:  # killed in a pause, when nothing had been started
             raise
-        except FabricError as error:
-            self.log.warning("Job instance %s may still be going: %s", job.job_instance_id, error)
-            return status
-        return ended.status
+        except FabricError:
+            self.store.nothing_started()
+            raise
+        self._log.info("Started a run: job instance %s of item %s.", submission.job_instance_id, request.item_id)
+        run = request.run(submission.job_instance_id, first_poll_after=submission.retry_after or 0.0)
+        self._remember(run, None if trace.sent is None else self.runs.clock.earliest(trace.sent))
+        return run
 
-    def _status(self, run: FabricRun) -> JobStatus | None:
-        """Return a run's status; ``NotStarted`` while it may be too young to be visible, ``None`` once it is gone."""
-        job, poll = run.job, run.poll()
-        try:
-            instance = self.hook.get(job)
-        except FabricNotFoundError:
-            return JobStatus.NOT_STARTED if poll.in_grace(time.time()) else None
-        return JobStatus.NOT_STARTED if poll.not_visible(instance, time.time()) else instance.status
+    def _list_before(self) -> list[JobInstance] | None:
+        """Return what the item lists before the submit: none of that can be ours."""
+        if self._listed is None:
+            try:
+                self._listed = self.runs.list(*self.request.item, LIST_BEFORE)
+            except FabricJobCancelled:
+                raise
+            except FabricError as error:
+                self._log.info("The item's runs cannot be listed before the submit: %s", error)
+        return self._listed
 
-    def _started(self, since: float) -> list[JobInstance]:
-        """Return the runs that were started on request since an earlier try began, perhaps by it.
+    def _before_post(self, known: list[JobInstance] | None) -> None:
+        self.request.signal.raise_if_killed()  # a task that was killed meanwhile starts nothing
+        since = self.runs.clock.now()
+        if since is None:  # no answer said what time it is: nothing can be proven then
+            self.store.submitting(SubmitWindow(time.time()))
+        else:
+            kept = None if known is None else undecided_by_time(known, since)
+            self.store.submitting(SubmitWindow(since, known=kept))
 
-        A run may become visible late, so an empty list is looked at again.
-        """
-        start = self.start
-        while True:
-            found = self.hook.list(start.workspace_id, start.item_id, start.job_type, since)
-            found = [i for i in found if i.invoke_type.casefold() != "scheduled"]
-            left = since + VISIBLE_WITHIN - time.time()
-            if found or left <= 0:
-                return found
-            start.signal.sleep(min(LOOK_AGAIN, left))
+    def _resolve(self, error: FabricAmbiguousError, trace: SubmitTrace, known: list[JobInstance] | None) -> FabricRun:
+        """Find out whether a submit started a run, when its answer does not say so."""
+        ids = None if known is None else [instance.id for instance in known]
+        search = self._search(lambda: window_of(trace, self.runs.clock, ids), died=False)
+        self._log.warning("%s Watching the item's runs for %.0f s.", error, self.request.timing.visible_within)
+        search.watch()
+        verdict = search.verdict(adopt=self.request.adopt)
+        window = window_of(trace, self.runs.clock, ids)
+        if verdict.proven is None:
+            self._log_verdict(verdict)
+            raise self._unclear(verdict, window, error)
+        self._log.info("Found the run that it started: job instance %s.", verdict.proven)
+        run = self.request.run(verdict.proven, age=self.runs.clock.read() - (trace.sent or self.runs.clock.read()))
+        self._remember(run, window.since if window else None)
+        return run
 
-    def _take(self, instance: JobInstance) -> FabricRun:
-        self.over = instance.status.is_terminal
-        return self.start.run(instance.id, submitted_at=time.time())
+    # What both ways of not knowing share.
 
-    def _unclear(self, found: list[JobInstance]) -> FabricJobMayBeRunning:
-        ids = ", ".join(instance.id for instance in found)
-        return FabricJobMayBeRunning(
-            f"An earlier try may have started one of the job instances {ids} of item {self.start.item_id}; which one "
-            "cannot be told. Nothing was started. Look at these runs in Fabric; once none is active, clear the task.",
-            job={"workspace_id": self.start.workspace_id, "item_id": self.start.item_id},
+    def _search(self, window: Callable[[], SubmitWindow | None], *, died: bool) -> OwnershipSearch:
+        self.search = OwnershipSearch(
+            self.runs,
+            self.request.item,
+            self._context,
+            self._operator,
+            window,
+            died=died,
+            timing=self.request.timing,
         )
+        return self.search
+
+    def _log_verdict(self, verdict: Verdict) -> None:
+        if verdict.candidates:
+            self._log.warning("Not adopted: %s. Runs that may be this task's: %s.", verdict.reason, _named(verdict))
+        elif verdict.complete:
+            self._log.info("No new run of the item has appeared: nothing was started.")
+
+    def _unclear(
+        self, verdict: Verdict, window: SubmitWindow | None, error: FabricAmbiguousError | None
+    ) -> FabricJobMayBeRunning:
+        """Record what is not known, and return the error that says so."""
+        if verdict.nothing_started:
+            self.store.nothing_started()
+            return self._error(f"{error} No new instance has appeared since; the next attempt starts one.", error)
+        if not verdict.candidates:  # the list could not be read: the next attempt reads it again
+            return self._error(f"{error or 'An earlier attempt was cut short.'} Not adopted: {verdict.reason}.", error)
+        if window is not None:
+            self.store.unclear(window, verdict.candidates)
+        self._publish_candidates(verdict.candidates)
+        return self._may_be_running(verdict.candidates, verdict.reason, error)
+
+    def _publish_candidates(self, candidates: tuple[str, ...]) -> None:
+        """Let other tasks know which runs may be this one's."""
+        try:
+            self._context["ti"].xcom_push(key=CANDIDATES_KEY, value=list(candidates))
+        except Exception as error:  # noqa: BLE001 - the error that names them counts
+            self._log.warning("Could not publish %s: %r", CANDIDATES_KEY, error)
+
+    def _may_be_running(
+        self, candidates: tuple[str, ...], reason: str, cause: FabricError | None = None
+    ) -> FabricJobMayBeRunning:
+        from airflow_provider_fabric.lifecycle import final
+
+        what = f"{cause} " if cause else ""
+        return self._error(
+            f"{what}A run of this task may be going on: job instance {', '.join(candidates)} of item "
+            f"{self.request.item_id}; {reason}. Nothing further was started, and nothing was cancelled. Check these "
+            "runs in Fabric; once none of them is to be this task's, clear the task, and it starts its own.",
+            cause,
+            kind=final.FabricJobMayBeRunning,
+        )
+
+    def _error(
+        self, text: str, cause: FabricError | None, kind: type[FabricJobMayBeRunning] = FabricJobMayBeRunning
+    ) -> FabricJobMayBeRunning:
+        error = kind(text, job={"workspace_id": self.request.workspace_id, "item_id": self.request.item_id})
+        error.__cause__ = cause
+        return error
+
+    def _remember(self, run: FabricRun, since: float | None) -> None:
+        """Record the run; if that fails, the task goes on: the record of the submit is still there."""
+        try:
+            self.store.started(run, since)
+        except Exception as error:  # noqa: BLE001 - whatever Airflow's API raises
+            self._log.warning("Could not record job instance %s: %r", run.job.job_instance_id, error)
+
+
+def _named(verdict: Verdict) -> str:
+    return ", ".join(verdict.candidates)

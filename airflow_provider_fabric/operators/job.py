@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from airflow_provider_fabric.lifecycle.cancel import KillSignal
     from airflow_provider_fabric.lifecycle.errors import Explanation
     from airflow_provider_fabric.lifecycle.execution import JobExecution
-    from airflow_provider_fabric.lifecycle.options import IfRunning, OnDeduped
+    from airflow_provider_fabric.lifecycle.options import IfRunning, OnDeduped, OnUnclearSubmit
     from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome
+    from airflow_provider_fabric.lifecycle.timing import Timing
 
 
 class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
@@ -49,8 +50,9 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
         ``"skip"`` the task, or ``"fail"``.
     :param on_deduped: what to do when Fabric ran nothing because a run was active: ``"fail"``, ``"skip"``, or
         ``"attach"`` to that run.
-    :param durable: a retry reconnects to the run that an earlier try started (Airflow ≥ 3.3; below that, as far as
-        the item's list of runs tells).
+    :param durable: a retry reconnects to the run that an earlier attempt started, whatever ended that attempt.
+    :param on_unclear_submit: what to do when the answer to the submit was lost: ``"adopt"`` the run that is proven to
+        be the one it started, or ``"fail"`` and name the candidates, for an item that several DAGs or people start.
     :param submit_form: ``"query"`` starts the job by the older address ``…/jobs/instances?jobType=`` that Microsoft's
         articles print, ``"path"`` by the newer one only; ``"auto"`` sends the older one where the newer is unknown.
     :returns: ``workspace_id item_id job_instance_id job_type status start_time_utc end_time_utc root_activity_id
@@ -85,6 +87,9 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
     item_field = "item"
     """Name of the argument, and of the attribute, that says which item."""
 
+    _timing: Timing | None = None
+    """Waits that are not arguments; tests shorten them."""
+
     def __init__(
         self,
         *,
@@ -104,6 +109,7 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
         if_running: IfRunning = "submit",
         on_deduped: OnDeduped = "fail",
         durable: bool = True,
+        on_unclear_submit: OnUnclearSubmit = "adopt",
         submit_form: SubmitForm = "auto",
         **kwargs: Any,
     ) -> None:
@@ -125,6 +131,7 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
         self.if_running = if_running
         self.on_deduped = on_deduped
         self.durable = durable
+        self.on_unclear_submit = on_unclear_submit
         self.submit_form = submit_form
         self._execution: JobExecution | None = None
         self._kill_signal: KillSignal | None = None
@@ -201,7 +208,7 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
         return self._kill_signal
 
     def _executing(self, context: Context) -> JobExecution:
-        from airflow_provider_fabric.lifecycle.execution import JobExecution
+        from airflow_provider_fabric.lifecycle.execution import TIMING, JobExecution
 
-        self._execution = JobExecution(self, context, self._backend(), self._signal())
+        self._execution = JobExecution(self, context, self._backend(), self._signal(), self._timing or TIMING)
         return self._execution

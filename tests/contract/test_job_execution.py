@@ -21,6 +21,7 @@ from airflow_provider_fabric.exceptions import (
     FabricPermissionError,
 )
 from airflow_provider_fabric.lifecycle import cancel
+from airflow_provider_fabric.lifecycle.timing import Timing
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 from airflow_provider_fabric.operators.pipeline import FabricRunPipelineOperator
 from tests.task_runner import TaskRunner
@@ -148,7 +149,7 @@ def test_a_retry_after_a_timeout_starts_anew_when_the_old_run_has_ended(
 def test_an_unclear_answer_after_acceptance_starts_one_run(
     emulator: FabricEmulator, pipeline: Any, fault: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_fabric.api.jobs.submit.LOOKS", (0.05, 0.1))
+    monkeypatch.setattr(FabricRunItemJobOperator, "_timing", Timing(visible_within=0.5))
     emulator.control.add_fault(method="POST", path="*/instances", count=1, phase="after", **fault)
     assert TaskRunner(pipeline()).run()["status"] == "Completed"
     assert submits(emulator) == 1
@@ -157,9 +158,9 @@ def test_an_unclear_answer_after_acceptance_starts_one_run(
 def test_an_unclear_answer_without_a_run_says_so_and_starts_nothing(
     emulator: FabricEmulator, pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_fabric.api.jobs.submit.LOOKS", (0.05, 0.1))
+    monkeypatch.setattr(FabricRunItemJobOperator, "_timing", Timing(visible_within=0.5))
     emulator.control.add_fault(method="POST", path="*/instances", count=1, phase="before", action="status", status=503)
-    with pytest.raises(FabricJobMayBeRunning, match="no new instance"):
+    with pytest.raises(FabricJobMayBeRunning, match="No new instance"):
         TaskRunner(pipeline()).run()
     assert submits(emulator) == 0
 
@@ -173,6 +174,7 @@ def test_a_submit_that_dies_before_its_id_is_known_is_found_by_the_retry(
     def die(*_: Any, **__: Any) -> None:
         raise WorkerDied
 
+    monkeypatch.setattr(FabricRunItemJobOperator, "_timing", Timing(visible_within=0.5))
     emulator.control.add_job_rule(duration_seconds=1.0)
     task = TaskRunner(pipeline())
     with monkeypatch.context() as patch:

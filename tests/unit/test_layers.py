@@ -33,7 +33,7 @@ LEVELS = (
     {"api.items"},
     {"api.jobs"},
     {"api.copy_jobs", "api.rest", "api.semantic_models", "api.user_data_functions"},
-    {"arguments", "compat", "login"},
+    {"arguments", "compat", "compat_tasks", "login"},
     {"hooks", "verbatim"},
     {"doctor", "get_provider_info", "links", "lifecycle.state"},
     {"triggerer.call_budget", "triggerer.clocks", "triggerer.durations"},
@@ -44,8 +44,20 @@ LEVELS = (
     {"triggerer.clients"},
     {"triggerer.shared"},
     {"triggers"},
-    {"lifecycle.backend", "lifecycle.cancel", "lifecycle.errors", "lifecycle.lineage", "lifecycle.store"},
-    {"lifecycle.options"},
+    {
+        "lifecycle.backend",
+        "lifecycle.cancel",
+        "lifecycle.deduped",
+        "lifecycle.errors",
+        "lifecycle.final",
+        "lifecycle.lineage",
+        "lifecycle.options",
+        "lifecycle.siblings",
+        "lifecycle.store",
+        "lifecycle.timing",
+    },
+    {"lifecycle.request"},
+    {"lifecycle.old_run", "lifecycle.ownership"},
     {"lifecycle.operator", "lifecycle.start"},
     {"lifecycle.execution"},
     {"operators", "sensors"},
@@ -316,7 +328,7 @@ def test_only_compat_and_the_triggers_know_airflow() -> None:
         str(found)
         for found in IMPORTS
         if uses(found, "airflow")
-        and found.path != "compat.py"
+        and found.path not in {"compat.py", "compat_tasks.py"}
         and not (unit_of(found.path) == "triggers" and found.module == "airflow.triggers.base")
     ]
     assert strangers == []

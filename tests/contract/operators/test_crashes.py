@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from airflow_provider_fabric.emulator import FabricEmulator
-from airflow_provider_fabric.exceptions import FabricJobCancelled, FabricJobTimeout
-from airflow_provider_fabric.lifecycle import start
+from airflow_provider_fabric.exceptions import FabricJobCancelled, FabricJobMayBeRunning, FabricJobTimeout
 from airflow_provider_fabric.lifecycle.options import EXECUTION_TIMEOUT_MARGIN, deadline
+from airflow_provider_fabric.lifecycle.timing import Timing
+from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 from airflow_provider_fabric.operators.pipeline import FabricRunPipelineOperator
 from tests.task_runner import StateStore, TaskRunner
 
@@ -38,6 +39,11 @@ def pipeline(request: pytest.FixtureRequest, tenant: FabricEmulator) -> Callable
     return maker
 
 
+def shorten(monkeypatch: pytest.MonkeyPatch, **seconds: float) -> None:
+    """Shorten the waits that are no arguments of an operator."""
+    monkeypatch.setattr(FabricRunItemJobOperator, "_timing", Timing(**{"visible_within": 0.5, **seconds}))
+
+
 def jobs(tenant: FabricEmulator) -> dict[str, int]:
     return dict(tenant.control.stats()["jobs"])
 
@@ -49,7 +55,7 @@ def die(*_: Any, **__: Any) -> None:
 def test_a_submit_cut_short_is_found_though_its_run_is_visible_late(
     tenant: FabricEmulator, pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(start, "LOOK_AGAIN", 0.1)
+    shorten(monkeypatch, visible_within=2.0)
     tenant.control.add_job_rule(duration_seconds=2.0, visible_after_seconds=1.0)
     task = TaskRunner(pipeline())
     with monkeypatch.context() as patch:
@@ -62,34 +68,44 @@ def test_a_submit_cut_short_is_found_though_its_run_is_visible_late(
 
 def cut_short(task: TaskRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run a try that dies after its submit was accepted, before it learns the run's id."""
-    monkeypatch.setattr(start, "LOOK_AGAIN", 0.1)
-    monkeypatch.setattr(start, "VISIBLE_WITHIN", 0.5)
+    shorten(monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr("airflow_provider_fabric.lifecycle.store.RunStore.started", die)
         with pytest.raises(WorkerDied):
             task.run()
 
 
-def test_a_cleared_task_starts_nothing_beside_the_run_of_a_submit_cut_short(
+def test_a_cleared_task_lets_the_run_of_a_submit_cut_short_end_and_runs_again(
     tenant: FabricEmulator, pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tenant.control.add_job_rule(duration_seconds=2.0)
+    """It was proven to be ours, so it may be cancelled; its parameters may not be those of the cleared task."""
+    tenant.control.add_job_rule(duration_seconds=1.0)
+    tenant.control.add_job_rule(duration_seconds=60.0, cancel_seconds=0.2, count=1)
     task = TaskRunner(pipeline())
     cut_short(task, monkeypatch)
     task.clear()
     assert task.run()["status"] == "Completed"
     seen = jobs(tenant)
-    assert (seen["started"], seen["cancel_requests"]) == (1, 0)
+    assert (seen["started"], seen["cancelled"]) == (2, 1)
 
 
-def test_a_submit_cut_short_is_found_though_its_run_waits_and_names_no_start(
+def test_a_submit_cut_short_whose_run_waits_and_names_no_start_is_named(
     tenant: FabricEmulator, pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tenant.control.add_job_rule(duration_seconds=2.0, dated_after_seconds=1.5)
+    """It may have been asked for at any time: not adopted, not cancelled, and nothing is started beside it."""
+    tenant.control.add_job_rule(duration_seconds=3.0, dated_after_seconds=2.5)
     task = TaskRunner(pipeline())
     cut_short(task, monkeypatch)
+    for _ in range(2):
+        with pytest.raises(FabricJobMayBeRunning, match="may be going on"):
+            task.run()
+    time.sleep(3.0)
+    with pytest.raises(FabricJobMayBeRunning):  # also once it is over, until a person clears the task
+        task.run()
+    assert (jobs(tenant)["started"], jobs(tenant)["cancel_requests"]) == (1, 0)
+    task.clear()
     assert task.run()["status"] == "Completed"
-    assert jobs(tenant)["started"] == 1
+    assert jobs(tenant)["started"] == 2
 
 
 def test_a_cleared_task_starts_over_once_the_run_of_a_submit_cut_short_has_ended(
@@ -106,8 +122,7 @@ def test_a_cleared_task_starts_over_once_the_run_of_a_submit_cut_short_has_ended
 def test_a_try_that_died_before_its_submit_is_not_waited_for_for_ever(
     tenant: FabricEmulator, pipeline: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(start, "LOOK_AGAIN", 0.1)
-    monkeypatch.setattr(start, "VISIBLE_WITHIN", 0.5)
+    shorten(monkeypatch)
     task = TaskRunner(pipeline())
     with monkeypatch.context() as patch:
         patch.setattr("airflow_provider_fabric.lifecycle.backend.JobRuns.submit", die)
@@ -240,19 +255,6 @@ def test_the_timeout_counts_from_the_start_of_the_run(tenant: FabricEmulator, pi
         task.run()
     assert task.run()["status"] == "Completed"
     assert jobs(tenant)["started"] == 2
-
-
-def test_on_airflow_2_a_cleared_deferred_task_sees_its_run_off(
-    tenant: FabricEmulator, pipeline: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tenant.control.add_job_rule(duration_seconds=60, cancel_seconds=0.3, count=1)
-    operator = pipeline(wait_for_termination=False)()
-    TaskRunner(lambda: operator, store=None).run()
-    history = {"run": operator._execution.run.to_state()}
-    monkeypatch.setattr(start, "cleared_deferral", lambda context: history)
-    assert TaskRunner(pipeline(), store=None).run()["status"] == "Completed"
-    seen = jobs(tenant)
-    assert (seen["started"], seen["cancelled"]) == (2, 1)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from airflow_provider_fabric.exceptions import (
     FabricOperationError,
 )
 from airflow_provider_fabric.hooks.fabric import FabricHook
+from airflow_provider_fabric.lifecycle.timing import Timing
 from airflow_provider_fabric.operators.dbt import FabricRunDbtJobOperator
 from airflow_provider_fabric.operators.lakehouse import (
     FabricRefreshMaterializedLakeViewsOperator,
@@ -256,7 +257,7 @@ def test_a_retry_finds_the_refresh_of_the_try_before(tenant: FabricEmulator, mod
 
 
 def test_a_submit_without_an_answer_is_not_sent_again(tenant: FabricEmulator, model: str, monkeypatch):
-    monkeypatch.setattr("airflow_provider_fabric.api.jobs.submit.LOOKS", (0.1, 0.1))
+    monkeypatch.setattr(FabricRefreshSemanticModelOperator, "_timing", Timing(visible_within=0.5))
     tenant.control.add_fault(method="POST", path="*/refreshes", action="drop", phase="after")
     assert refresh().run()["status"] == "Completed"
     assert len(refreshes(tenant)) == 1

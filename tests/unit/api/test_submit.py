@@ -1,4 +1,4 @@
-"""A run is started once, whatever happens to the answer."""
+"""A run is started once; what an unclear answer started is adopted only if that is proven."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 
 from airflow_provider_fabric.api.http.flow import Request, Response
 from airflow_provider_fabric.api.jobs.listing import list_item_job_instances
-from airflow_provider_fabric.api.jobs.submit import LOOKS, submit_once
+from airflow_provider_fabric.api.jobs.ownership import VISIBLE_WITHIN
+from airflow_provider_fabric.api.jobs.submit import submit_once
 from airflow_provider_fabric.api.models import Submission
 from airflow_provider_fabric.exceptions import (
     FabricJobMayBeRunning,
@@ -30,7 +31,6 @@ from tests.flow_driver import (
     WORKSPACE,
     Answer,
     FakeClock,
-    Script,
     Talk,
     drive,
     instance,
@@ -42,135 +42,175 @@ from tests.flow_driver import (
 
 START = FakeClock().now
 UNCLEAR = [refusal(500), refusal(503), refusal(504), refusal(408), LOST, ok(status=202)]
-NOTHING = page()
 ACCEPTED = ok(status=202, x_ms_job_id=JOB, retry_after="60")
 NINE_HOURS = 9 * 3600.0
 
+Entries = list[dict[str, Any]]
 
-def started(after: float = 0.5, job: str = JOB, **more: Any) -> dict[str, Any]:
-    """Return an instance that started so many seconds after our submit, by our clock."""
+
+def started(after: float = 0.0, job: str = JOB, **more: Any) -> dict[str, Any]:
+    """Return an instance that started so many seconds after our first POST, by our clock."""
     return instance(job=job, **{"startTimeUtc": wire_time(START + after), **more})
 
 
-def submitting(answers: Script, **options: Any) -> Talk[Submission]:
-    clock = FakeClock()
-    return drive(submit_once(WORKSPACE, ITEM, "Execute", None, clock=clock, **options), answers, clock)
+def submitting(
+    answers: list[Answer],
+    listed: Entries | Callable[[float], Entries | Answer] = [],  # noqa: B006 - never changed
+    skew: float = 0.0,
+    dated: bool = True,
+    **options: Any,
+) -> Talk[Submission]:
+    """Submit; POSTs get the answers in turn, lists what is listed so many seconds after the first POST.
+
+    :param skew: by how many seconds the service's clock is ahead of ours.
+    :param dated: whether lists say what time it is at the service.
+    """
+    clock, posts = FakeClock(), iter(answers)
+
+    def answer(request: Request) -> Answer:
+        if request.method == "POST":
+            return next(posts)
+        found = listed(clock.now - START) if callable(listed) else listed
+        if not isinstance(found, list):
+            return found
+        return page(*found, date=formatdate(clock.now + skew, usegmt=True)) if dated else page(*found)
+
+    return drive(submit_once(WORKSPACE, ITEM, "Execute", None, clock=clock, **options), answer, clock)
 
 
-def test_a_clear_answer_is_taken_at_its_word() -> None:
+def named(talk: Talk[Submission]) -> FabricJobMayBeRunning:
+    assert isinstance(talk.error, FabricJobMayBeRunning)
+    return talk.error
+
+
+def test_a_clear_answer_needs_no_list() -> None:
     talk = submitting([ACCEPTED])
     assert talk.result() == Submission(JOB, 60.0, adopted=False)
     assert len(talk.requests) == 1
 
 
 @pytest.mark.parametrize("unclear", UNCLEAR)
-def test_after_an_unclear_answer_the_one_new_run_is_ours(unclear: Answer) -> None:
-    talk = submitting([unclear, page(started())])
+def test_after_an_unclear_answer_the_one_new_run_is_ours_but_only_after_the_whole_window(unclear: Answer) -> None:
+    talk = submitting([unclear], [started()])
     assert talk.result() == Submission(JOB, adopted=True)
     assert talk.posts == 1
-    assert talk.sleeps == [2.0]
+    assert sum(talk.sleeps) == pytest.approx(VISIBLE_WITHIN)
 
 
 @pytest.mark.parametrize("unclear", UNCLEAR)
 def test_after_an_unclear_answer_and_no_new_run_it_is_not_sent_again(unclear: Answer) -> None:
-    talk = submitting([unclear, *[NOTHING] * len(LOOKS)])
+    talk = submitting([unclear])
     assert talk.posts == 1
-    assert isinstance(talk.error, FabricJobMayBeRunning)
-    assert talk.error.job == {"workspace_id": WORKSPACE, "item_id": ITEM}
-    assert talk.error.job_instance_id is None
-    assert "no new instance" in str(talk.error)
-    assert talk.error.__cause__ is not None
+    error = named(talk)
+    assert error.job == {"workspace_id": WORKSPACE, "item_id": ITEM}
+    assert error.job_instance_id is None
+    assert "no new instance" in str(error)
+    assert error.__cause__ is not None
 
 
-def test_a_run_that_becomes_visible_late_is_found() -> None:
-    talk = submitting([LOST, NOTHING, NOTHING, NOTHING, page(started())])
-    assert talk.result().adopted
-    assert talk.sleeps == list(LOOKS)
+@pytest.mark.parametrize("seen_after", [1.0, 30.0, 59.0])
+def test_a_run_that_becomes_visible_late_is_found(seen_after: float) -> None:
+    assert submitting([LOST], lambda now: [started()] if now >= seen_after else []).result().adopted
 
 
-def test_two_new_runs_cannot_be_told_apart() -> None:
-    talk = submitting([LOST, page(started(), started(1.0, OTHER_JOB))])
-    assert isinstance(talk.error, FabricJobMayBeRunning)
-    assert JOB in str(talk.error)
-    assert OTHER_JOB in str(talk.error)
-    assert len(talk.requests) == 2
+@pytest.mark.parametrize("seen_after", [0.0, 1.0, 30.0, 59.0])
+def test_two_new_runs_cannot_be_told_apart_however_late_the_second_is_seen(seen_after: float) -> None:
+    second = started(0.2, OTHER_JOB)
+    error = named(submitting([LOST], lambda now: [started(), second] if now >= seen_after else [started()]))
+    assert JOB in str(error)
+    assert OTHER_JOB in str(error)
+
+
+@pytest.mark.parametrize("after", [2.1, 3.0, 5.0, 29.0, 59.0])
+def test_a_run_that_started_after_our_answer_is_not_adopted(after: float) -> None:
+    error = named(submitting([refusal(503)], lambda now: [started(after)] if now >= after else []))
+    assert JOB in str(error)
 
 
 NOT_OURS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("started before", started(-5.0), {}),
     ("started by Fabric's schedule", started(invokeType="Scheduled"), {}),
+    ("started by an event", started(invokeType="EventTriggered"), {}),
     ("of another job", started(jobType="ApplyChanges"), {}),
     ("known before", started(), {"known": {JOB}}),
-    ("without a start", started(startTimeUtc=None), {}),
+    ("over, without a start", started(startTimeUtc=None, status="Deduped"), {}),
 ]
 
 
 @pytest.mark.parametrize(("entry", "options"), [case[1:] for case in NOT_OURS], ids=[case[0] for case in NOT_OURS])
-def test_what_is_not_ours_is_not_adopted(entry: dict[str, Any], options: dict[str, Any]) -> None:
-    talk = submitting([LOST, *[page(entry)] * len(LOOKS)], **options)
-    assert isinstance(talk.error, FabricJobMayBeRunning)
-    talk = submitting([LOST, page(entry, started(job=OTHER_JOB))], **options)
+def test_what_cannot_be_ours_is_not_adopted_and_in_nobodys_way(entry: dict[str, Any], options: dict[str, Any]) -> None:
+    assert "no new instance" in str(named(submitting([LOST], [entry], **options)))
+    talk = submitting([LOST], [entry, started(job=OTHER_JOB)], **options)
     assert talk.result().job_instance_id == OTHER_JOB
 
 
+@pytest.mark.parametrize("invoked", ["Api", "Retry", "Subscription"])
+def test_a_run_invoked_in_a_way_we_do_not_know_is_named_and_not_adopted(invoked: str) -> None:
+    assert JOB in str(named(submitting([LOST], [started(invokeType=invoked)])))
+
+
+@pytest.mark.parametrize("invoked", ["Manual", "manual", "OnDemand", "on-demand", None])
+def test_a_run_on_demand_may_be_ours(invoked: str | None) -> None:
+    assert submitting([LOST], [started(invokeType=invoked)]).result().adopted
+
+
 def test_a_run_that_waits_may_have_been_asked_for_before_and_is_named() -> None:
+    waits = started(startTimeUtc=None, status="NotStarted", job=OTHER_JOB)
+    assert OTHER_JOB in str(named(submitting([LOST], [waits])))
+    assert OTHER_JOB in str(named(submitting([LOST], [waits, started()])))
+
+
+def test_a_run_that_waits_is_ours_if_it_was_not_there_before_and_is_right_after() -> None:
     waits = started(startTimeUtc=None, status="NotStarted")
-    talk = submitting([LOST, *[page(waits)] * len(LOOKS)])
-    assert isinstance(talk.error, FabricJobMayBeRunning)
-    assert JOB in str(talk.error)
-    talk = submitting([LOST, page(waits), page(started())])
-    assert talk.result() == Submission(JOB, adopted=True)
+    assert submitting([LOST], [waits], known=()).result() == Submission(JOB, adopted=True)
+    named(submitting([LOST], lambda now: [waits] if now > 1 else [], known=()))
 
 
 @pytest.mark.parametrize("status", ["NotStarted", "Queued", "Completed", "Failed", "Deduped"])
 def test_ours_may_be_in_any_status_by_now(status: str) -> None:
-    assert submitting([LOST, page(started(status=status))]).result().job_instance_id == JOB
+    assert submitting([LOST], [started(status=status)]).result().job_instance_id == JOB
 
 
 @pytest.mark.parametrize("word", ["CopyJob", "Pipeline", "Refresh", "execute"])
 def test_the_service_may_call_the_job_by_another_name(word: str) -> None:
-    assert submitting([LOST, page(started(jobType=word))]).result().adopted
+    assert submitting([LOST], [started(jobType=word)]).result().adopted
 
 
-def by_the_services_clock(skew: float, *starts: tuple[float, str]) -> Callable[[Request], Answer]:
-    """Answer 503 to the submit, and lists with a Date and starts by a clock that is off."""
-    looks = iter(range(10))
-
-    def answer(request: Request) -> Answer:
-        if request.method == "POST":
-            return refusal(503)
-        now = START + sum(LOOKS[: next(looks) + 1]) + skew
-        entries = (started(after + skew, job) for after, job in starts)
-        return page(*entries, date=formatdate(now, usegmt=True))
-
-    return answer
-
-
-@pytest.mark.parametrize("skew", [-NINE_HOURS, -60.0, 0.0, 60.0, NINE_HOURS])
+@pytest.mark.parametrize("skew", [-NINE_HOURS, -300.0, -0.4, 0.6, 300.0, NINE_HOURS])
 def test_clocks_may_differ(skew: float) -> None:
-    talk = submitting(by_the_services_clock(skew, (0.5, JOB), (-30.0, OTHER_JOB)))
-    assert talk.result().job_instance_id == JOB
-    only_older = submitting(by_the_services_clock(skew, (-30.0, OTHER_JOB)))
-    assert isinstance(only_older.error, FabricJobMayBeRunning)
+    ours, older = started(skew), started(skew - 30.0, OTHER_JOB)
+    assert submitting([refusal(503)], [ours, older], skew=skew).result().job_instance_id == JOB
+    assert "no new instance" in str(named(submitting([refusal(503)], [older], skew=skew)))
+
+
+def test_without_the_services_clock_nothing_is_proven() -> None:
+    assert JOB in str(named(submitting([LOST], [started()], dated=False)))
 
 
 def test_a_run_that_someone_started_while_we_were_throttled_is_not_ours() -> None:
     throttled = refusal(429, retry_after="120")
-    talk = submitting([throttled, LOST, page(started(60.0, OTHER_JOB), started(120.5))])
-    assert talk.result().job_instance_id == JOB
+    theirs, ours = started(60.0, OTHER_JOB), started(120.0)
+    assert submitting([throttled, LOST], [theirs, ours]).result().job_instance_id == JOB
+    assert "no new instance" in str(named(submitting([throttled, LOST], [theirs])))
 
 
-@pytest.mark.parametrize("trouble", [HTML, TRUNCATED, refusal(403, "InsufficientPrivileges"), page({"id": JOB})])
-def test_a_list_that_cannot_be_read_is_asked_for_again(trouble: Response) -> None:
-    assert submitting([LOST, trouble, page(started())]).result().adopted
-    assert isinstance(submitting([LOST, *[trouble] * len(LOOKS)]).error, FabricJobMayBeRunning)
+@pytest.mark.parametrize("broken", [HTML, TRUNCATED, refusal(403, "InsufficientPrivileges"), page({"id": JOB})])
+def test_a_list_that_cannot_be_read_is_asked_for_again(broken: Response) -> None:
+    assert submitting([LOST], lambda now: broken if now < 20 else [started()]).result().adopted
+    named(submitting([LOST], lambda now: broken))
+
+
+def test_without_a_list_after_the_window_nothing_is_proven() -> None:
+    """Another run may have become visible in the meantime."""
+    error = named(submitting([LOST], lambda now: [started()] if now < 50 else refusal(403, "InsufficientPrivileges")))
+    assert JOB in str(error)
 
 
 @pytest.mark.parametrize(
     ("refused", "kind"),
     [(refusal(403, "InsufficientPrivileges"), FabricPermissionError), (NO_SUCH_HOST, FabricTransportError)],
 )
-def test_a_clear_refusal_is_told_as_it_is_and_nothing_is_looked_up(refused: Answer, kind: type[Exception]) -> None:
+def test_a_clear_refusal_is_reported_as_it_is_and_nothing_is_looked_up(refused: Answer, kind: type[Exception]) -> None:
     talk = submitting([refused])
     assert type(talk.error) is kind
     assert len(talk.requests) == 1
@@ -179,7 +219,7 @@ def test_a_clear_refusal_is_told_as_it_is_and_nothing_is_looked_up(refused: Answ
 def test_what_was_surely_not_accepted_is_sent_again() -> None:
     talk = submitting([UNSENT, refusal(429, retry_after="9"), refusal(430, retry_after="9"), refusal(401), ACCEPTED])
     assert talk.result() == Submission(JOB, 60.0)
-    endless = submitting(lambda _: refusal(429, retry_after="60"))
+    endless = submitting([refusal(429, retry_after="60")] * 100)
     assert isinstance(endless.error, FabricThrottledError)
 
 

@@ -1,4 +1,4 @@
-"""What a task remembers of its run over its own death."""
+"""The record of a task's run: what one attempt writes for the next."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_fabric.api.jobs.ownership import SubmitWindow
 from airflow_provider_fabric.api.models import JobRef
 from airflow_provider_fabric.exceptions import FabricInputError
 from airflow_provider_fabric.lifecycle.state import FabricRun
 from airflow_provider_fabric.lifecycle.store import KEY, RunRecord, RunStore
-from tests.flow_driver import ITEM, JOB, WORKSPACE
+from tests.flow_driver import ITEM, JOB, OTHER_JOB, WORKSPACE
 
 RUN = FabricRun(JobRef(WORKSPACE, ITEM, JOB), "Execute", None, "https://x", 100.0, 160.0, 60.0)
+WINDOW = SubmitWindow(99.5, None, frozenset({JOB}))
 
 
 class Store(dict[str, Any]):
@@ -24,50 +26,121 @@ class Store(dict[str, Any]):
         self[key] = json.loads(json.dumps(value))
 
 
-def memory(store: Store | None, *, max_tries: int = 2, enabled: bool = True) -> RunStore:
-    return RunStore({"ti": SimpleNamespace(max_tries=max_tries), "task_state_store": store}, enabled)
+def attempt(
+    store: Store | None, number: int = 1, *, max_tries: int = 2, retries: int = 2, enabled: bool = True, **server: Any
+) -> RunStore:
+    """Return the store as an attempt sees it."""
+    ti = SimpleNamespace(max_tries=max_tries, try_number=number)
+    if server:
+        ti._ti_context_from_server = SimpleNamespace(**server)
+    context = {"ti": ti, "task": SimpleNamespace(retries=retries), "task_state_store": store}
+    return RunStore(context, enabled)
 
 
-def test_at_first_there_is_nothing_to_recall() -> None:
-    assert memory(Store()).available
-    assert memory(Store()).load() is None
-
-
-def test_a_task_that_died_while_it_submitted() -> None:
-    store = Store()
-    memory(store).submitting(99.5)
-    assert memory(store).load() == RunRecord(same_series=True, since=99.5)
-
-
-@pytest.mark.parametrize("cancel_asked", [False, True])
-def test_a_task_that_died_while_it_waited(cancel_asked: bool) -> None:
-    store = Store()
-    memory(store).submitting(99.5)
-    memory(store).started(RUN, cancel_asked=cancel_asked)
-    assert memory(store).load() == RunRecord(True, 100.0, RUN, cancel_asked)
-
-
-def test_a_new_submit_forgets_the_run_before() -> None:
-    store = Store()
-    memory(store).started(RUN, cancel_asked=True)
-    memory(store).submitting(200.0)
-    assert memory(store).load() == RunRecord(same_series=True, since=200.0)
-
-
-def test_a_cleared_task_knows_that_the_record_is_of_another_series() -> None:
-    """Clearing raises ``max_tries``; a retry does not."""
-    store = Store()
-    memory(store, max_tries=2).started(RUN)
-    record = memory(store, max_tries=3).load()
+def record_of(store: RunStore) -> RunRecord:
+    record = store.load()
     assert record is not None
-    assert (record.same_series, record.run) == (False, RUN)
+    return record
+
+
+def test_at_first_there_is_no_record() -> None:
+    assert attempt(Store()).available
+    assert attempt(Store()).load() is None
+
+
+def test_an_attempt_that_died_while_it_submitted() -> None:
+    store = Store()
+    attempt(store).submitting(WINDOW)
+    assert attempt(store, 2).load() == RunRecord(cleared=False, since=99.5, window=WINDOW)
+
+
+def test_an_attempt_that_could_not_tell_which_run_is_its_own() -> None:
+    store = Store()
+    attempt(store).unclear(SubmitWindow(99.5, 101.0, None), [JOB, OTHER_JOB])
+    record = record_of(attempt(store, 2))
+    assert (record.candidates, record.window) == ((JOB, OTHER_JOB), SubmitWindow(99.5, 101.0, None))
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_an_attempt_that_died_while_it_waited(asked: bool) -> None:
+    store = Store()
+    attempt(store).submitting(WINDOW)
+    attempt(store).started(RUN, 99.7)
+    if asked:
+        attempt(store).cancel_asked()
+    record = record_of(attempt(store, 2))
+    assert (record.cleared, record.since, record.run, record.cancel_asked) == (False, 99.7, RUN, asked)
+
+
+def test_a_new_submit_replaces_the_run_before() -> None:
+    store = Store()
+    attempt(store).started(RUN, 99.0)
+    attempt(store, 2).submitting(WINDOW)
+    assert record_of(attempt(store, 3)).run is None
+
+
+def test_nothing_started_is_no_record() -> None:
+    store = Store()
+    attempt(store).submitting(WINDOW)
+    attempt(store).nothing_started()
+    assert attempt(store, 2).load() is None
+    attempt(store).cancel_asked()
+    attempt(store).delivered(waited=True)
+    assert attempt(store, 2).load() is None
+
+
+CLEARED_BY = {  # retries before, retries now, max_tries as Airflow then sets it: attempts so far plus retries
+    "fewer retries": (1, 0),
+    "equal retries": (1, 1),
+    "more retries": (1, 4),
+    "none before and after": (0, 0),
+    "many to few": (5, 1),
+}
+
+
+@pytest.mark.parametrize(("before", "now"), CLEARED_BY.values(), ids=CLEARED_BY)
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_a_task_that_is_cleared_after_it_succeeded_knows(before: int, now: int, attempts: int) -> None:
+    if attempts > before + 1:
+        return
+    store = Store()
+    first = attempt(store, attempts, max_tries=before, retries=before)
+    first.started(RUN, 99.0)
+    first.delivered(waited=True)
+    cleared = attempt(store, attempts + 1, max_tries=attempts + now, retries=now)
+    assert record_of(cleared).cleared
+
+
+@pytest.mark.parametrize("retries", [0, 1, 2, 5])
+def test_a_task_cleared_with_another_version_of_its_dag_knows(retries: int) -> None:
+    """What Airflow counted with, and what the worker's DAG says, may differ: then what the attempt returned tells."""
+    store = Store()
+    first = attempt(store, 1, max_tries=1, retries=1)
+    first.started(RUN, 99.0)
+    first.delivered(waited=True)
+    cleared = attempt(store, 2, max_tries=1, retries=retries, xcom_keys_to_clear=["job_instance_id", "return_value"])
+    assert record_of(cleared).cleared
+
+
+@pytest.mark.parametrize("delivered", [False, True])
+def test_a_retry_is_not_taken_for_a_clear(delivered: bool) -> None:
+    """Also one after a worker that died between the result and the end of its task."""
+    store = Store()
+    first = attempt(store, 1)
+    first.started(RUN, 99.0)
+    if delivered:
+        first.delivered(waited=True)
+    assert not record_of(attempt(store, 2, xcom_keys_to_clear=["job_instance_id"])).cleared
 
 
 @pytest.mark.parametrize(("store", "enabled"), [(None, True), (Store(), False)])
 def test_without_a_store_or_when_turned_off_nothing_is_kept(store: Store | None, enabled: bool) -> None:
-    off = memory(store, enabled=enabled)
-    off.submitting(1.0)
-    off.started(RUN)
+    off = attempt(store, enabled=enabled)
+    off.submitting(WINDOW)
+    off.started(RUN, 1.0)
+    off.cancel_asked()
+    off.delivered(waited=True)
+    off.nothing_started()
     assert not off.available
     assert off.load() is None
     assert not store
@@ -82,21 +155,28 @@ def test_without_a_store_or_when_turned_off_nothing_is_kept(store: Store | None,
         {"since": 1.0, "run": {"job": {}}},
         {"since": 1.0, "run": "x"},
         {"since": 1.0, "run": {**RUN.to_state(), "check_interval": "x"}},
+        {"since": 1.0, "window": {"until": "x"}},
+        {"since": 1.0, "candidates": 5},
     ],
 )
 def test_a_record_that_cannot_be_read_starts_nothing(record: dict[str, Any]) -> None:
-    store = Store({KEY: record})
     with pytest.raises(FabricInputError):
-        memory(store).load()
+        attempt(Store({KEY: record})).load()
+
+
+def test_the_record_of_an_older_version_is_read() -> None:
+    assert record_of(attempt(Store({KEY: {"since": 99.5, "series": 2}}), 2)).window == SubmitWindow(99.5)
+    older = {"since": 100.0, "run": RUN.to_state(), "cancel_asked": False, "series": 2}
+    assert record_of(attempt(Store({KEY: older}), 2)).run == RUN
 
 
 @pytest.mark.parametrize("record", [None, "x", 5, []])
 def test_what_is_no_record_is_none(record: Any) -> None:
-    assert memory(Store({KEY: record})).load() is None
+    assert attempt(Store({KEY: record})).load() is None
 
 
 def test_no_secret_is_kept() -> None:
     store = Store()
-    memory(store).started(RUN)
+    attempt(store).started(RUN, 99.0)
     assert set(store[KEY]) == {"since", "run", "cancel_asked", "series"}
     assert store[KEY]["run"] == RUN.to_state()

@@ -1,0 +1,237 @@
+"""What a task may know of its own earlier attempts and of other tasks, on every version of Airflow.
+
+================  =====================================  =============================================
+Airflow           what outlives an attempt               other tasks
+================  =====================================  =============================================
+3.3 and newer     the task state store                   the task's API: states, XComs of this DAG
+3.0 to 3.2        an Airflow variable, while it matters  the same
+2.10 and 2.11     the audit log of the task instance     the metadata database: XComs of every DAG
+================  =====================================  =============================================
+
+An attempt's own XComs do not do: Airflow deletes them before the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Protocol
+
+TaskKey = tuple[str, str, int]
+"""A task instance of this DAG: run id, task id, map index (-1 if it is not mapped)."""
+
+RECENT_RUNS = 25
+"""DAG runs that have ended whose tasks are asked, too: the newest ones."""
+
+UNFINISHED = frozenset(
+    {"running", "deferred", "restarting", "up_for_retry", "up_for_reschedule", "queued", "scheduled"}
+)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d[T_ ]?[\d:.]*")
+
+
+class TaskStore(Protocol):
+    """Keeps values for one task instance over its attempts."""
+
+    def get(self, key: str) -> Any:
+        """Return a value, or ``None``."""
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep a value that is plain JSON."""
+
+    def delete(self, key: str) -> None:
+        """Forget a value."""
+
+
+def is_airflow_2() -> bool:
+    """Whether this is Airflow 2, whose workers read the metadata database."""
+    return find_spec("airflow.sdk") is None
+
+
+def has_task_state() -> bool:
+    """Whether this is Airflow 3.3 or newer."""
+    return not is_airflow_2() and find_spec("airflow.sdk.definitions.retry_policy") is not None
+
+
+def task_store(context: Mapping[str, Any]) -> TaskStore | None:
+    """Return what outlives the attempts of the context's task, or ``None`` if nothing does."""
+    store: TaskStore | None = context.get("task_state_store")
+    if store is not None:
+        return store
+    if is_airflow_2():
+        return AuditLogStore(context["ti"])
+    return None if has_task_state() else VariableStore(context["ti"])
+
+
+def keeps_delivered(store: TaskStore) -> bool:
+    """Whether a store may keep what is of no more use: others clean up by themselves, variables do not."""
+    return not isinstance(store, VariableStore)
+
+
+class AuditLogStore:
+    """Rows of the audit log of a task instance; the newest counts (Airflow 2)."""
+
+    def __init__(self, ti: Any) -> None:
+        self._ti = ti
+
+    def get(self, key: str) -> Any:
+        """Return the value that was written last, or ``None``."""
+        ti = self._ti
+        with _session() as session:
+            log = _model("log", "Log")
+            row = (
+                session.query(log.extra)
+                .filter_by(event=key, dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index)
+                .order_by(log.id.desc())
+                .first()
+            )
+            return None if row is None else json.loads(row[0])
+
+    def set(self, key: str, value: Any) -> None:
+        """Add a row."""
+        ti = self._ti
+        with _session() as session:
+            row = _model("log", "Log")(event=key, task_instance=ti, owner="airflow", extra=json.dumps(value))
+            row.map_index, row.run_id = ti.map_index, ti.run_id
+            session.add(row)
+
+    def delete(self, key: str) -> None:
+        """Add a row that says that there is nothing."""
+        self.set(key, None)
+
+
+class VariableStore:
+    """An Airflow variable for one task instance; it exists only while a run may be going on (Airflow 3.0 to 3.2)."""
+
+    def __init__(self, ti: Any) -> None:
+        self._name = ":".join((ti.dag_id, ti.task_id, ti.run_id, str(ti.map_index)))
+
+    def get(self, key: str) -> Any:
+        """Return the value, or ``None``."""
+        return _variables().get(f"{key}:{self._name}", default=None, deserialize_json=True)
+
+    def set(self, key: str, value: Any) -> None:
+        """Write the variable."""
+        what = "Written by airflow-provider-fabric while the Fabric run of this task may be going on."
+        _variables().set(f"{key}:{self._name}", value, description=what, serialize_json=True)
+
+    def delete(self, key: str) -> None:
+        """Delete the variable."""
+        if self.get(key) is not None:
+            _variables().delete(f"{key}:{self._name}")
+
+
+def _variables() -> Any:
+    return import_module("airflow.sdk").Variable
+
+
+def previous_attempt_returned(context: Mapping[str, Any]) -> bool:
+    """Whether the task's previous attempt ended well, as far as Airflow tells: then it was cleared since."""
+    ti = context["ti"]
+    if is_airflow_2():
+        with _session() as session:
+            history = _model("taskinstancehistory", "TaskInstanceHistory")
+            row = (
+                session.query(history.state)
+                .filter_by(dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index)
+                .order_by(history.try_number.desc())
+                .first()
+            )
+            return row is not None and str(row[0]) in {"success", "skipped"}
+    server = getattr(ti, "_ti_context_from_server", None)
+    return "return_value" in (getattr(server, "xcom_keys_to_clear", None) or ())
+
+
+# Other tasks.
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a task instance of this or another DAG published under a key.
+
+    :param task: dag id, run id, task id, map index.
+    :param value: what.
+    """
+
+    task: tuple[str, str, str, int]
+    value: Any
+
+
+def states_of_tasks(context: Mapping[str, Any], task_ids: Collection[str]) -> dict[TaskKey, str] | None:
+    """Return the states of all instances of some tasks of this DAG, in every DAG run; ``None`` if nobody tells."""
+    ti = context["ti"]
+    if is_airflow_2():
+        with _session() as session:
+            model = _model("taskinstance", "TaskInstance")
+            rows = session.query(model.run_id, model.task_id, model.map_index, model.state).filter(
+                model.dag_id == ti.dag_id, model.task_id.in_(list(task_ids)), model.state.isnot(None)
+            )
+            return {(run, task, index): str(state) for run, task, index, state in rows}
+    ask = getattr(ti, "get_task_states", None)
+    if ask is None:
+        return None
+    found: dict[TaskKey, str] = {}
+    for run_id, states in (ask(dag_id=ti.dag_id, task_ids=list(task_ids)) or {}).items():
+        for name, state in states.items():
+            key = _task_key(run_id, name, task_ids)
+            if key is not None and state is not None:
+                found[key] = str(getattr(state, "value", state))
+    return found
+
+
+def _task_key(run_id: str, name: str, task_ids: Collection[str]) -> TaskKey | None:
+    """Read the API's name of a task instance: the task's id, and the map index behind it if it is mapped."""
+    if name in task_ids:
+        return run_id, name, -1
+    task_id, _, index = name.rpartition("_")
+    return (run_id, task_id, int(index)) if task_id in task_ids and index.isdecimal() else None
+
+
+def published_by(context: Mapping[str, Any], key: str, tasks: Collection[TaskKey]) -> Iterator[Published]:
+    """Yield what task instances published under a key: of these, and on Airflow 2 of those of every DAG.
+
+    :param tasks: instances of this DAG; of DAG runs that have ended, only the newest are asked.
+    """
+    ti = context["ti"]
+    if is_airflow_2():
+        yield from _published_anywhere(key)
+        return
+    for run_id, task_id, map_index in tasks:
+        value = ti.xcom_pull(task_ids=task_id, key=key, run_id=run_id, map_indexes=map_index)
+        if value is not None:
+            yield Published((ti.dag_id, run_id, task_id, map_index), value)
+
+
+def _published_anywhere(key: str) -> Iterator[Published]:
+    model = _model("xcom", "XCom")
+    with _session() as session:
+        rows = session.query(model).filter(model.key == key).order_by(model.timestamp.desc()).limit(2000).all()
+        found = [((row.dag_id, row.run_id, row.task_id, row.map_index), model.deserialize_value(row)) for row in rows]
+    yield from (Published(task, value) for task, value in found)
+
+
+def worth_asking(states: Mapping[TaskKey, str], own_run: str) -> list[TaskKey]:
+    """Return the task instances that may have to do with what goes on now: see :data:`RECENT_RUNS`."""
+    busy = {own_run, *(run for (run, _, _), state in states.items() if state in UNFINISHED)}
+    others = sorted({run for run, _, _ in states} - busy, key=_date_of, reverse=True)
+    runs = busy | set(others[:RECENT_RUNS])
+    return [key for key in states if key[0] in runs]
+
+
+def _date_of(run_id: str) -> str:
+    found = _DATE.search(run_id)
+    return found.group() if found else ""
+
+
+@contextmanager
+def _session() -> Iterator[Any]:
+    with import_module("airflow.utils.session").create_session() as session:
+        yield session
+
+
+def _model(module: str, name: str) -> Any:
+    return getattr(import_module(f"airflow.models.{module}"), name)

@@ -1,0 +1,132 @@
+"""Which run is ours when the service did not name it to us, and the proof.
+
+:mod:`airflow_provider_fabric.api.jobs.ownership` judges by the item's list, :mod:`.siblings` by what other tasks claim.
+Only both together make a run ours. Everything else "may be running": it is named, not adopted, and never cancelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_fabric.api.jobs.ownership import Ownership, Sightings, SubmitWindow, proven
+from airflow_provider_fabric.lifecycle.siblings import Claims, Siblings
+from airflow_provider_fabric.lifecycle.timing import Timing
+
+if TYPE_CHECKING:
+    from airflow_provider_fabric.lifecycle.backend import JobRuns
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of the run that a submit may have started.
+
+    :param proven: the run, if it is ours.
+    :param candidates: ids of runs that may be ours.
+    :param reason: why none is proven.
+    :param complete: the whole window was watched: if there is no candidate, nothing was started.
+    """
+
+    proven: str | None
+    candidates: tuple[str, ...]
+    reason: str
+    complete: bool
+
+    @property
+    def nothing_started(self) -> bool:
+        """Whether no run of ours can be going on."""
+        return self.complete and not self.candidates
+
+
+class OwnershipSearch:
+    """Watches an item's list after a submit that was answered unclearly.
+
+    :param runs: the calls to the service.
+    :param item: workspace, item, job type.
+    :param context: the task's context.
+    :param operator: the task's operator.
+    :param window: returns when the submit was sent, as exactly as is known by then.
+    :param died: the submit was an earlier attempt's, which was cut short.
+    """
+
+    def __init__(
+        self,
+        runs: JobRuns,
+        item: tuple[str, str, str],
+        context: Mapping[str, Any],
+        operator: Any,
+        window: Callable[[], SubmitWindow | None],
+        *,
+        died: bool,
+        timing: Timing,
+    ) -> None:
+        self._runs = runs
+        self._item = item
+        self._window = window
+        self._died = died
+        self._timing = timing
+        self._siblings: Siblings | None = None
+        self._trouble = ""
+        self.sightings = Sightings()
+        try:
+            self._siblings = Siblings(context, operator, died=died)
+        except Exception as error:  # noqa: BLE001 - whatever Airflow's database or API raises
+            self._trouble = f"the other tasks could not be asked: {error}"
+
+    def watch(self) -> None:
+        """Read the list until our run must be in it."""
+        began = self._runs.clock.read()
+
+        def ends() -> float | None:
+            window = self._window()
+            now = self._runs.clock.now()
+            if not self._died or window is None or now is None:
+                return began + self._timing.visible_within
+            return self._runs.clock.read() + window.since + self._timing.visible_within - now
+
+        self._runs.search(
+            self.sightings, self._item, ends, at_once=not self._died, visible_within=self._timing.visible_within
+        )
+
+    def candidates(self) -> dict[str, Ownership]:
+        """Return the runs seen so far that may be ours."""
+        window = self._window()
+        if window is None:
+            return dict.fromkeys(self.sightings.latest, Ownership.POSSIBLE)
+        return self.sightings.candidates(window)
+
+    def verdict(self, *, adopt: bool) -> Verdict:
+        """Judge what was seen.
+
+        :param adopt: whether a proven run may be adopted.
+        """
+        claims = self._claims()
+        left = {id_: how for id_, how in self.candidates().items() if id_ not in claims.claimed}
+        reason = "" if adopt else "on_unclear_submit='fail'"
+        reason = reason or self._doubt(left, claims)
+        found = proven(left)
+        return Verdict(found if not reason else None, tuple(left), reason, self.sightings.complete)
+
+    def _doubt(self, left: Mapping[str, Ownership], claims: Claims) -> str:
+        """Return why it is not proven that the one run that is left is ours."""
+        window = self._window()
+        if not self.sightings.complete:
+            return "the item's list could not be read long enough"
+        if len(left) > 1:
+            return "it cannot be told which of them is this task's"
+        if proven(left) is None:
+            return "its start or its kind of start does not fit the submit"
+        if window is None or window.known is None:
+            return "it is not known whether it was there before the submit"
+        if claims.disputed & set(left):
+            return "another task may have started it"
+        return claims.unresolved
+
+    def _claims(self) -> Claims:
+        if self._siblings is None:
+            return Claims(unresolved=self._trouble)
+        try:
+            return self._siblings.claims()
+        except Exception as error:  # noqa: BLE001 - whatever Airflow's database or API raises
+            return Claims(unresolved=f"the other tasks could not be asked: {error}")

@@ -46,6 +46,7 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": _modules("hooks", "fabric"),
         "operators": _modules(
             "operators",
+            "capacity",
             "copy_job",
             "dataflow",
             "dbt",
@@ -60,7 +61,7 @@ def get_provider_info() -> dict[str, Any]:
             "user_data_function",
         ),
         "sensors": _modules("sensors", "job"),
-        "triggers": _modules("triggers", "events", "item_job", "job", "semantic_model"),
+        "triggers": _modules("triggers", "capacity", "events", "item_job", "job", "semantic_model"),
         "extra-links": ["airflow_provider_fabric.links.FabricRunLink"],
         "asset-uris": _ASSET_URIS,
         "dataset-uris": _ASSET_URIS,  # their name before Airflow 3.0

@@ -34,7 +34,10 @@ REMEDIES: Mapping[str, str] = {
     ),
     "Unauthorized": "Check that the identity may use Fabric APIs (tenant setting) and is a member of the workspace.",
     "TokenExpired": "The token was refused also after a new one was fetched: check the clock of this machine.",
-    "CapacityNotActive": "The capacity is paused: resume it in the Azure portal, then run the task again.",
+    "CapacityNotActive": (
+        "The capacity is paused: resume it with FabricResumeCapacityOperator, or in the Azure portal, then run the "
+        "task again."
+    ),
     "CapacityNotAvailable": _FULL,
     "CapacityLimitExceeded": _FULL,
     "TooManyRequestsForCapacity": _FULL,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from email.utils import formatdate
 from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from airflow_provider_fabric.emulator.arm.capacities import arm_error
 from airflow_provider_fabric.emulator.control.access import ControlAccess
 from airflow_provider_fabric.emulator.control.routes import BUCKET as CONTROL
 from airflow_provider_fabric.emulator.control.routes import PREFIX, control_routes
@@ -27,6 +28,8 @@ from airflow_provider_fabric.emulator.state.world import World
 
 Sleep = Callable[[float], Awaitable[None]]
 MAX_BODY = 32 * 1024 * 1024
+ENVELOPES: Mapping[str, Callable[[ServiceError], Response]] = {"powerbi": power_bi_error, "arm": arm_error}
+"""Bucket of a route → how its service writes errors; all others write Fabric's."""
 
 
 class EmulatorApp:
@@ -111,7 +114,8 @@ class EmulatorApp:
             self._check_caller(request, route)
             response = route.handler(self.world, request)
         except ServiceError as error:
-            return power_bi_error(error) if route is not None and route.bucket == "powerbi" else error_response(error)
+            envelope = ENVELOPES.get(route.bucket, error_response) if route is not None else error_response
+            return envelope(error)
         if "requestid" not in response.headers:
             response.headers["requestid"] = new_request_id()
         return response

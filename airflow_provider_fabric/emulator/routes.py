@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from airflow_provider_fabric.emulator.arm import capacities
 from airflow_provider_fabric.emulator.entra import device_code, discovery, managed_identity, token_endpoint
 from airflow_provider_fabric.emulator.fabric import (
     activities,
@@ -21,7 +22,7 @@ from airflow_provider_fabric.emulator.fabric import (
 )
 from airflow_provider_fabric.emulator.http.routing import Handler, Route
 from airflow_provider_fabric.emulator.state.item_types import COLLECTIONS, ITEM_TYPES
-from airflow_provider_fabric.emulator.state.tokens import FABRIC, POWER_BI
+from airflow_provider_fabric.emulator.state.tokens import FABRIC, MANAGEMENT, POWER_BI
 
 WORKSPACE = "/v1/workspaces/{workspaceId}"
 
@@ -42,6 +43,7 @@ def all_routes() -> Iterator[Route]:
         yield from _items(collection, item_type)
     yield from _special()
     yield from _power_bi()
+    yield from _arm()
 
 
 def _sign_in() -> Iterator[Route]:
@@ -65,6 +67,7 @@ def _platform() -> Iterator[Route]:
     yield fabric("DELETE", WORKSPACE, workspaces.delete_workspace)
     yield fabric("GET", "/v1/capacities", workspaces.list_capacities)
     yield fabric("GET", f"{WORKSPACE}/roleAssignments", workspaces.list_role_assignments)
+    yield fabric("GET", "/v1/capacities/{capacityId}", workspaces.get_capacity)
     folders = f"{WORKSPACE}/folders"
     yield fabric("GET", folders, workspaces.list_folders)
     yield fabric("POST", folders, workspaces.create_folder)
@@ -143,3 +146,17 @@ def _power_bi() -> Iterator[Route]:
         ("DELETE", refreshes + "/{refreshId}", power_bi.cancel_refresh),
     ):
         yield Route(method, template, handler, "powerbi", (POWER_BI,))
+
+
+def _arm() -> Iterator[Route]:
+    """Return the routes of Azure Resource Manager, whose root is ``/arm`` here."""
+    subscription = "/arm/subscriptions/{subscriptionId}"
+    one = subscription + "/resourceGroups/{resourceGroup}/providers/Microsoft.Fabric/capacities/{capacityName}"
+    for method, template, handler in (
+        ("GET", "/arm/subscriptions", capacities.list_subscriptions),
+        ("GET", subscription + "/providers/Microsoft.Fabric/capacities", capacities.list_capacities),
+        ("GET", one, capacities.get_capacity),
+        ("POST", one + "/resume", capacities.resume_capacity),
+        ("POST", one + "/suspend", capacities.suspend_capacity),
+    ):
+        yield Route(method, template, handler, "arm", (MANAGEMENT,))

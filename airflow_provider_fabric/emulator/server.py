@@ -24,6 +24,7 @@ from airflow_provider_fabric.emulator.http.certificates import DataDirectory
 from airflow_provider_fabric.emulator.http.connections import Connections, protocol_class
 from airflow_provider_fabric.emulator.http.hosts import is_loopback
 from airflow_provider_fabric.emulator.state.config import Config
+from airflow_provider_fabric.emulator.state.tokens import MANAGEMENT
 from airflow_provider_fabric.emulator.state.world import World
 
 log = logging.getLogger(__name__)
@@ -145,6 +146,9 @@ class FabricEmulator:
                 "auth_type": "client_secret",
                 "authority": self.url,
                 "verify": self.ca_bundle,
+                "onelake_host": f"{self.url}/onelake",
+                "arm_host": f"{self.url}/arm",
+                "arm_scope": f"{MANAGEMENT}/.default",
             },
         }
 

@@ -8,7 +8,15 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from airflow_provider_fabric.api import copy_jobs, operations, rest, semantic_models, user_data_functions
+from airflow_provider_fabric.api import (
+    capacities,
+    capacity_runs,
+    copy_jobs,
+    operations,
+    rest,
+    semantic_models,
+    user_data_functions,
+)
 from airflow_provider_fabric.api.auth.credential import AsyncFabricTokenCredential, FabricTokenCredential
 from airflow_provider_fabric.api.auth.sign_in import token_source
 from airflow_provider_fabric.api.connection.fields import AuthType
@@ -120,6 +128,12 @@ class FabricHook(BaseHook):
     get_operation_state, aget_operation_state = both(operations.get_operation_state)
     get_operation_result, aget_operation_result = both(operations.get_operation_result)
     wait_for_operation, await_for_operation = both(operations.wait_for_operation)
+
+    list_capacities, alist_capacities = both(capacities.list_capacities)
+    get_capacity, aget_capacity = both(capacities.get_capacity)
+    resume_capacity, aresume_capacity = both(capacities.resume_capacity)
+    suspend_capacity, asuspend_capacity = both(capacities.suspend_capacity)
+    list_active_runs, alist_active_runs = both(capacity_runs.list_active_runs)
 
     request, arequest = both(rest.request)
 

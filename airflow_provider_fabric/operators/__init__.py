@@ -9,6 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow_provider_fabric.operators.capacity import (
+        FabricResumeCapacityOperator,
+        FabricSuspendCapacityOperator,
+    )
     from airflow_provider_fabric.operators.copy_job import (
         FabricResetCopyJobOperator,
         FabricRunCopyJobOperator,
@@ -42,6 +46,7 @@ __all__ = [
     "FabricRefreshSemanticModelOperator",
     "FabricResetCopyJobOperator",
     "FabricRestOperator",
+    "FabricResumeCapacityOperator",
     "FabricRunCopyJobOperator",
     "FabricRunDataflowRefreshOperator",
     "FabricRunDbtJobOperator",
@@ -50,6 +55,7 @@ __all__ = [
     "FabricRunPipelineOperator",
     "FabricRunSparkJobOperator",
     "FabricRunTableMaintenanceOperator",
+    "FabricSuspendCapacityOperator",
     "FabricUpsertItemDefinitionOperator",
 ]
 
@@ -61,6 +67,7 @@ _MODULES = {
     "FabricRefreshSemanticModelOperator": "semantic_model",
     "FabricResetCopyJobOperator": "copy_job",
     "FabricRestOperator": "rest",
+    "FabricResumeCapacityOperator": "capacity",
     "FabricRunCopyJobOperator": "copy_job",
     "FabricRunDataflowRefreshOperator": "dataflow",
     "FabricRunDbtJobOperator": "dbt",
@@ -69,6 +76,7 @@ _MODULES = {
     "FabricRunPipelineOperator": "pipeline",
     "FabricRunSparkJobOperator": "spark_job",
     "FabricRunTableMaintenanceOperator": "lakehouse",
+    "FabricSuspendCapacityOperator": "capacity",
     "FabricUpsertItemDefinitionOperator": "item",
 }
 """Name → the module that holds it."""

@@ -9,6 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow_provider_fabric.triggers.capacity import (
+        FabricCapacityTrigger,
+    )
     from airflow_provider_fabric.triggers.events import FabricJobEventTrigger
     from airflow_provider_fabric.triggers.item_job import FabricItemJobTrigger
     from airflow_provider_fabric.triggers.job import (
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_fabric.triggers.semantic_model import FabricSemanticModelRefreshTrigger
 
 __all__ = [
+    "FabricCapacityTrigger",
     "FabricItemJobTrigger",
     "FabricJobEventTrigger",
     "FabricJobInstanceTrigger",
@@ -26,6 +30,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "FabricCapacityTrigger": "capacity",
     "FabricItemJobTrigger": "item_job",
     "FabricJobEventTrigger": "events",
     "FabricJobInstanceTrigger": "job",

@@ -42,7 +42,9 @@ def operators_table() -> str:
     rows = ["| In `airflow_provider_fabric` | Class | What it does |", "| --- | --- | --- |"]
     for full_name, thing in public_names():
         module, _, name = full_name.removeprefix("airflow_provider_fabric.").rpartition(".")
-        if module.startswith(("operators.", "sensors.")) and "workspace" in inspect.signature(thing).parameters:
+        if module.startswith(("operators.", "sensors.")) and {"workspace", "capacity"} & set(
+            inspect.signature(thing).parameters
+        ):
             if thing.__subclasses__() and name not in BASES_OF_USE:
                 continue
             rows.append(f"| `{module}` | `{name}` | {summary(thing)} |")

@@ -264,6 +264,17 @@ FEATURES = (
         ("tests/unit/test_connection_form.py::test_the_declarative_form_is_what_airflow_32_and_newer_accept",),
     ),
     Feature(
+        "Resume and suspend a capacity; not while runs are active",
+        YES,
+        NO,
+        NO,
+        "clusters start by themselves",
+        (
+            "tests/contract/operators/test_capacity.py::test_suspended_and_resumed",
+            "tests/contract/operators/test_capacity.py::test_runs_are_not_suspended_under_somebody_s_feet",
+        ),
+    ),
+    Feature(
         "Dynamic task mapping",
         YES,
         YES,

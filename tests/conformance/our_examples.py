@@ -22,6 +22,7 @@ PLACES = re.compile(
 #: ``METHOD /path`` with ``*`` for the collection, ``{itemId}`` for its items, ``{jobType}`` for a job type.
 OURS = (
     "GET /v1/workspaces",
+    "GET /v1/capacities",
     "GET /v1/operations/{operationId}",
     "GET /v1/operations/{operationId}/result",
     f"GET {ROOT}/*",

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from airflow_provider_fabric.api import copy_jobs, operations
+from airflow_provider_fabric.api import capacities, copy_jobs, operations
 from airflow_provider_fabric.api.http.flow import Flow, Request, Response
 from airflow_provider_fabric.api.items import items
 from airflow_provider_fabric.api.jobs import instances, listing, schedules
@@ -108,6 +108,7 @@ ITEM, JOBS = f"{ROOT}/*/{{itemId}}", f"{ROOT}/*/{{itemId}}/jobs"
 SCHEDULES = f"{JOBS}/{{jobType}}/schedules"
 FLOWS: Mapping[str, Callable[[OurExample], Flow[Any]]] = {
     "GET /v1/workspaces": lambda ours: items.list_workspaces(),
+    "GET /v1/capacities": lambda ours: capacities.list_capacities(),
     "GET /v1/operations/{operationId}": lambda ours: operations.get_operation_state(ours.parameter("operationId")),
     "GET /v1/operations/{operationId}/result": lambda ours: operations.get_operation_result(
         ours.parameter("operationId")

@@ -125,9 +125,10 @@ class EmulatorControl:
         workspaces: list[dict[str, Any]] | None = None,
         identities: list[dict[str, Any]] | None = None,
         copies: dict[str, Any] | None = None,
+        capacities: list[dict[str, Any]] | None = None,
     ) -> dict[str, Any]:
-        """Add workspaces with items, identities, or many copies of an item; return their ids."""
-        body = {"workspaces": workspaces, "identities": identities, "copies": copies}
+        """Add workspaces with items, identities, many copies of an item, or capacities; return their ids."""
+        body = {"workspaces": workspaces, "identities": identities, "copies": copies, "capacities": capacities}
         return self._object("POST", "seed", {key: value for key, value in body.items() if value is not None})
 
     def _object(self, method: str, path: str, body: Any = None) -> dict[str, Any]:

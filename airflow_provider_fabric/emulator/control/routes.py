@@ -7,7 +7,12 @@ from typing import Any
 
 from starlette.responses import Response
 
-from airflow_provider_fabric.emulator.control.seeding import seed_copies, seed_identity, seed_workspace
+from airflow_provider_fabric.emulator.control.seeding import (
+    seed_capacity,
+    seed_copies,
+    seed_identity,
+    seed_workspace,
+)
 from airflow_provider_fabric.emulator.errors import invalid_input, not_found
 from airflow_provider_fabric.emulator.http.connections import Connections
 from airflow_provider_fabric.emulator.http.request import ApiRequest
@@ -225,4 +230,5 @@ def _seed(world: World, request: ApiRequest) -> Response:
     if copies is not None:
         workspaces.append(seed_copies(world, copies))
     identities = [seed_identity(world, entry) for entry in body.get("identities") or []]
-    return json_response({"workspaces": workspaces, "identities": identities}, 201)
+    capacities = [seed_capacity(world, entry) for entry in body.get("capacities") or []]
+    return json_response({"workspaces": workspaces, "identities": identities, "capacities": capacities}, 201)

@@ -19,6 +19,7 @@ def seed_workspace(world: World, body: dict[str, Any]) -> dict[str, Any]:
     if found is None:
         name = read_name(body.get("displayName"))
         found = world.workspaces.create(name, str(body.get("description", "")), body.get("id"))
+    found.capacity_id = str(body.get("capacityId", found.capacity_id))
     items = [_seed_item(world, found.id, entry) for entry in body.get("items") or []]
     return {"id": found.id, "displayName": found.display_name, "items": items}
 
@@ -60,6 +61,16 @@ def seed_copies(world: World, body: dict[str, Any]) -> dict[str, Any]:
         for number in range(1, count + 1)
     ]
     return {"id": workspace_id, "displayName": found.display_name, "items": items}
+
+
+def seed_capacity(world: World, body: dict[str, Any]) -> dict[str, Any]:
+    """Add a capacity, or change the state of the one that has the name."""
+    same = [capacity for capacity in world.capacities.all() if capacity.name == body.get("name")]
+    if len(same) == 1 and set(body) <= {"name", "state"}:
+        same[0].state, same[0].settles_at = str(body.get("state", same[0].state)), 0.0
+        return {"id": same[0].id, "resource_id": same[0].resource_id}
+    made = world.capacities.add(**{("capacity_id" if key == "id" else key): value for key, value in body.items()})
+    return {"id": made.id, "resource_id": made.resource_id}
 
 
 def seed_identity(world: World, body: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from airflow_provider_fabric.emulator.fabric.execution_data import check_run_bod
 from airflow_provider_fabric.emulator.http.pages import paged_response
 from airflow_provider_fabric.emulator.http.request import ApiRequest
 from airflow_provider_fabric.emulator.http.responses import empty_response, json_response
+from airflow_provider_fabric.emulator.state.capacities import ACTIVE
 from airflow_provider_fabric.emulator.state.ids import read_guid
+from airflow_provider_fabric.emulator.state.items import Item
 from airflow_provider_fabric.emulator.state.job_rules import JobRule
 from airflow_provider_fabric.emulator.state.job_runs import check_may_run, invalid_job_type, read_job_type, start_run
 from airflow_provider_fabric.emulator.state.jobs import JobInstance
@@ -35,6 +37,7 @@ def run_by_query(world: World, request: ApiRequest) -> Response:
 
 def _run(world: World, request: ApiRequest, requested: str, *, by_path: bool) -> Response:
     item = item_of(world, request)
+    _check_capacity(world, item, request.now)
     job_type = read_job_type(item, requested)
     rule = world.job_rules.find(item.id, item.type, (requested, job_type))
     if rule is not None:
@@ -49,6 +52,15 @@ def _run(world: World, request: ApiRequest, requested: str, *, by_path: bool) ->
     job = start_run(world, item, job_type, rule, data, submitter=request.caller.client_id, now=request.now)
     request.job_instance_id = job.id
     return _accepted(world, request, job)
+
+
+def _check_capacity(world: World, item: Item, now: float) -> None:
+    """Refuse a run on a capacity that is paused; the status is our guess, the code is Microsoft's."""
+    workspace = world.workspaces.get(item.workspace_id)
+    capacity = world.capacities.get(workspace.capacity_id) if workspace is not None else None
+    if capacity is not None and capacity.state_at(now) != ACTIVE:
+        text = "Unable to complete the action because this Fabric capacity is currently paused."
+        raise ServiceError(400, "CapacityNotActive", text, is_retriable=False)
 
 
 def _accepted(world: World, request: ApiRequest, job: JobInstance) -> Response:

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from airflow_provider_fabric.emulator.errors import ServiceError
+from airflow_provider_fabric.emulator.errors import ServiceError, not_found
 from airflow_provider_fabric.emulator.fabric.addressing import workspace_of
 from airflow_provider_fabric.emulator.http.pages import paged_response
 from airflow_provider_fabric.emulator.http.request import ApiRequest
@@ -14,7 +14,7 @@ from airflow_provider_fabric.emulator.http.responses import empty_response, json
 from airflow_provider_fabric.emulator.state.identities import Identity
 from airflow_provider_fabric.emulator.state.ids import read_guid
 from airflow_provider_fabric.emulator.state.names import read_description, read_name
-from airflow_provider_fabric.emulator.state.workspaces import CAPACITY_ID, Folder, Workspace
+from airflow_provider_fabric.emulator.state.workspaces import Folder, Workspace
 from airflow_provider_fabric.emulator.state.world import World
 
 
@@ -78,9 +78,18 @@ def _role_assignment(identity: Identity) -> dict[str, Any]:
 
 
 def list_capacities(world: World, request: ApiRequest) -> Response:
-    """``GET /v1/capacities``: the one capacity that every workspace is on."""
-    capacity = {"id": CAPACITY_ID, "displayName": "Emulator capacity", "sku": "F2", "region": "East US"}
-    return json_response({"value": [{**capacity, "state": "Active"}]})
+    """``GET /v1/capacities``."""
+    capacities = world.capacities.all()
+    return paged_response(request, capacities, world.config.page_size, lambda c: c.to_wire(request.now))
+
+
+def get_capacity(world: World, request: ApiRequest) -> Response:
+    """``GET /v1/capacities/{capacityId}``."""
+    capacity_id = read_guid(request.params["capacityId"], "capacityId")
+    found = world.capacities.get(capacity_id)
+    if found is None:
+        raise not_found("EntityNotFound", "capacity", capacity_id)
+    return json_response(found.to_wire(request.now))
 
 
 def list_folders(world: World, request: ApiRequest) -> Response:

@@ -36,6 +36,7 @@ class Config:
     :param job_seconds: how long a job runs when no rule says otherwise.
     :param cancel_seconds: how long a cancellation takes when no rule says otherwise.
     :param lro_seconds: how long an operation runs.
+    :param capacity_seconds: how long a capacity takes to resume or to suspend.
     :param force_lro: answer calls that document both forms always with 202 (``True``), never (``False``), or by name.
         ``None``, and for names left out: as tenants do, creating with a definition, creating a
         warehouse and reading the definition of a variable library answer 202.
@@ -66,6 +67,7 @@ class Config:
     job_seconds: float = 3
     cancel_seconds: float = 0.5
     lro_seconds: float = 1
+    capacity_seconds: float = 1
     force_lro: bool | dict[str, bool] | None = None
     page_size: int = 100
     token_lifetime_seconds: float = 3600

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_fabric.emulator.errors import ServiceError, not_found
+from airflow_provider_fabric.emulator.state.capacities import CAPACITY_ID
 from airflow_provider_fabric.emulator.state.identities import Identity
 from airflow_provider_fabric.emulator.state.ids import new_id, read_guid
-
-CAPACITY_ID = "00000000-0000-4000-8000-000000000001"
 
 
 @dataclass
@@ -38,6 +37,7 @@ class Workspace:
     number: int
     display_name: str
     description: str
+    capacity_id: str = CAPACITY_ID
     folders: dict[str, Folder] = field(default_factory=dict)
 
     def to_wire(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class Workspace:
             "displayName": self.display_name,
             "description": self.description,
             "type": "Workspace",
-            "capacityId": CAPACITY_ID,
+            "capacityId": self.capacity_id,
             "capacityRegion": "East US",
         }
 

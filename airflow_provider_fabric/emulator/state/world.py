@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from airflow_provider_fabric.emulator.state.capacities import CapacityStore
 from airflow_provider_fabric.emulator.state.config import Config
 from airflow_provider_fabric.emulator.state.device_codes import DeviceCodes
 from airflow_provider_fabric.emulator.state.faults import Faults
@@ -69,6 +70,7 @@ class World:
     def reset(self) -> None:
         """Go back to the seeded workspace and identities; tokens that were issued stay valid."""
         self.config = self.start_config
+        self.capacities = CapacityStore()
         self.workspaces = WorkspaceStore()
         self.items = ItemStore()
         self.jobs = JobStore(self.config.completed_jobs_listed)

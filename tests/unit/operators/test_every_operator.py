@@ -32,7 +32,8 @@ def classes() -> list[type[BaseOperator]]:
     for name in announced("operators", "sensors"):
         module = importlib.import_module(name)
         members = [m for _, m in inspect.getmembers(module, inspect.isclass) if m.__module__ == name]
-        found += [m for m in members if issubclass(m, BaseOperator) and m is not ItemOperator]
+        public = [m for m in members if not m.__name__.startswith("_")]
+        found += [m for m in public if issubclass(m, BaseOperator) and m is not ItemOperator]
     return found
 
 

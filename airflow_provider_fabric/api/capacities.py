@@ -1,0 +1,399 @@
+"""Fabric capacities: found by id or name, resumed and suspended by Azure Resource Manager (ARM).
+
+https://learn.microsoft.com/rest/api/microsoftfabric/fabric-capacities. Fabric's own API lists capacities but cannot
+pause them; ARM can, and knows them by subscription, resource group and name. For both, the name is the same.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from airflow_provider_fabric.api.http.flow import Clock, Flow, Request, Service, Sleep, quote_segment
+from airflow_provider_fabric.api.http.pages import MAX_PAGES, list_all
+from airflow_provider_fabric.api.http.permanent import PATIENCE, is_permanent, retry_after
+from airflow_provider_fabric.api.http.retry import Replay, send
+from airflow_provider_fabric.api.models import is_guid, require_guid
+from airflow_provider_fabric.exceptions import (
+    FabricApiError,
+    FabricError,
+    FabricInputError,
+    FabricNameError,
+    FabricOperationError,
+    FabricProtocolError,
+)
+
+CAPACITY_VERSION = "2023-11-01"
+SUBSCRIPTION_VERSION = "2022-12-01"
+
+ACTIVE, PAUSED = "Active", "Paused"
+_OFF = frozenset({"Paused", "Suspended"})
+_BROKEN = frozenset({"Failed", "Deleting"})
+_ON_THE_WAY: Mapping[str, frozenset[str]] = {
+    ACTIVE: frozenset({"Resuming"}),
+    PAUSED: frozenset({"Pausing", "Suspending"}),
+}
+_VERBS: Mapping[str, str] = {ACTIVE: "resume", PAUSED: "suspend"}
+
+DEFAULT_TIMEOUT = 900.0
+CHECK_INTERVAL = 10.0
+REFUSALS = 3
+"""How often ARM may refuse a change in a row: right after another change it answers 400, "not ready to be updated"."""
+
+_RESOURCE_ID = re.compile(
+    r"/subscriptions/([^/]+)/resourceGroups/([^/]+)/providers/Microsoft\.Fabric/capacities/([^/]+)/?", re.IGNORECASE
+)
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,62}")
+_GROUP = re.compile(r"[\w().-]{1,90}")
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """A capacity, as ARM shows it.
+
+    :param resource_id: ``/subscriptions/…/resourceGroups/…/providers/Microsoft.Fabric/capacities/…``.
+    :param name: its name.
+    :param state: ``Active``, ``Paused``, or what it is changing to: ``Resuming``, ``Pausing``, …
+    :param sku: size, such as ``F2``.
+    """
+
+    resource_id: str
+    name: str
+    state: str
+    sku: str = ""
+
+    def is_in(self, state: str) -> bool:
+        """Whether it has a state; Azure writes ``Paused`` and ``Suspended`` for the same."""
+        return self.state in (_OFF if state == PAUSED else {state})
+
+    @classmethod
+    def from_wire(cls, content: Mapping[str, Any]) -> Capacity:
+        """Read ARM's form.
+
+        :raises FabricProtocolError: it has no id, or no state.
+        """
+        properties, sku = content.get("properties"), content.get("sku")
+        state = properties.get("state") if isinstance(properties, dict) else None
+        resource_id = content.get("id")
+        if (
+            not isinstance(resource_id, str)
+            or _RESOURCE_ID.fullmatch(resource_id) is None
+            or not isinstance(state, str)
+        ):
+            raise FabricProtocolError("Azure's capacity has no 'id' or no 'properties.state'.")
+        name = str(content.get("name") or resource_id.rstrip("/").rsplit("/", 1)[-1])
+        return cls(resource_id, name, state, str(sku.get("name") or "") if isinstance(sku, dict) else "")
+
+
+def list_capacities() -> Flow[list[dict[str, Any]]]:
+    """Return the capacities that Fabric shows the identity: ``id``, ``displayName``, ``sku``, ``region``, ``state``.
+
+    https://learn.microsoft.com/rest/api/fabric/core/capacities/list-capacities
+    """
+    return (yield from list_all(Request("GET", "/v1/capacities", "list capacities")))
+
+
+def get_capacity(
+    capacity: str, *, subscription_id: str | None = None, resource_group: str | None = None
+) -> Flow[Capacity]:
+    """Return a capacity as ARM shows it; the parameters are those of :func:`resolve_capacity`.
+
+    https://learn.microsoft.com/rest/api/microsoftfabric/fabric-capacities/get
+    """
+    resource_id = yield from resolve_capacity(capacity, subscription_id=subscription_id, resource_group=resource_group)
+    return (yield from _read(resource_id))
+
+
+def resolve_capacity(
+    capacity: str, *, subscription_id: str | None = None, resource_group: str | None = None
+) -> Flow[str]:
+    """Return a capacity's resource id.
+
+    :param capacity: resource id (returned with no call), Fabric's GUID, or name.
+    :param subscription_id: GUID of its subscription; otherwise all that the identity can see are searched.
+    :param resource_group: name of its resource group; together with ``subscription_id`` and a name, no call is made.
+    :raises FabricNameError: no such capacity is visible, or several have the name.
+    :raises FabricInputError: an argument is malformed, or contradicts the resource id.
+    """
+    text = _check(capacity, subscription_id, resource_group)
+    match = _RESOURCE_ID.fullmatch(text)
+    if match is not None:
+        _agree(match, subscription_id, resource_group)
+        return text.rstrip("/")
+    name = (yield from _name_of(text)) if is_guid(text) else text
+    if subscription_id is not None and resource_group is not None:
+        group = f"/subscriptions/{subscription_id.lower()}/resourceGroups/{resource_group}"
+        return f"{group}/providers/Microsoft.Fabric/capacities/{name}"
+    subscriptions = [subscription_id.lower()] if subscription_id else (yield from _subscriptions())
+    found: list[Capacity] = []
+    for subscription in subscriptions:
+        path = f"/subscriptions/{quote_segment(subscription, 'subscription_id')}/providers/Microsoft.Fabric/capacities"
+        entries = yield from _list_arm(path, CAPACITY_VERSION, f"list capacities of subscription {subscription}")
+        found += map(Capacity.from_wire, entries)
+    return _one(name, found, resource_group, subscriptions)
+
+
+def _check(capacity: object, subscription_id: object, resource_group: object) -> str:
+    if not isinstance(capacity, str) or not capacity.strip():
+        raise FabricInputError(f"capacity must be a resource id, a GUID or a name, got {capacity!r}.")
+    if subscription_id is not None:
+        require_guid(subscription_id, "subscription_id")
+    if resource_group is not None and (not isinstance(resource_group, str) or not _GROUP.fullmatch(resource_group)):
+        raise FabricInputError(f"resource_group must be the name of an Azure resource group, got {resource_group!r}.")
+    text = capacity.strip()
+    if "/" in text:
+        match = _RESOURCE_ID.fullmatch(text)
+        if not match or not is_guid(match[1]) or not _GROUP.fullmatch(match[2]) or not _NAME.fullmatch(match[3]):
+            raise FabricInputError(
+                f"capacity: {text[:200]!r} is no resource id of a Fabric capacity: /subscriptions/<GUID>/"
+                "resourceGroups/<name>/providers/Microsoft.Fabric/capacities/<name>."
+            )
+    elif not is_guid(text) and not _NAME.fullmatch(text):
+        raise FabricInputError(
+            f"capacity: {text[:200]!r} is neither a GUID nor a name that a capacity in Azure can have (3 to 63 letters "
+            "and digits). A trial capacity cannot be paused."
+        )
+    return text
+
+
+def _agree(match: re.Match[str], subscription_id: str | None, resource_group: str | None) -> None:
+    for name, given, found in (
+        ("subscription_id", subscription_id, match[1]),
+        ("resource_group", resource_group, match[2]),
+    ):
+        if given is not None and given.casefold() != found.casefold():
+            raise FabricInputError(
+                f"{name} is {given!r}, but the resource id in capacity says {found!r}: leave one out."
+            )
+
+
+def _name_of(capacity_id: str) -> Flow[str]:
+    """Return the name of the capacity that Fabric knows by a GUID."""
+    listed = yield from list_capacities()
+    names = [str(c.get("displayName")) for c in listed if str(c.get("id")).lower() == capacity_id.lower()]
+    if not names:
+        raise FabricNameError(
+            f"No capacity has the id {capacity_id}, among the {len(listed)} that Fabric shows this identity. Make it "
+            "an administrator or contributor of the capacity, or give the capacity's resource id."
+        )
+    if not _NAME.fullmatch(names[0]):
+        raise FabricInputError(
+            f"The capacity {capacity_id} is {names[0]!r}: a trial or Premium capacity cannot be paused."
+        )
+    return names[0]
+
+
+def _subscriptions() -> Flow[list[str]]:
+    entries = yield from _list_arm("/subscriptions", SUBSCRIPTION_VERSION, "list Azure subscriptions")
+    return [str(e["subscriptionId"]).lower() for e in entries if is_guid(e.get("subscriptionId"))]
+
+
+def _one(name: str, found: Sequence[Capacity], resource_group: str | None, subscriptions: Sequence[str]) -> str:
+    same = [c for c in found if c.name.casefold() == name.casefold()]
+    if resource_group is not None:
+        group = f"/resourcegroups/{resource_group.casefold()}/"
+        same = [c for c in same if group in c.resource_id.casefold()]
+    if len(same) == 1:
+        return same[0].resource_id
+    if same:
+        ids = ", ".join(c.resource_id for c in same)
+        raise FabricNameError(
+            f"{len(same)} capacities are named {name!r}: {ids}. Give the resource id of the one you mean."
+        )
+    near = get_close_matches(name, sorted({c.name for c in found}), n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
+    where = f"in the {len(subscriptions)} Azure subscriptions that this identity can see"
+    raise FabricNameError(
+        f"No capacity is named {name!r} {where}. {hint}The identity needs a role on the capacity in Azure "
+        "(Contributor), besides its roles in Fabric."
+    )
+
+
+def _list_arm(path: str, version: str, action: str) -> Flow[list[dict[str, Any]]]:
+    """Return the entries of all pages. Of a page's ``nextLink`` only the token is used, at the configured host."""
+    entries: list[dict[str, Any]] = []
+    params, seen = {"api-version": version}, set[str]()
+    while True:
+        answer = yield from send(Request("GET", path, action, params=params, service=Service.ARM), replay=Replay.SAFE)
+        content = answer.json_object()
+        page = content.get("value")
+        if not isinstance(page, list) or not all(isinstance(entry, dict) for entry in page):
+            raise FabricProtocolError(f"Could not {action}: the answer has no list 'value'.")
+        entries += page
+        link = content.get("nextLink")
+        if not link:
+            return entries
+        query = parse_qs(urlsplit(str(link)).query)
+        tokens = {name: values[0] for name, values in query.items() if name.casefold() == "$skiptoken"}
+        token = next(iter(tokens.values()), "")
+        if not token or token in seen or len(seen) >= MAX_PAGES:
+            raise FabricProtocolError(f"Could not {action}: the pages do not end.")
+        seen.add(token)
+        params = {"api-version": version, **tokens}
+
+
+def _path(resource_id: str) -> str:
+    return "/".join(quote_segment(part, "capacity") if part else "" for part in resource_id.split("/"))
+
+
+def _read(resource_id: str) -> Flow[Capacity]:
+    name = resource_id.rsplit("/", 1)[-1]
+    request = Request(
+        "GET",
+        _path(resource_id),
+        f"read capacity {name!r}",
+        params={"api-version": CAPACITY_VERSION},
+        service=Service.ARM,
+    )
+    answer = yield from send(request, replay=Replay.SAFE)
+    return Capacity.from_wire(answer.json_object())
+
+
+def change_state(
+    resource_id: str,
+    state: str,
+    *,
+    before: Callable[[Capacity], Flow[None]] | None = None,
+    deadline: float | None = None,
+    clock: Clock = time.time,
+) -> Flow[bool]:
+    """Have a capacity resumed or suspended, unless it is already, or that is under way; do not wait for it.
+
+    https://learn.microsoft.com/rest/api/microsoftfabric/fabric-capacities/resume
+
+    :param resource_id: of the capacity.
+    :param state: ``Active`` or ``Paused``.
+    :param before: runs right before the change is asked for, and may refuse it.
+    :param deadline: epoch seconds at which to give up waiting for a change that is under way; 15 minutes from now by
+        default.
+    :param clock: epoch seconds.
+    :returns: whether it was asked for.
+    :raises FabricOperationError: the capacity is being deleted, or in another change that does not end.
+    """
+    deadline = clock() + DEFAULT_TIMEOUT if deadline is None else deadline
+    other = PAUSED if state == ACTIVE else ACTIVE
+    refusals = 0
+    while True:
+        capacity = yield from _read(resource_id)
+        if capacity.is_in(state) or capacity.state in _ON_THE_WAY[state]:
+            return False
+        if capacity.is_in(other):
+            if before is not None:
+                yield from before(capacity)
+            try:
+                yield from _ask(capacity, state)
+                return True
+            except FabricApiError as error:
+                refusals += 1
+                if error.status_code not in (400, 409) or refusals >= REFUSALS or clock() >= deadline:
+                    raise
+        elif capacity.state in _BROKEN or clock() >= deadline:
+            raise FabricOperationError(
+                f"Could not {_VERBS[state]} capacity {capacity.name!r}: it is {capacity.state!r} in Azure."
+            )
+        yield Sleep(min(CHECK_INTERVAL, max(1.0, deadline - clock())), jitter=0.1)
+
+
+def _ask(capacity: Capacity, state: str) -> Flow[None]:
+    verb = _VERBS[state]
+    request = Request(
+        "POST",
+        f"{_path(capacity.resource_id)}/{verb}",
+        f"{verb} capacity {capacity.name!r}",
+        params={"api-version": CAPACITY_VERSION},
+        service=Service.ARM,
+    )
+    yield from send(request, replay=Replay.SAFE)  # the second of two is refused, and finds the first under way
+
+
+def wait_for_capacity(
+    resource_id: str,
+    state: str,
+    *,
+    first_poll_after: float = 0.0,
+    check_interval: float = CHECK_INTERVAL,
+    deadline: float | None = None,
+    clock: Clock = time.time,
+) -> Flow[Capacity]:
+    """Wait until a capacity has a state. It starts nothing.
+
+    :param resource_id: of the capacity.
+    :param state: ``Active`` or ``Paused``.
+    :param first_poll_after: seconds until the first poll.
+    :param check_interval: seconds between polls.
+    :param deadline: epoch seconds at which to give up; 15 minutes from now by default.
+    :param clock: epoch seconds.
+    :raises FabricOperationError: it is broken, or does not get there in time.
+    """
+    deadline = clock() + DEFAULT_TIMEOUT if deadline is None else deadline
+    failing_since: float | None = None
+    pause = first_poll_after
+    while True:
+        if pause > 0:
+            yield Sleep(max(0.0, min(pause, deadline - clock())), jitter=0.1)
+        pause = check_interval
+        try:
+            capacity = yield from _read(resource_id)
+        except FabricError as error:
+            failing_since = clock() if failing_since is None else failing_since
+            if is_permanent(error) or clock() >= min(deadline, failing_since + PATIENCE):
+                raise
+            pause = max(check_interval, retry_after(error) or 0.0)
+        else:
+            failing_since = None
+            if capacity.is_in(state):
+                return capacity
+            if capacity.state in _BROKEN or clock() >= deadline:
+                late = "" if capacity.state in _BROKEN else " in time"
+                raise FabricOperationError(
+                    f"Capacity {capacity.name!r} did not become {state}{late}: it is {capacity.state!r} in Azure."
+                )
+
+
+def resume_capacity(
+    capacity: str,
+    *,
+    subscription_id: str | None = None,
+    resource_group: str | None = None,
+    deadline: float | None = None,
+    clock: Clock = time.time,
+) -> Flow[Capacity]:
+    """Resume a capacity and wait until it is active; one that is active already stays so.
+
+    The parameters are those of :func:`resolve_capacity` and :func:`wait_for_capacity`.
+    """
+    return (yield from _settle(capacity, ACTIVE, subscription_id, resource_group, deadline, clock))
+
+
+def suspend_capacity(
+    capacity: str,
+    *,
+    subscription_id: str | None = None,
+    resource_group: str | None = None,
+    deadline: float | None = None,
+    clock: Clock = time.time,
+) -> Flow[Capacity]:
+    """Suspend a capacity, whatever runs on it, and wait until it is paused; one that is paused already stays so.
+
+    The parameters are those of :func:`resolve_capacity` and :func:`wait_for_capacity`.
+    """
+    return (yield from _settle(capacity, PAUSED, subscription_id, resource_group, deadline, clock))
+
+
+def _settle(
+    capacity: str,
+    state: str,
+    subscription_id: str | None,
+    resource_group: str | None,
+    deadline: float | None,
+    clock: Clock,
+) -> Flow[Capacity]:
+    deadline = clock() + DEFAULT_TIMEOUT if deadline is None else deadline
+    resource_id = yield from resolve_capacity(capacity, subscription_id=subscription_id, resource_group=resource_group)
+    yield from change_state(resource_id, state, deadline=deadline, clock=clock)
+    return (yield from wait_for_capacity(resource_id, state, deadline=deadline, clock=clock))

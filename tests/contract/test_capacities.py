@@ -1,0 +1,32 @@
+"""Capacities through both drivers."""
+
+from __future__ import annotations
+
+from airflow_provider_fabric.emulator import FabricEmulator
+from airflow_provider_fabric.emulator.state.capacities import CAPACITY_ID, CAPACITY_NAME
+from tests.conformance.tour import Ask
+from tests.contract.conftest import seed
+
+
+def test_a_capacity_is_suspended_and_resumed(emulator: FabricEmulator, ask: Ask) -> None:
+    emulator.control.configure(capacity_seconds=0)
+    assert ask("get_capacity", capacity=CAPACITY_NAME).state == "Active"
+    assert ask("suspend_capacity", capacity=CAPACITY_NAME).state == "Paused"
+    assert [(c["id"], c["state"]) for c in ask("list_capacities")] == [(CAPACITY_ID, "Inactive")]
+    assert ask("resume_capacity", capacity=CAPACITY_ID).state == "Active"
+
+
+def test_capacities_come_in_pages(emulator: FabricEmulator, ask: Ask) -> None:
+    emulator.control.configure(page_size=1)
+    emulator.control.seed(capacities=[{"name": "second"}, {"name": "third"}])
+    assert ask("get_capacity", capacity="third").name == "third"
+    assert len(ask("list_capacities")) == 3
+
+
+def test_active_runs_are_listed(emulator: FabricEmulator, ask: Ask) -> None:
+    item = seed(emulator, "DataPipeline")
+    emulator.control.add_job_rule(duration_seconds=60)
+    run = emulator.control.start_job(item_id=item)
+    found = ask("list_active_runs", workspaces=["Emulator workspace"])
+    assert [(r.item.id, r.instance.id) for r in found] == [(item, run)]
+    assert run in str(found[0])

@@ -82,7 +82,7 @@ _TABLE = (
         ("notebook-content.*", "*.ipynb"),
         last=("*.json", "*/*.json"),
         formats=(("*.ipynb", "ipynb"),),
-        required=(("*.ipynb",), ("*.py",), ("*.sql",), ("*.scala",), ("*.r",)),
+        required=(("*.ipynb",), ("notebook-content.*",)),
         exclusive=(("*.ipynb", "notebook-content.[prs]*"),),
         json_parts=("*.ipynb",),
         free=("Resources/*", "builtin/*"),

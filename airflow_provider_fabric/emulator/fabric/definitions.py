@@ -25,9 +25,11 @@ from airflow_provider_fabric.emulator.state.definitions import (
     platform_metadata,
     platform_part,
     read_definition,
+    without_keys,
 )
 from airflow_provider_fabric.emulator.state.item_types import ITEM_TYPES, READ_BY_OPERATION, ItemType
 from airflow_provider_fabric.emulator.state.items import Item
+from airflow_provider_fabric.emulator.state.mashup import in_two_parts
 from airflow_provider_fabric.emulator.state.names import read_description, read_name
 from airflow_provider_fabric.emulator.state.schedule_parts import read_schedules, schedules_part, split_schedules
 from airflow_provider_fabric.emulator.state.schedules import Schedule
@@ -104,6 +106,9 @@ def _stored_parts(world: World, item: Item, wanted: str | None) -> Parts:
     """Return the definition as the service gives it back; it always writes ``.platform`` itself."""
     parts = tuple(part for part in item.parts if part.path != PLATFORM_PART)
     parts = converted(item.type, parts, item.definition_format or check_format(item.type, None), wanted)
+    if world.config.dataflow_content_converted and item.type == "Dataflow":
+        parts = in_two_parts(parts)
+    parts = tuple(without_keys(part, world.config.dropped_keys) for part in parts)
     if world.config.service_additions:
         modified_at = service_time(item.modified_at)[:-4] + "Z"
         parts = tuple(as_stored(part, item.modified_by, modified_at) for part in parts)

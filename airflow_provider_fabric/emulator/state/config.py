@@ -58,6 +58,9 @@ class Config:
     :param activity_runs_shape: ``list`` (as Learn prints it) or ``page`` (``{value, continuationToken}``).
     :param activity_retention_seconds: activity runs older than this are gone.
     :param service_additions: let definitions come back the way the service stores them, not as sent.
+    :param dropped_keys: keys of JSON parts that a definition loses, as the service loses keys that it does not know.
+    :param dataflow_content_converted: give a dataflow written as ``dataflow-content.json`` back as ``mashup.pq`` and
+        ``queryMetadata.json``, as Learn prints it.
     :param seed: seed of the spread of job durations.
     """
 
@@ -86,6 +89,8 @@ class Config:
     activity_runs_shape: str = "list"
     activity_retention_seconds: float = 3600
     service_additions: bool = True
+    dropped_keys: list[str] = field(default_factory=list)
+    dataflow_content_converted: bool = False
     seed: int = 0
 
     def patched(self, changes: dict[str, Any]) -> Config:
@@ -183,5 +188,7 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "max_active_jobs_per_item": lambda value: value is None or _is_count(value),
     "activity_runs_shape": lambda value: value in ("list", "page"),
     "service_additions": _is_flag,
+    "dropped_keys": _is_names,
+    "dataflow_content_converted": _is_flag,
     "seed": lambda value: isinstance(value, int),
 }

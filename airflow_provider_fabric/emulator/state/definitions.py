@@ -166,6 +166,35 @@ def initial_parts(item_type: str, creation_payload: dict[str, Any] | None) -> Pa
     return (metadata, Part("shortcuts.metadata.json", b"[]"))
 
 
+#: Where the author's own files lie: they come back byte for byte.
+AUTHORS_FILES = (
+    "Resources/",
+    "builtin/",
+    "Main/",
+    "Libs/",
+    "dags/",
+    "plugins/",
+    "Libraries/CustomLibraries/",
+    "StaticResources/RegisteredResources/",
+)
+
+
+def without_keys(part: Part, keys: list[str]) -> Part:
+    """Return a JSON part without keys that the service does not keep, wherever in it they stand."""
+    if not keys or not part.path.endswith(".json") or part.path.startswith(AUTHORS_FILES):
+        return part
+    try:
+        return Part(part.path, json.dumps(_pruned(part.json(), frozenset(keys))).encode())
+    except ValueError:
+        return part
+
+
+def _pruned(value: Any, keys: frozenset[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _pruned(entry, keys) for key, entry in value.items() if key not in keys}
+    return [_pruned(entry, keys) for entry in value] if isinstance(value, list) else value
+
+
 def as_stored(part: Part, modified_by: str, modified_at: str) -> Part:
     """Return ``part`` the way the service gives it back: same meaning, other bytes.
 
@@ -174,7 +203,7 @@ def as_stored(part: Part, modified_by: str, modified_at: str) -> Part:
     """
     if part.path.endswith(".pq"):
         return Part(part.path, part.content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
-    if not part.path.endswith(".json"):
+    if not part.path.endswith(".json") or part.path.startswith(AUTHORS_FILES):
         return part
     try:
         body = part.json()

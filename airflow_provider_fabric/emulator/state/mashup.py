@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
-from airflow_provider_fabric.emulator.state.definitions import Parts
+from airflow_provider_fabric.emulator.state.definitions import Part, Parts
+
+CONTENT_PART = "dataflow-content.json"
+_QUERY = re.compile(r"^shared\s+(\w+)\s*=", re.MULTILINE)
 
 _PARAMETER = re.compile(
     r"shared\s+(?P<name>#\"(?:[^\"]|\"\")+\"|[\w.]+)\s*=\s*(?P<value>(?:\"(?:[^\"]|\"\")*\"|[^\"\[\];])+?)"
@@ -37,11 +41,38 @@ def read_parameters(parts: Parts) -> list[dict[str, Any]]:
     ]
 
 
+def in_two_parts(parts: Parts) -> Parts:
+    """Return a dataflow written as ``dataflow-content.json`` as ``queryMetadata.json`` and ``mashup.pq``.
+
+    That is what *Get Dataflow with definition* of
+    https://learn.microsoft.com/fabric/data-factory/dataflow-gen2-public-apis prints as the API's answer.
+    """
+    content = next((part for part in parts if part.path == CONTENT_PART), None)
+    if content is None:
+        return parts
+    session = content.json().get("editingSessionMashup") or {}
+    queries = session.get("queriesMetadata")
+    if queries is None:
+        names = _QUERY.findall(_mashup(parts))
+        queries = {name: {"queryId": str(uuid5(NAMESPACE_OID, name)), "queryName": name} for name in names}
+    metadata = {
+        "formatVersion": "202502",
+        "computeEngineSettings": {},
+        "name": session.get("mashupName") or "",
+        "queryGroups": session.get("queryGroups") or [],
+        "documentLocale": session.get("documentLocale") or "en-US",
+        "queriesMetadata": queries,
+    }
+    others = tuple(part for part in parts if part is not content)
+    mashup = Part("mashup.pq", str(session.get("mashupDocument") or "").encode())
+    return (Part("queryMetadata.json", json.dumps(metadata).encode()), mashup, *others)
+
+
 def _mashup(parts: Parts) -> str:
     for part in parts:
         if part.path == "mashup.pq":
             return part.content.decode("utf-8", "replace")
-        if part.path == "dataflow-content.json":
+        if part.path == CONTENT_PART:
             session = part.json().get("editingSessionMashup") or {}
             return str(session.get("mashupDocument") or "")
     return ""

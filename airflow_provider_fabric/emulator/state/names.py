@@ -10,16 +10,20 @@ MAX_NAME_LENGTH = 256
 
 
 def read_name(value: Any, code: str = "InvalidInput") -> str:
-    """Check a display name.
+    """Check a display name, and return it without the spaces around it, as the service keeps it.
+
+    https://learn.microsoft.com/fabric/data-factory/dataflow-gen2-public-apis sends ``" My dataflow"`` and prints
+    ``"My dataflow"`` back.
 
     :param code: ``errorCode`` of the refusal.
     :raises ServiceError: 400 when blank, too long or not a string.
     """
     if not isinstance(value, str) or not value.strip():
         raise invalid_input("displayName must not be blank", code=code)
-    if len(value) > MAX_NAME_LENGTH:
+    name = str(value).strip()
+    if len(name) > MAX_NAME_LENGTH:
         raise invalid_input(f"displayName is longer than {MAX_NAME_LENGTH} characters", code=code)
-    return value
+    return name
 
 
 def read_description(value: Any) -> str:

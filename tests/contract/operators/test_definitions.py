@@ -136,8 +136,9 @@ def test_any_content_arrives_byte_for_byte_by_operator_and_by_hook(
     hook = FabricHook()
     by_hook = hook.upsert_item_definition(result["workspace_id"], "Notebook", "By hook", definition)
     assert held(by_hook) == held(result)
-    hook.update_item_definition(result["workspace_id"], by_hook["item_id"], "Notebook", {"x.py": content})
-    assert held(by_hook) == {"x.py": expected}
+    other = {"notebook-content.sql": content}
+    hook.update_item_definition(result["workspace_id"], by_hook["item_id"], "Notebook", other)
+    assert held(by_hook) == {"notebook-content.sql": expected}
 
 
 def test_five_megabytes_arrive(tenant: FabricEmulator) -> None:
@@ -307,3 +308,144 @@ def test_a_name_that_differs_only_in_case(tenant: FabricEmulator) -> None:
     add_item(tenant, "Notebook", "Nightly Load")
     with pytest.raises(FabricNameError, match=r"'Nightly Load'.* only in case"):
         upsert(item_type="Notebook", display_name="nightly load", definition={"notebook-content.py": "x"})
+
+
+def pipeline(**properties: Any) -> dict[str, Any]:
+    """Return a pipeline's definition."""
+    return {"pipeline-content.json": {"properties": {"activities": [], **properties}}}
+
+
+def mapped(columns: list[str]) -> dict[str, Any]:
+    """Return a pipeline that copies columns."""
+    mappings = [{"source": {"name": name}, "sink": {"name": name}} for name in columns]
+    translator = {"type": "TabularTranslator", "mappings": mappings, "columnMappings": {name: name for name in columns}}
+    return pipeline(activities=[{"name": "Copy", "type": "Copy", "typeProperties": {"translator": translator}}])
+
+
+CHANGES = [
+    (pipeline(parameters={"p": {"type": "string", "defaultValue": None}}), {"defaultValue": ""}),
+    (pipeline(parameters={"p": {"type": "string", "defaultValue": ""}}), {"defaultValue": None}),
+]
+
+
+@pytest.mark.parametrize(("before", "change"), CHANGES)
+def test_null_and_the_empty_text_are_two_defaults(
+    tenant: FabricEmulator, before: dict[str, Any], change: dict[str, Any]
+) -> None:
+    tenant.control.configure(service_additions=True)
+    after = pipeline(parameters={"p": {"type": "string", **change}})
+    outcomes = [upsert(item_type="DataPipeline", definition=given)["outcome"] for given in (before, after, after)]
+    assert outcomes == ["created", "updated", "unchanged"]
+
+
+@pytest.mark.parametrize("column", ["lastModifiedTime", "logicalId", "lastPublishTime", "$schema"])
+def test_removing_a_mapped_column_of_any_name_is_a_change(tenant: FabricEmulator, column: str) -> None:
+    tenant.control.configure(service_additions=True)
+    given = (mapped(["id", column]), mapped(["id"]), mapped(["id"]))
+    outcomes = [upsert(item_type="DataPipeline", definition=definition)["outcome"] for definition in given]
+    assert outcomes == ["created", "updated", "unchanged"]
+
+
+def test_two_spaces_at_a_lines_end_inside_a_string_are_a_change(tenant: FabricEmulator) -> None:
+    tenant.control.configure(service_additions=True)
+    cells = [{"notebook-content.py": f'x = """a{blanks}\nb"""\n'} for blanks in ("", "  ", "  ")]
+    outcomes = [upsert(item_type="Notebook", definition=cell)["outcome"] for cell in cells]
+    assert outcomes == ["created", "updated", "unchanged"]
+
+
+SCHEDULE = {
+    "enabled": True,
+    "configuration": {
+        "type": "Cron",
+        "startDateTime": "2024-04-28T00:00:00",
+        "endDateTime": "2034-04-30T23:59:00",
+        "localTimeZoneId": "UTC",
+        "interval": 15,
+    },
+}
+
+
+def test_schedules_that_only_the_service_has_are_left_alone(tenant: FabricEmulator) -> None:
+    tenant.control.configure(service_additions=True)
+    first = upsert(item_type="DataPipeline", definition=pipeline())
+    hook = FabricHook()
+    hook.create_item_schedule(first["workspace_id"], first["item_id"], "Execute", **SCHEDULE)
+    assert ".schedules" in held(first)
+    assert upsert(item_type="DataPipeline", definition=pipeline())["outcome"] == "unchanged"
+    assert upsert(item_type="DataPipeline", definition=pipeline(description="x"))["outcome"] == "updated"
+    assert len(hook.list_item_schedules(first["workspace_id"], first["item_id"], "Execute")) == 1
+
+
+def test_schedules_are_deployed_or_left(tenant: FabricEmulator) -> None:
+    def definition(interval: int) -> dict[str, Any]:
+        entry = {"jobType": "Execute", **SCHEDULE, "configuration": {**SCHEDULE["configuration"], "interval": interval}}
+        return {**pipeline(), ".schedules": {"schedules": [entry]}}
+
+    def intervals(result: dict[str, str]) -> list[int]:
+        found = FabricHook().list_item_schedules(result["workspace_id"], result["item_id"], "Execute")
+        return [schedule["configuration"]["interval"] for schedule in found]
+
+    left = upsert(item_type="DataPipeline", definition=definition(15), schedules="leave")
+    assert (left["outcome"], intervals(left)) == ("created", [])
+    deployed = upsert(item_type="DataPipeline", definition=definition(15))
+    assert (deployed["outcome"], intervals(deployed)) == ("updated", [15])
+    assert upsert(item_type="DataPipeline", definition=definition(15))["outcome"] == "unchanged"
+    assert upsert(item_type="DataPipeline", definition=definition(30), schedules="leave")["outcome"] == "unchanged"
+    changed = upsert(item_type="DataPipeline", definition=definition(30))
+    assert (changed["outcome"], intervals(changed)) == ("updated", [30])
+
+
+def test_a_key_that_the_service_drops_is_named_at_every_run(
+    tenant: FabricEmulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    tenant.control.configure(dropped_keys=["madeUp"], service_additions=True)
+    outcomes, warnings = [], []
+    for _ in range(3):
+        caplog.clear()
+        outcomes.append(upsert(item_type="DataPipeline", definition=pipeline(madeUp={"by": "me"}))["outcome"])
+        warnings.append([r.getMessage() for r in caplog.records if "did not keep" in r.getMessage()])
+    assert outcomes == ["created", "updated", "updated"]
+    assert [len(texts) for texts in warnings] == [0, 1, 1]
+    assert "'pipeline-content.json': properties.madeUp is missing there" in warnings[2][0]
+
+
+DATAFLOW = {
+    "editingSessionMashup": {
+        "mashupName": "",
+        "mashupDocument": "section Section1;\r\nshared Query = let\n Source = #table({}, {{1}})\nin\n Source;\r\n",
+        "queryGroups": [],
+        "documentLocale": "en-US",
+        "queriesMetadata": None,
+        "allowNativeQueries": True,
+    }
+}
+
+
+def test_a_dataflow_that_comes_back_in_two_parts_is_unchanged(
+    tenant: FabricEmulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    tenant.control.configure(dataflow_content_converted=True, service_additions=True)
+    given = {"item_type": "Dataflow", "definition": {"dataflow-content.json": DATAFLOW}}
+    first = upsert(**given)
+    assert set(held(first)) == {"mashup.pq", "queryMetadata.json"}
+    assert upsert(**given)["outcome"] == "unchanged"
+    assert [r.getMessage() for r in caplog.records if "allowNativeQueries" in r.getMessage()] != []
+    session = {**DATAFLOW["editingSessionMashup"], "mashupDocument": "section Section1;"}
+    other = {"dataflow-content.json": {"editingSessionMashup": session}}
+    assert upsert(item_type="Dataflow", definition=other)["outcome"] == "updated"
+
+
+def test_kinds_without_a_definition_are_created_from_their_platform_file(
+    tenant: FabricEmulator, tmp_path: Path
+) -> None:
+    for kind, extra in (("Warehouse", None), ("MLExperiment", "mlexperiment.metadata.json")):
+        folder = tmp_path / f"A.{kind}"
+        folder.mkdir()
+        platform = {"metadata": {"type": kind, "displayName": NAME, "description": "From Git"}}
+        (folder / ".platform").write_text(json.dumps(platform))
+        if extra:
+            (folder / extra).write_text("{}")
+        outcomes = [upsert(item_type=kind, definition=str(folder))["outcome"] for _ in range(2)]
+        assert outcomes == ["created", "unchanged"]
+    descriptions = {item.description for item in FabricHook().list_items(tenant.workspace_id)}
+    assert descriptions == {"From Git"}

@@ -188,6 +188,38 @@ def test_the_service_adds_its_own_to_a_definition(service: Service) -> None:
     )
 
 
+def test_an_authors_own_files_come_back_byte_for_byte(service: Service) -> None:
+    notebook = definition(notebook_content__py="x", Resources_rows__json='{"a":1}')
+    notebook["parts"][1]["path"] = "Resources/rows.json"
+    assert parts_of(service, service.create("Notebook", definition=notebook))["Resources/rows.json"] == b'{"a":1}'
+
+
+def test_keys_that_the_service_does_not_know_are_dropped_on_demand(service: Service) -> None:
+    service.control("POST", "config", {"dropped_keys": ["madeUp"]})
+    content = {"properties": {"activities": [{"name": "a", "madeUp": 1}], "madeUp": {}}}
+    item_id = service.create(definition=definition(pipeline_content__json=content))
+    held = json.loads(parts_of(service, item_id)["pipeline-content.json"])["properties"]
+    assert (held["activities"], "madeUp" in held) == ([{"name": "a"}], False)
+
+
+def test_the_older_form_of_a_dataflow_comes_back_in_two_parts_on_demand(service: Service) -> None:
+    service.control("POST", "config", {"dataflow_content_converted": True})
+    session = {"mashupDocument": "section S;\nshared Query = 1;\n", "documentLocale": "de-DE", "queriesMetadata": None}
+    given = definition(dataflow_content__json={"editingSessionMashup": session})
+    parts = parts_of(service, service.create("Dataflow", definition=given))
+    assert set(parts) == {"mashup.pq", "queryMetadata.json", ".platform"}
+    assert parts["mashup.pq"] == b"section S;\r\nshared Query = 1;\r\n"
+    metadata = json.loads(parts["queryMetadata.json"])
+    assert (metadata["documentLocale"], list(metadata["queriesMetadata"])) == ("de-DE", ["Query"])
+
+
+def test_names_are_kept_without_the_spaces_around_them(service: Service) -> None:
+    item_id = service.create(name=" My dataflow ")
+    assert service.get(f"/items/{item_id}").json()["displayName"] == "My dataflow"
+    answer = service.post("/items", {"displayName": "My dataflow  ", "type": "DataPipeline"})
+    assert error_of(answer)[1] == "ItemDisplayNameAlreadyInUse"
+
+
 def test_updating_a_lakehouse_shows_it(service: Service) -> None:
     item_id = service.create("Lakehouse")
     body = {"definition": definition(lakehouse__metadata__json={})}

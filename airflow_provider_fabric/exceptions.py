@@ -95,12 +95,15 @@ class FabricProtocolError(FabricError):
 class FabricAmbiguousError(FabricError):
     """A request that must not be sent twice got no clear answer. It may have been accepted.
 
-    :param waited: seconds slept, being throttled, before the try that got no clear answer.
+    :param waited: seconds slept, being throttled, before the attempt that got no clear answer.
+    :param must_not_repeat: nothing finds out whether it was carried out, so that another attempt of the task might do
+        it twice.
     """
 
-    def __init__(self, message: str, *, waited: float = 0.0) -> None:
+    def __init__(self, message: str, *, waited: float = 0.0, must_not_repeat: bool = False) -> None:
         super().__init__(message)
         self.waited = waited
+        self.must_not_repeat = must_not_repeat
 
 
 class FabricApiError(FabricError):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.api.http.permanent import is_permanent, retry_after
 from airflow_provider_fabric.compat import RetryDecision, RetryPolicy
-from airflow_provider_fabric.exceptions import FabricError, FabricInputError
+from airflow_provider_fabric.exceptions import FabricAmbiguousError, FabricError, FabricInputError
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.compat import Context
@@ -28,6 +28,8 @@ class FabricRetryPolicy(_Base):  # type: ignore[misc]
     ==================================================  =======================================
     final: a wrong argument, missing rights, an         fails at once, attempts left or not
     unpublished dataflow, …
+    a call that may have been carried out and must      fails at once, attempts left or not
+    not be repeated (user data functions)
     the service said when to come back (429, 430)       is retried then, if attempts are left
     anything else, of Fabric or not                     goes by its own ``retries`` and delay
     ==================================================  =======================================
@@ -45,6 +47,8 @@ class FabricRetryPolicy(_Base):  # type: ignore[misc]
         """
         if not isinstance(exception, FabricError):
             return RetryDecision.default()
+        if isinstance(exception, FabricAmbiguousError) and exception.must_not_repeat:
+            return RetryDecision.fail(reason="The call may have been carried out, and must not be repeated.")
         if is_permanent(exception):
             return RetryDecision.fail(reason=f"Not retryable: {type(exception).__name__}.")
         seconds = retry_after(exception)

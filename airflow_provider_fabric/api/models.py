@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+from airflow_provider_fabric.api.error_detail import ErrorDetail as ErrorDetail
+from airflow_provider_fabric.api.plain_text import MAX_CODE, one_line
 from airflow_provider_fabric.api.status import JobStatus, OperationStatus
 from airflow_provider_fabric.exceptions import FabricInputError, FabricProtocolError
 
@@ -52,76 +54,16 @@ def parse_time(text: object) -> datetime | None:
     return moment if moment.year > 1 else None
 
 
+def _word(value: object) -> str:
+    """Return a short text of the service's, such as a status, fit for a log line."""
+    return one_line(value, MAX_CODE) if isinstance(value, str) else ""
+
+
 def _field(content: Mapping[str, Any], name: str, what: str) -> str:
     value = content.get(name)
     if not isinstance(value, str) or not value:
         raise FabricProtocolError(f"The service's {what} has no {name!r}.")
     return value
-
-
-@dataclass(frozen=True)
-class ErrorDetail:
-    """An ``ErrorResponse``, from the body of a refusal, a job's ``failureReason`` or an operation's ``error``.
-
-    :param error_code: stable code.
-    :param message: text for people; never matched on.
-    :param request_id: what Microsoft's support asks for.
-    :param is_retriable: the service's word on it.
-    :param more_details: further entries, as they came.
-    """
-
-    error_code: str | None = None
-    message: str | None = None
-    request_id: str | None = None
-    is_retriable: bool | None = None
-    more_details: list[dict[str, Any]] = field(default_factory=list)
-
-    @classmethod
-    def from_wire(cls, content: object) -> ErrorDetail | None:
-        """Read an ``ErrorResponse``, the plain string that old clients report, or nothing."""
-        if content is None or content == "" or content == {}:
-            return None
-        if not isinstance(content, dict):
-            return cls(message=str(content))
-        nested = content.get("error")
-        if isinstance(nested, dict):  # OData shape, as the Power BI API and gateways answer
-            content = {"errorCode": nested.get("code"), "message": nested.get("message"), **content}
-        details = content.get("moreDetails")
-        retriable = content.get("isRetriable")
-        return cls(
-            error_code=_text(content.get("errorCode") or content.get("code")),
-            message=_text(content.get("message")),
-            request_id=_text(content.get("requestId")),
-            is_retriable=retriable if isinstance(retriable, bool) else None,
-            more_details=[d for d in details if isinstance(d, dict)] if isinstance(details, list) else [],
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, in the service's own words, for XCom."""
-        pairs = {
-            "errorCode": self.error_code,
-            "message": self.message,
-            "requestId": self.request_id,
-            "isRetriable": self.is_retriable,
-            "moreDetails": self.more_details or None,
-        }
-        return {key: value for key, value in pairs.items() if value is not None}
-
-    def __str__(self) -> str:
-        """Return code, message, first details and request id, as one line."""
-        message = (self.message or "").strip().rstrip(".")
-        text = ": ".join(part for part in (self.error_code, message) if part) or "no reason given"
-        details = [
-            ": ".join(str(part) for part in (d.get("errorCode"), d.get("message")) if part)
-            for d in self.more_details[:3]
-        ]
-        if any(details):
-            text += f" [{'; '.join(d for d in details if d)}]"
-        return f"{text} (request {self.request_id})" if self.request_id else text
-
-
-def _text(value: object) -> str | None:
-    return str(value) if value not in (None, "") else None
 
 
 @dataclass(frozen=True)
@@ -169,7 +111,7 @@ class Item:
             type=str(content.get("type") or ""),
             display_name=str(content.get("displayName") or ""),
             description=str(content.get("description") or ""),
-            folder_id=content.get("folderId"),
+            folder_id=_word(content.get("folderId")) or None,
         )
 
 
@@ -246,15 +188,15 @@ class JobInstance:
 
         :raises FabricProtocolError: it has no id or no status: it is something else, such as an error body.
         """
-        word = _field(content, "status", "job instance")
+        word = _word(_field(content, "status", "job instance"))
         return cls(
-            id=_field(content, "id", "job instance").lower(),
-            item_id=str(content.get("itemId") or "").lower(),
-            job_type=str(content.get("jobType") or ""),
-            invoke_type=str(content.get("invokeType") or ""),
+            id=_word(_field(content, "id", "job instance")).lower(),
+            item_id=_word(content.get("itemId")).lower(),
+            job_type=_word(content.get("jobType")),
+            invoke_type=_word(content.get("invokeType")),
             status=JobStatus.from_wire(word),
             status_text=word,
-            root_activity_id=content.get("rootActivityId"),
+            root_activity_id=_word(content.get("rootActivityId")) or None,
             start_time_utc=parse_time(content.get("startTimeUtc")),
             end_time_utc=parse_time(content.get("endTimeUtc")),
             failure_reason=ErrorDetail.from_wire(content.get("failureReason")),

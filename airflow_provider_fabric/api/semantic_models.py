@@ -7,11 +7,11 @@ at a time; another request is refused with ``RefreshInProgressException``.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_fabric.api.error_detail import ErrorDetail
 from airflow_provider_fabric.api.http.flow import Clock, Flow, Request, Service, quote_segment
 from airflow_provider_fabric.api.http.headers import http_date
 from airflow_provider_fabric.api.http.retry import PATIENT, Replay, RetryBudget, send
@@ -20,7 +20,8 @@ from airflow_provider_fabric.api.jobs.listing import started_since
 from airflow_provider_fabric.api.jobs.polling import JobPoll, poll_job_instance
 from airflow_provider_fabric.api.jobs.submission import REFRESH, read_submission
 from airflow_provider_fabric.api.jobs.submit import submit_or_find
-from airflow_provider_fabric.api.models import ErrorDetail, JobInstance, Submission, parse_time
+from airflow_provider_fabric.api.models import JobInstance, Submission, parse_time
+from airflow_provider_fabric.api.plain_text import MAX_CODE, one_line
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import (
     FabricBadRequestError,
@@ -162,14 +163,14 @@ def poll_semantic_model_refresh(
 
 def _instance(content: Mapping[str, Any], refresh_id: str, model_id: str) -> JobInstance:
     """Read a refresh, from the list or from its details, as a job instance."""
-    words = [str(content[key]) for key in ("extendedStatus", "status") if content.get(key)]
+    words = [one_line(str(content[key]), MAX_CODE) for key in ("extendedStatus", "status") if content.get(key)]
     known = [_STATUSES[word.casefold()] for word in words if word.casefold() in _STATUSES]
     if not words:
         raise FabricProtocolError("The service's refresh has no 'status'.")
     status = known[0] if known else JobStatus.from_wire(words[-1])
-    kind = str(content.get("refreshType") or "")
+    kind = one_line(str(content.get("refreshType") or ""), MAX_CODE)
     return JobInstance(
-        id=refresh_id.lower(),
+        id=one_line(refresh_id, MAX_CODE).lower(),
         item_id=model_id,
         job_type=REFRESH_SEMANTIC_MODEL,
         invoke_type=_INVOKE_TYPES.get(kind, f"{kind} refresh"),
@@ -182,18 +183,13 @@ def _instance(content: Mapping[str, Any], refresh_id: str, model_id: str) -> Job
 
 
 def _reason(content: Mapping[str, Any]) -> ErrorDetail | None:
-    """Read why a refresh failed: the list has JSON as text, the details have messages."""
-    messages = [m for m in content.get("messages") or [] if isinstance(m, dict) and m.get("type") != "Warning"]
-    texts = [str(m["message"]) for m in messages if m.get("message")]
-    code = next((str(m["code"]) for m in messages if m.get("code")), None)
-    text = content.get("serviceExceptionJson") or (texts[0] if texts else None)
-    try:
-        said = json.loads(text) if text else None
-    except ValueError:
-        said = None
-    if isinstance(said, dict):
-        return ErrorDetail(
-            error_code=str(said.get("errorCode") or code or "") or None,
-            message=str(said.get("errorDescription") or said.get("message") or "") or None,
-        )
-    return ErrorDetail(error_code=code, message="; ".join(texts) or text) if text else None
+    """Read why a refresh failed: the details have messages, the list has JSON as text, in the last attempt too."""
+    messages = _list(content.get("messages"))
+    errors = [m for m in messages if not isinstance(m, dict) or m.get("type") != "Warning"]
+    attempts = [a for a in reversed(_list(content.get("refreshAttempts"))) if isinstance(a, dict)]
+    found = [content.get("serviceExceptionJson"), *errors, *(a.get("serviceExceptionJson") for a in attempts)]
+    return ErrorDetail.from_wire(found)
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

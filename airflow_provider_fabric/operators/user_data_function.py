@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_fabric.api.plain_text import MAX_CODE, one_line
+from airflow_provider_fabric.exceptions import FabricAmbiguousError
 from airflow_provider_fabric.operators.item import ItemOperator
 
 if TYPE_CHECKING:
@@ -16,12 +18,15 @@ class FabricInvokeUserDataFunctionOperator(ItemOperator):
 
     https://learn.microsoft.com/fabric/data-engineering/user-data-functions/tutorial-invoke-from-python-app. The call
     is answered when the function ends: set the connection's ``timeout_seconds`` above what it takes. It is never
-    repeated once it may have reached the function.
+    repeated once it may have reached the function: if its answer was lost, the task fails at once, ``retries`` or not,
+    because nothing can tell whether the function ran.
 
     :param workspace: GUID or display name of the workspace (templated).
     :param user_data_function: GUID or display name of the item (templated).
     :param function: name of the function (templated).
     :param parameters: the function's arguments by name (templated).
+    :param replay_safe: calling the function twice does no harm: after a lost answer it is called again, at once and by
+        the task's ``retries``.
     :param fabric_conn_id: id of the connection (templated).
     :returns: the function's output.
     """
@@ -37,6 +42,7 @@ class FabricInvokeUserDataFunctionOperator(ItemOperator):
         user_data_function: str,
         function: str,
         parameters: Mapping[str, Any] | None = None,
+        replay_safe: bool = False,
         fabric_conn_id: str = "fabric_default",
         **kwargs: Any,
     ) -> None:
@@ -44,6 +50,7 @@ class FabricInvokeUserDataFunctionOperator(ItemOperator):
         self.user_data_function = user_data_function
         self.function = function
         self.parameters = parameters
+        self.replay_safe = replay_safe
         self.prepare_arguments()
 
     def execute(self, context: Context) -> Any:
@@ -51,6 +58,16 @@ class FabricInvokeUserDataFunctionOperator(ItemOperator):
         self.resolve_arguments()
         workspace_id = self.hook.resolve_workspace(self.workspace)
         item_id = self.hook.resolve_item(workspace_id, self.user_data_function, "UserDataFunction")
-        answer = self.hook.invoke_user_data_function(workspace_id, item_id, self.function, self.parameters)
-        self.log.info("Function %r of %s succeeded, invocation %s.", self.function, item_id, answer.get("invocationId"))
+        try:
+            answer = self.hook.invoke_user_data_function(
+                workspace_id, item_id, self.function, self.parameters, replay_safe=self.replay_safe
+            )
+        except FabricAmbiguousError as error:
+            if not error.must_not_repeat:
+                raise
+            from airflow_provider_fabric.lifecycle.not_retried import FabricNotRetriedError
+
+            raise FabricNotRetriedError(str(error), must_not_repeat=True) from error
+        invocation = one_line(str(answer.get("invocationId")), MAX_CODE)
+        self.log.info("Function %r of %s succeeded, invocation %s.", self.function, item_id, invocation)
         return answer.get("output")

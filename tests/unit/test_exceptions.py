@@ -66,7 +66,7 @@ def test_every_error_is_documented_caught_by_the_base_and_crosses_processes(kind
     [
         FabricAuthError("x", error_code="AADSTS7000215", is_retriable=True, unreachable=True),
         FabricTransportError("x", permanent=True),
-        FabricAmbiguousError("x", waited=5.0),
+        FabricAmbiguousError("x", waited=5.0, must_not_repeat=True),
         FabricApiError(
             "x",
             status_code=429,

@@ -26,6 +26,7 @@ ROOT = Path(airflow_provider_fabric.__file__).parent
 LEVELS = (
     {"__init__", "exceptions", "remedies"},
     {"api.json_text", "api.plain_text", "api.status"},
+    {"api.error_detail"},
     {"api.models"},
     {"api.connection"},
     {"api.http"},
@@ -52,6 +53,7 @@ LEVELS = (
         "lifecycle.errors",
         "lifecycle.final",
         "lifecycle.lineage",
+        "lifecycle.not_retried",
         "lifecycle.options",
         "lifecycle.siblings",
         "lifecycle.store",

@@ -7,9 +7,12 @@ come in the header ``x-ms-public-api-error-code`` alone, and a gateway may answe
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow_provider_fabric.api.models import ErrorDetail
+from airflow_provider_fabric.api.error_detail import ErrorDetail, plain_body
+from airflow_provider_fabric.api.plain_text import MAX_CODE, one_line
 from airflow_provider_fabric.exceptions import (
     STATUS_ERRORS,
     FabricApiError,
@@ -27,17 +30,20 @@ if TYPE_CHECKING:
 def detail_of(answer: Response) -> ErrorDetail:
     """Return what an unsuccessful answer says, wherever it says it."""
     try:
-        detail = ErrorDetail.from_wire(answer.json())
+        detail = ErrorDetail.from_wire(answer.json()) or ErrorDetail()
     except FabricProtocolError:
-        detail = None
-    detail = detail or ErrorDetail()
-    return ErrorDetail(
-        error_code=detail.error_code or answer.headers.get("x-ms-public-api-error-code"),
-        message=detail.message,
-        request_id=detail.request_id or answer.headers.get("requestid") or answer.headers.get("x-ms-request-id"),
-        is_retriable=detail.is_retriable,
-        more_details=detail.more_details,
+        text = f"its body {answer.unread}" if answer.unread else plain_body(answer.body)
+        detail = ErrorDetail(message=text or None)
+    headers = answer.headers
+    return replace(
+        detail,
+        error_code=detail.error_code or _header(headers, "x-ms-public-api-error-code"),
+        request_id=detail.request_id or _header(headers, "requestid") or _header(headers, "x-ms-request-id"),
     )
+
+
+def _header(headers: Mapping[str, str], name: str) -> str | None:
+    return one_line(headers.get(name, ""), MAX_CODE) or None
 
 
 def api_error(request: Request, answer: Response) -> FabricApiError | FabricProtocolError:

@@ -13,10 +13,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from airflow_provider_fabric.api.error_detail import ErrorDetail
+from airflow_provider_fabric.api.plain_text import MAX_CODE, one_line, shorten
+
 MAX_ACTIVITIES = 5
 MAX_MESSAGE = 300
 """Characters of an activity's message in an exception; XCom has :data:`MAX_STORED_MESSAGE`."""
 MAX_STORED_MESSAGE = 2000
+MAX_NAME = 80
+MAX_INSIDE = 20
+"""Characters of the name of an activity of a called pipeline, and how many are named."""
 
 CONTAINERS = frozenset({"ForEach", "IfCondition", "Switch", "Until", "ExecutePipeline", "InvokePipeline"})
 """Kinds that fail because something inside them did."""
@@ -24,6 +30,7 @@ CONTAINERS = frozenset({"ForEach", "IfCondition", "Switch", "Until", "ExecutePip
 _CALLERS = frozenset({"ExecutePipeline", "InvokePipeline"})
 _FAILED = frozenset({"failed", "timedout"})
 _TARGET = re.compile(r"\s*Operation on target (?P<name>.+?) failed:\s*", re.DOTALL)
+_INVOKED = re.compile(r"[^'\"]{0,200}?error message received from failing pipeline\s*[-:]?\s*(?P<quote>['\"]?)")
 
 
 @dataclass(frozen=True)
@@ -50,12 +57,14 @@ class FailedActivity:
         """Read one activity run."""
         error = run.get("error")
         error = error if isinstance(error, Mapping) else {"message": error}
-        inside, message = _unfold(str(error.get("message") or ""))
+        inside, message = _unfold(error.get("message"))
+        detail = ErrorDetail.from_wire({**error, "message": message}) if message or error else None
+        detail = detail or ErrorDetail()
         return cls(
-            name=str(run.get("activityName") or "unnamed"),
-            type=str(run.get("activityType") or "unknown"),
-            error_code=str(error.get("errorCode") or ""),
-            message=_short(message, MAX_STORED_MESSAGE),
+            name=one_line(str(run.get("activityName") or "unnamed"), MAX_CODE),
+            type=one_line(str(run.get("activityType") or "unknown"), MAX_CODE),
+            error_code=detail.error_code or "",
+            message=shorten(_text_of(detail), MAX_STORED_MESSAGE),
             inside=inside,
         )
 
@@ -67,7 +76,7 @@ class FailedActivity:
         """Return name, kind, cause and message, as one line of bounded length."""
         where = "".join(f" > {name!r}" for name in self.inside)
         often = f", {self.times} times" if self.times > 1 else ""
-        why = ": ".join(part for part in (self.error_code, _short(self.message, MAX_MESSAGE)) if part)
+        why = ": ".join(part for part in (self.error_code, shorten(self.message, MAX_MESSAGE)) if part)
         return f"{self.name!r} ({self.type}{often}){where}: {why or 'no reason given'}"
 
 
@@ -118,11 +127,13 @@ class ActivityProgress:
         """Return a line for each activity run whose status has changed, in the order of their starts."""
         lines = []
         for run in sorted(runs, key=lambda run: str(run.get("activityRunStart") or "")):
-            name, status = str(run.get("activityName") or "unnamed"), str(run.get("status") or "unknown")
+            name = one_line(str(run.get("activityName") or "unnamed"), MAX_CODE)
+            status = one_line(str(run.get("status") or "unknown"), MAX_CODE)
             key = f"{name} {run.get('activityRunStart')}"
             if self._said.get(key) != status:
                 self._said[key] = status
-                lines.append(f"{name!r} ({run.get('activityType') or 'unknown'}): {status}{_duration(run)}")
+                kind = one_line(str(run.get("activityType") or "unknown"), MAX_CODE)
+                lines.append(f"{name!r} ({kind}): {status}{_duration(run)}")
         return lines
 
 
@@ -133,15 +144,24 @@ def _duration(run: Mapping[str, Any]) -> str:
     return f" after {milliseconds / 1000:.1f} s"
 
 
-def _unfold(message: str) -> tuple[tuple[str, ...], str]:
-    """Take ``Operation on target A failed: …`` apart, into the names and what is left."""
+def _unfold(message: object) -> tuple[tuple[str, ...], object]:
+    """Take ``Operation on target A failed: …`` apart, into the names and what is left.
+
+    An *Invoke pipeline* activity wraps what it heard from the pipeline that it called, in quotes.
+    """
     names: list[str] = []
-    while match := _TARGET.match(message):
-        names.append(_short(match["name"], 80))
-        message = message[match.end() :]
+    while isinstance(message, str) and len(names) < MAX_INSIDE:
+        if match := _TARGET.match(message):
+            names.append(one_line(match["name"], MAX_NAME))
+            message = message[match.end() :]
+        elif match := _INVOKED.match(message):
+            message = message[match.end() :].strip().removesuffix(".").removesuffix(match["quote"])
+        else:
+            break
     return tuple(names), message
 
 
-def _short(text: str, length: int) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= length else f"{text[: length - 1]}…"
+def _text_of(detail: ErrorDetail) -> str:
+    """Return an error's message and those of its details."""
+    inner = [": ".join(str(d[key]) for key in ("errorCode", "message") if key in d) for d in detail.more_details]
+    return "; ".join(text for text in (detail.message, *inner) if text)

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.compat import AirflowSkipException
+from airflow_provider_fabric.compat import AirflowFailException, AirflowSkipException
 from airflow_provider_fabric.emulator import FabricEmulator
 from airflow_provider_fabric.exceptions import (
+    FabricAmbiguousError,
     FabricBadRequestError,
     FabricError,
     FabricInputError,
@@ -298,6 +299,18 @@ def test_a_function_that_fails(tenant: FabricEmulator):
 def test_a_function_is_called_once_if_the_answer_is_lost(tenant: FabricEmulator):
     add_item(tenant, "UserDataFunction", "Functions")
     tenant.control.add_fault(method="POST", path="*/invoke", action="drop", phase="after")
-    with pytest.raises(FabricError, match="may have been accepted, so it was not sent again"):
+    with pytest.raises(FabricAmbiguousError, match="may have been accepted, so it was not sent again") as caught:
         invoke().run()
-    assert len([entry for entry in tenant.control.request_log() if entry["path"].endswith("/invoke")]) == 1
+    assert isinstance(caught.value, AirflowFailException), "Airflow retries anything else"
+    assert calls_of_functions(tenant) == 1
+
+
+def test_a_function_is_called_again_after_a_lost_answer_if_the_dag_allows_it(tenant: FabricEmulator):
+    add_item(tenant, "UserDataFunction", "Functions")
+    tenant.control.add_fault(method="POST", path="*/invoke", action="drop", phase="after")
+    assert invoke(replay_safe=True, parameters={"name": "Ada"}).run() == {"name": "Ada"}
+    assert calls_of_functions(tenant) == 2
+
+
+def calls_of_functions(tenant: FabricEmulator) -> int:
+    return len([entry for entry in tenant.control.request_log() if entry["path"].endswith("/invoke")])

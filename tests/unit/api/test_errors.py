@@ -62,7 +62,7 @@ def test_all_that_the_service_says_becomes_a_field() -> None:
     assert isinstance(error, FabricApiError)
     assert (error.status_code, error.error_code, error.request_id) == (429, "RequestBlocked", "req-1")
     assert (error.is_retriable, error.retry_after) == (True, 55.0)
-    assert error.more_details == [{"errorCode": "Inner", "message": "because"}]
+    assert error.more_details == [{"errorCode": "Inner", "message": "because"}, {"message": "not a mapping"}]
 
 
 def test_the_text_says_what_for_why_and_what_to_do() -> None:
@@ -102,12 +102,12 @@ def test_the_body_goes_before_the_headers() -> None:
         ("", None),
         ({}, None),
         ("it broke", ErrorDetail(message="it broke")),
-        (["it", "broke"], ErrorDetail(message="['it', 'broke']")),
+        (["it", "broke"], ErrorDetail(message="it", more_details=[{"message": "broke"}])),
         ({"errorCode": "A", "message": "b"}, ErrorDetail("A", "b")),
         ({"code": "A"}, ErrorDetail("A")),
         ({"error": {"code": "A", "message": "b"}}, ErrorDetail("A", "b")),
-        ({"error": {"code": "A"}, "errorCode": "Outer"}, ErrorDetail("Outer")),
-        ({"error": "text"}, ErrorDetail()),
+        ({"error": {"code": "A"}, "errorCode": "Outer"}, ErrorDetail("Outer", more_details=[{"errorCode": "A"}])),
+        ({"error": "text"}, ErrorDetail(message="text")),
         ({"errorCode": 17, "isRetriable": "yes", "moreDetails": {}}, ErrorDetail("17")),
         ({"errorCode": "A", "isRetriable": False}, ErrorDetail("A", is_retriable=False)),
     ],

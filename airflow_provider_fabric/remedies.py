@@ -33,6 +33,10 @@ REMEDIES: Mapping[str, str] = {
         "Dataflow.Execute.All for dataflows."
     ),
     "Unauthorized": "Check that the identity may use Fabric APIs (tenant setting) and is a member of the workspace.",
+    "UserNotLicensed": (
+        "The token is of another tenant, or its user has no Fabric licence there: check tenant_id and login, and that "
+        "the user has a licence."
+    ),
     "TokenExpired": "The token was refused also after a new one was fetched: check the clock of this machine.",
     "CapacityNotActive": (
         "The capacity is paused: resume it with FabricResumeCapacityOperator, or in the Azure portal, then run the "
@@ -56,7 +60,7 @@ REMEDIES: Mapping[str, str] = {
         'Another refresh of this semantic model is under way: wait for it, or set if_running="attach".'
     ),
     "ItemDisplayNameAlreadyInUse": "Choose another display name, or update the item that has it.",
-    "ItemDisplayNameNotAvailableYet": "The name was freed a moment ago and becomes available soon: try again.",
+    "ItemDisplayNameNotAvailableYet": "The name was freed just now and becomes available soon: retry.",
     "CorruptedPayload": "Check the definition: a part is not valid base64, or not what its path promises.",
     "FeatureNotAvailable": "The tenant or the item does not offer this yet.",
     "WorkspaceTypeNotSupported": "Assign the workspace to a Fabric capacity.",

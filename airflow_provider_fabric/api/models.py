@@ -32,7 +32,8 @@ def require_guid(value: object, name: str) -> str:
     :raises FabricInputError: it is not a GUID.
     """
     if not is_guid(value):
-        raise FabricInputError(f"{name} must be a GUID such as 1f69e798-5e3c-4b0e-9d3c-2a4f9c1c8d11, got {value!r}.")
+        got = repr(value)[:80]
+        raise FabricInputError(f"{name} must be a GUID such as 1f69e798-5e3c-4b0e-9d3c-2a4f9c1c8d11, got {got}.")
     return str(value).lower()
 
 

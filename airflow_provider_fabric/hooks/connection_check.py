@@ -16,6 +16,7 @@ from airflow_provider_fabric.api.http.errors import detail_of
 from airflow_provider_fabric.api.http.flow import Flow, Request, Response, TransportFailure
 from airflow_provider_fabric.api.http.transport import RequestsDriver
 from airflow_provider_fabric.exceptions import FabricAuthError, FabricInputError, FabricProtocolError
+from airflow_provider_fabric.remedies import remedy_for
 
 _SETTING = (
     'In the Fabric admin portal, under Tenant settings > Developer settings, allow "Service principals can call Fabric '
@@ -94,6 +95,8 @@ def _seen(settings: FabricSettings, answer: Response) -> tuple[bool, str]:
 
 def _why(settings: FabricSettings, answer: Response, audience: str) -> str:
     detail = detail_of(answer)
+    if detail.error_code == "UserNotLicensed":
+        return f"{detail}. {remedy_for(detail.error_code)}"
     if answer.status in {401, 403}:
         if audience and audience.rstrip("/") not in AUDIENCES:
             return f"{detail}. The token is for {audience!r}: check the extra field 'scope' ({settings.scope})."

@@ -35,6 +35,7 @@ from airflow_provider_fabric.compat import (
 )
 from airflow_provider_fabric.hooks.connection_form import hook_field_behaviour
 from airflow_provider_fabric.hooks.form_widgets import hook_form_widgets
+from airflow_provider_fabric.hooks.masked_tokens import MaskedTokens, TokenMask
 from airflow_provider_fabric.hooks.reissued_tokens import ReissuedTokens
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class FabricHook(BaseHook):
         self.fabric_conn_id = fabric_conn_id
         self._sleep = sleep
         self._settings: FabricSettings | None = None
+        self._masker = TokenMask()
         self._driver: RequestsDriver | None = None
         self._async_driver: HttpxDriver | None = None
 
@@ -204,11 +206,11 @@ class FabricHook(BaseHook):
 
         Tokens are for the audience that the other library asks for, such as ``https://storage.azure.com/.default``.
         """
-        return FabricTokenCredential(self.fabric_conn_id, self.get_conn)
+        return FabricTokenCredential(self.fabric_conn_id, self.get_conn, self._masker.mask)
 
     def acredential(self) -> AsyncFabricTokenCredential:
         """Return the connection's identity as an ``AsyncTokenCredential``, whose ``get_token`` is awaited."""
-        return AsyncFabricTokenCredential(self.fabric_conn_id, self.aget_conn)
+        return AsyncFabricTokenCredential(self.fabric_conn_id, self.aget_conn, self._masker.amask)
 
     def run(self, flow: Flow[T]) -> T:
         """Run any flow, synchronously."""
@@ -234,9 +236,10 @@ class FabricHook(BaseHook):
         return await self._async_driver.run(flow)
 
     def _tokens(self, settings: FabricSettings) -> TokenSource:
+        source: TokenSource = token_source(settings)
         if settings.auth_type is AuthType.ACCESS_TOKEN:
-            return ReissuedTokens(settings, self._look_up, self._alook_up)
-        return token_source(settings)
+            source = ReissuedTokens(settings, self._look_up, self._alook_up)
+        return MaskedTokens(source, self._masker)
 
     def close(self) -> None:
         """Close the synchronous connections."""

@@ -93,10 +93,10 @@ class FabricRunSparkJobOperator(FabricRunItemJobOperator):
             raise FabricInputError(
                 f"command_line_arguments must be text or a list of texts, got {type(arguments).__name__}."
             )
-        wrong = [argument for argument in arguments if not isinstance(argument, str) or argument.split() != [argument]]
+        wrong = [n for n, text in enumerate(arguments) if not isinstance(text, str) or text.split() != [text]]
         if wrong:
             raise FabricInputError(
-                f"command_line_arguments: {wrong[0]!r} is not one word. The service takes one text and splits it at "
-                "blanks: give that text, quoted as your program expects it."
+                f"command_line_arguments: entry {wrong[0]} (from 0) is not one word. The service takes one text and "
+                "splits it at blanks: give that text, quoted as your program expects it."
             )
         return " ".join(arguments)

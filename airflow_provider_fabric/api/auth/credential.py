@@ -101,11 +101,15 @@ class FabricTokenCredential:
 
     :param conn_id: Airflow's connection id, for the repr.
     :param settings: reads the connection; called when the first token is asked for.
+    :param mask: called with each token before it is handed out.
     """
 
-    def __init__(self, conn_id: str, settings: Callable[[], FabricSettings]) -> None:
+    def __init__(
+        self, conn_id: str, settings: Callable[[], FabricSettings], mask: Callable[[str], object] = lambda token: None
+    ) -> None:
         self._conn_id = conn_id
         self._settings = settings
+        self._mask = mask
 
     def get_token(self, *scopes: str, **kwargs: Any) -> AccessToken:
         """Return a token that is valid now.
@@ -123,7 +127,9 @@ class FabricTokenCredential:
 
     def _get(self, scopes: tuple[str, ...], options: Mapping[str, Any]) -> tokens.AccessToken:
         settings = self._settings()
-        return token_source(settings).get(audience_of(settings, scopes, options))
+        token = token_source(settings).get(audience_of(settings, scopes, options))
+        self._mask(token.value)
+        return token
 
     def close(self) -> None:
         """Do nothing: no connection is kept."""
@@ -145,11 +151,18 @@ class AsyncFabricTokenCredential:
 
     :param conn_id: Airflow's connection id, for the repr.
     :param settings: reads the connection; awaited when the first token is asked for.
+    :param mask: awaited with each token before it is handed out.
     """
 
-    def __init__(self, conn_id: str, settings: Callable[[], Awaitable[FabricSettings]]) -> None:
+    def __init__(
+        self,
+        conn_id: str,
+        settings: Callable[[], Awaitable[FabricSettings]],
+        mask: Callable[[str], Awaitable[object]] | None = None,
+    ) -> None:
         self._conn_id = conn_id
         self._settings = settings
+        self._mask = mask
 
     async def get_token(self, *scopes: str, **kwargs: Any) -> AccessToken:
         """Return a token that is valid now; see :meth:`FabricTokenCredential.get_token`."""
@@ -162,7 +175,10 @@ class AsyncFabricTokenCredential:
     async def _get(self, scopes: tuple[str, ...], options: Mapping[str, Any]) -> tokens.AccessToken:
         settings = await self._settings()
         source: IdentityTokens = token_source(settings)
-        return await source.aget(audience_of(settings, scopes, options))
+        token = await source.aget(audience_of(settings, scopes, options))
+        if self._mask is not None:
+            await self._mask(token.value)
+        return token
 
     async def close(self) -> None:
         """Do nothing: no connection is kept."""

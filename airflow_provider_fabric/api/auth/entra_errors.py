@@ -6,13 +6,14 @@ the codes do not. The remedies are ours.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_fabric.api.connection.settings import FabricSettings
 from airflow_provider_fabric.api.http.flow import TransportFailure
+from airflow_provider_fabric.api.json_text import parse_json
+from airflow_provider_fabric.api.plain_text import MAX_CODE, one_line
 from airflow_provider_fabric.exceptions import FabricAuthError
 
 _NEW_LOGIN = "Run fabric-login again and put the new refresh token into the password."
@@ -27,6 +28,7 @@ REMEDIES: Mapping[int, str] = {
     900023: f"The tenant is neither a GUID nor a domain. {_CHECK_TENANT}",
     900021: f"The tenant is not valid. {_CHECK_TENANT}",
     700016: "The app is not in this tenant: check login (client id) and tenant_id; do they belong together?",
+    700038: "The login (client id) is no application's id: put the app's own there (Entra > App registrations).",
     7000215: "The password is not a valid client secret. Copy the secret's value, not its id; it is shown only once.",
     7000222: "The client secret has expired: make a new one in Entra (Certificates & secrets) for the password.",
     7000216: "The app must prove itself: set auth_type to client_secret or client_certificate.",
@@ -82,7 +84,8 @@ _OAUTH_REMEDIES: Mapping[str, str] = {
     "identity_not_found": "No such managed identity is assigned here: check managed_identity_client_id.",
 }
 _TRANSIENT_OAUTH = frozenset({"temporarily_unavailable", "server_error", "timeout"})
-_CODE = re.compile(r"AADSTS(\d+)")
+_CODE = re.compile(r"AADSTS(\d{1,10})")
+_MUCH = 20_000
 _TRAIL = re.compile(r"\s*(Trace ID|Correlation ID|Timestamp):.*", re.DOTALL)
 
 
@@ -93,27 +96,32 @@ def entra_error(settings: FabricSettings, answer: Mapping[str, Any], status: int
     :param answer: an OAuth error: ``error``, ``error_description``, ``error_codes``, ``correlation_id``.
     :param status: HTTP status, if it is known.
     """
-    description = str(answer.get("error_description") or "")
-    oauth = str(answer.get("error") or "")
+    description = _text(answer.get("error_description"))
+    oauth = _text(answer.get("error"))
     code = _code(answer, description)
     if status is not None and 300 <= status < 400:
         redirect = f"the login host answered {status} with a redirect, which is not followed. Check authority."
         return FabricAuthError(f"Connection {settings.conn_id!r}: no token was issued: {redirect}")
     said = _TRAIL.sub("", description).strip() or oauth or f"HTTP status {status}"
     remedy = REMEDIES.get(code or 0) or _OAUTH_REMEDIES.get(oauth) or ""
-    correlation = f" (correlation id {answer['correlation_id']})" if answer.get("correlation_id") else ""
-    text = f"Connection {settings.conn_id!r}: no token was issued: {said}{correlation} {remedy}".strip()
+    correlation_id = one_line(_text(answer.get("correlation_id")), MAX_CODE)
+    correlation = f" (correlation id {correlation_id})" if correlation_id else ""
+    reason = one_line(settings.redact(f"{said}{correlation}"))
+    text = f"Connection {settings.conn_id!r}: no token was issued: {reason} {remedy}".strip()
     retriable = code in TRANSIENT or oauth in _TRANSIENT_OAUTH or status == 429 or (status or 0) >= 500
-    return FabricAuthError(
-        settings.redact(text), error_code=f"AADSTS{code}" if code else (oauth or None), is_retriable=retriable
-    )
+    error_code = f"AADSTS{code}" if code else one_line(settings.redact(oauth), MAX_CODE)
+    return FabricAuthError(text, error_code=error_code or None, is_retriable=retriable)
 
 
-def refusal_in(body: str) -> dict[str, Any]:
+def _text(value: object) -> str:
+    return value[:_MUCH] if isinstance(value, str) else ""
+
+
+def refusal_in(body: bytes) -> dict[str, Any]:
     """Return the OAuth error that an answer's body holds, or nothing."""
     try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
+        content = parse_json(body)
+    except ValueError:
         return {}
     return content if isinstance(content, dict) and "error" in content else {}
 
@@ -126,7 +134,7 @@ def unreachable_error(settings: FabricSettings, failure: TransportFailure) -> Fa
 
 def _code(answer: Mapping[str, Any], description: str) -> int | None:
     codes = answer.get("error_codes")
-    if isinstance(codes, list) and codes and isinstance(codes[0], int):
+    if isinstance(codes, list) and codes and type(codes[0]) is int:
         return codes[0]
     match = _CODE.search(description)
     return int(match[1]) if match else None

@@ -13,17 +13,18 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_fabric.api.auth.certificate import CertificateError, load_certificate
 from airflow_provider_fabric.api.auth.claims import audience_of, expiry_of
 from airflow_provider_fabric.api.auth.entra_errors import entra_error, refusal_in, unreachable_error
+from airflow_provider_fabric.api.auth.federated_token import FederatedTokenError, load_federated_token
 from airflow_provider_fabric.api.auth.tokens import AccessToken, Audience, SharedTokens
 from airflow_provider_fabric.api.connection.fields import FIELDS, AuthType
 from airflow_provider_fabric.api.connection.settings import FabricSettings
@@ -39,6 +40,10 @@ PAUSES = (1.0, 3.0)
 
 MANAGED_IDENTITY_TIMEOUT = 10.0
 """Seconds: the metadata endpoint is on the same machine or not at all."""
+
+ONE_HOUR = 3600.0
+LONGEST_LIFETIME = 7 * 86400.0
+_VISIBLE = re.compile(r"[!-~]+")
 
 KEPT_SOURCES = 64
 """Identities whose tokens a process keeps; changed secrets leave old ones behind."""
@@ -132,12 +137,14 @@ class SignIn:
             raise entra_error(self._settings, answer if isinstance(answer, Mapping) else {}, status)
         if isinstance(answer.get("refresh_token"), str):
             self._refresh_token = answer["refresh_token"]
-        return AccessToken.living(answer["access_token"], asked_at, float(answer.get("expires_in") or 3600))
+        if _VISIBLE.fullmatch(answer["access_token"]) is None:
+            raise self._no_entra(last)
+        return AccessToken.living(answer["access_token"], asked_at, _lifetime(answer.get("expires_in")))
 
     def _error_from(self, error: Exception, last: Any) -> FabricAuthError:
         """Return what an exception of msal, or of the session that it uses, means."""
         if last is not None and last.status_code >= 300:
-            return entra_error(self._settings, refusal_in(last.text), last.status_code)
+            return entra_error(self._settings, refusal_in(last.content), last.status_code)
         host = urlsplit(last.url if last is not None else self._settings.authority).netloc
         if isinstance(error, OSError) or last is None:
             if self._settings.auth_type is AuthType.MANAGED_IDENTITY:
@@ -145,6 +152,10 @@ class SignIn:
                 return unreachable_error(self._settings, TransportFailure(reason, unsent=True))
             proxied = bool(self._settings.proxies)
             return unreachable_error(self._settings, failure_of(error, host, proxied=proxied, field="authority"))
+        return self._no_entra(last)
+
+    def _no_entra(self, last: Any) -> FabricAuthError:
+        host = urlsplit(last.url if last is not None else self._settings.authority).netloc
         reason = f"{host} did not answer as Entra does. A proxy or gateway may have answered in its place."
         return unreachable_error(self._settings, TransportFailure(reason, unsent=False))
 
@@ -178,14 +189,10 @@ class SignIn:
 
     def by_federated_token(self, session: Any, scopes: list[str]) -> Mapping[str, Any]:
         """Sign in with a token that another party issued; its file is read each time, because it rotates."""
-        path = self._settings.federated_token_file or ""
         try:
-            token = Path(path).read_text(encoding="ascii").strip()
-        except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or "it is not text"
-            raise self._wrong("federated_token_file", f"names a file that cannot be read: {path!r} ({why})") from None
-        if not token:
-            raise self._wrong("federated_token_file", f"names an empty file: {path!r}")
+            token = load_federated_token(self._settings.federated_token_file or "")
+        except FederatedTokenError as error:
+            raise self._wrong("federated_token_file", str(error)) from None
         return self._as_app(session, scopes, {"client_assertion": lambda: token})
 
     def _as_app(self, session: Any, scopes: list[str], credential: object) -> Mapping[str, Any]:
@@ -260,6 +267,15 @@ def scopes_of(settings: FabricSettings) -> dict[Service, str]:
 def resource_of(scope: str) -> str:
     """Return the resource that a scope belongs to: ``https://storage.azure.com/.default`` is for its host."""
     return scope.removesuffix(".default").rstrip("/").lower()
+
+
+def _lifetime(expires_in: object) -> float:
+    """Return for how many seconds a token is good: what Entra says, an hour if that makes no sense."""
+    try:
+        seconds = float(str(expires_in))
+    except ValueError:
+        return ONE_HOUR
+    return min(seconds, LONGEST_LIFETIME) if seconds > 0 else ONE_HOUR
 
 
 def _span(seconds: float) -> str:

@@ -84,7 +84,7 @@ _FIELDS = (
         "Client ID",
         "Application (client) id of the app registration. Not needed for managed_identity and access_token.",
         standard=True,
-        placeholder="00000000-0000-0000-0000-000000000000",
+        placeholder="1f69e798-5e3c-4b0e-9d3c-2a4f9c1c8d11",
         aliases=("clientId", "client_id"),
     ),
     Field(
@@ -115,7 +115,7 @@ _FIELDS = (
         "tenant_id",
         "Tenant ID",
         "Directory (tenant) id of Microsoft Entra, or a domain of the tenant.",
-        placeholder="00000000-0000-0000-0000-000000000000",
+        placeholder="1f69e798-5e3c-4b0e-9d3c-2a4f9c1c8d11",
         aliases=("tenantId",),
     ),
     Field(

@@ -13,6 +13,8 @@ ACCEPT_ENCODING = "gzip, deflate"
 """What we ask for; anything else is not decoded."""
 MAX_BODY = 16 * 1024 * 1024
 """Bytes of a body, decompressed."""
+MAX_SIGN_IN_BODY = 1024 * 1024
+"""Bytes of the answer to a token request."""
 CHUNK = 65536
 """Bytes that are read at once."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from functools import lru_cache
 from urllib.parse import quote
@@ -16,7 +17,8 @@ _LEAST = 8
 @lru_cache(maxsize=64)
 def _forms(token: str) -> tuple[str, ...]:
     """Return how a token may be written: as it is, in a URL, in HTML, in JSON."""
-    forms = (token, quote(token, safe=""), quote(token), html.escape(token), token.replace("/", "\\/"))
+    in_json = json.dumps(token)[1:-1]
+    forms = (token, quote(token, safe=""), quote(token), html.escape(token), in_json, in_json.replace("/", "\\/"))
     return tuple(dict.fromkeys(forms)) if len(token) >= _LEAST else ()
 
 

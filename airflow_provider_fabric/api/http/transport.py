@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from airflow_provider_fabric.api.connection.settings import FabricSettings
-from airflow_provider_fabric.api.http.body import CHUNK, BodyReader, BodyTooLargeError
+from airflow_provider_fabric.api.http.body import CHUNK, MAX_BODY, MAX_SIGN_IN_BODY, BodyReader, BodyTooLargeError
 from airflow_provider_fabric.api.http.client_options import DIRECT, proxy_mounts, requests_options, ssl_context
 from airflow_provider_fabric.api.http.flow import Flow, Request, Response, Service, Sleep, TransportFailure
 from airflow_provider_fabric.api.http.flow_runner import FlowRunner, seconds_of
@@ -74,9 +74,10 @@ def sign_in_session(settings: FabricSettings, *, timeout: float, direct: bool = 
         def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
             self.last = None
             with super().request(method, url, *args, **{**kwargs, **options}) as answer:
-                body, unread = _read_body(answer, timeout)
+                body, unread = _read_body(answer, timeout, MAX_SIGN_IN_BODY)
                 if unread:
                     raise requests.exceptions.ContentDecodingError(f"the answer {unread}")
+            answer.encoding = answer.encoding or "utf-8"  # or its text would be guessed from all of it
             vars(answer).update(_content=body, _content_consumed=True)  # what msal reads, within bounds
             self.last = answer
             return answer
@@ -84,7 +85,7 @@ def sign_in_session(settings: FabricSettings, *, timeout: float, direct: bool = 
     return SignInSession()
 
 
-def _read_body(answer: requests.Response, timeout: float) -> tuple[bytes, str]:
+def _read_body(answer: requests.Response, timeout: float, limit: int = MAX_BODY) -> tuple[bytes, str]:
     """Return a body, and why it was not read if it was not.
 
     :param timeout: seconds for each part of it; the whole may take :data:`LONGEST_BODY` times as long.
@@ -93,7 +94,7 @@ def _read_body(answer: requests.Response, timeout: float) -> tuple[bytes, str]:
     end = time.monotonic() + timeout * LONGEST_BODY
     read = getattr(answer.raw, "read1", answer.raw.read)  # urllib3 1.26 has no read1
     try:
-        reader = BodyReader(answer.headers.get("content-encoding"))
+        reader = BodyReader(answer.headers.get("content-encoding"), limit)
         while data := read(CHUNK, decode_content=False):
             reader.feed(data)
             if time.monotonic() > end:

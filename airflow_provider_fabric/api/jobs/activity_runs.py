@@ -127,7 +127,8 @@ def _objects(entries: Sequence[Mapping[str, Any]], name: str) -> list[Any]:
     """Return a list of objects as it is sent."""
     is_list = isinstance(entries, Sequence) and not isinstance(entries, str | bytes)
     if not is_list or not all(isinstance(entry, Mapping) for entry in entries):
-        raise FabricInputError(f"{name} must be a list of mappings, such as {_SAMPLES[name]}, got {entries!r}.")
+        got = type(entries).__name__
+        raise FabricInputError(f"{name} must be a list of mappings, such as {_SAMPLES[name]}, got {got}.")
     return [parameter_value(entry, f"{name}[{index}]") for index, entry in enumerate(entries)]
 
 

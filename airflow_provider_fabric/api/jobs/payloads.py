@@ -60,7 +60,8 @@ def string_list(value: Sequence[str] | None, name: str) -> list[str] | None:
     if not value:
         return None
     if isinstance(value, str) or not all(isinstance(text, str) and text.strip() for text in value):
-        raise FabricInputError(f"{name} must be a list of texts, such as ['first', 'second'], got {value!r}.")
+        got = type(value).__name__  # what is in it may be a secret
+        raise FabricInputError(f"{name} must be a list of texts, such as ['first', 'second'], got {got}.")
     return list(value)
 
 

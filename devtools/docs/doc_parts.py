@@ -24,7 +24,7 @@ from airflow_provider_fabric.emulator.__main__ import build_parser
 from airflow_provider_fabric.emulator.state.config import Config
 from airflow_provider_fabric.hooks.connection_form import fields_table
 from airflow_provider_fabric.hooks.fabric import FabricHook
-from devtools.docs import features
+from devtools.docs import articles, features
 from devtools.docs.public_api import public_names
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -171,6 +171,9 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "example-dag": example_dag,
     "example-test": example_test,
     "feature-table": features.table,
+    "articles-operations": articles.operations_table,
+    "articles-words": articles.words_table,
+    "articles-statements": articles.statements_table,
     "public-api": public_api,
     "reference": reference,
     "hook-methods": hook_methods,

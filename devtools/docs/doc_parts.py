@@ -12,6 +12,7 @@ each is made. A test compares them with the code.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import inspect
 import re
 import sys
@@ -21,7 +22,10 @@ from pathlib import Path
 
 from airflow_provider_fabric import exceptions, remedies
 from airflow_provider_fabric.emulator.__main__ import build_parser
+from airflow_provider_fabric.emulator.control import seeding
 from airflow_provider_fabric.emulator.state.config import Config
+from airflow_provider_fabric.emulator.state.faults import Fault
+from airflow_provider_fabric.emulator.state.job_rules import JobRule
 from airflow_provider_fabric.hooks.connection_form import fields_table
 from airflow_provider_fabric.hooks.fabric import FabricHook
 from devtools.docs import articles, features
@@ -105,6 +109,48 @@ def emulator_settings() -> str:
     return "\n".join(rows) + "\n"
 
 
+def parameters_of(thing: object) -> dict[str, str]:
+    """Return what a docstring says about each parameter."""
+    found = re.findall(r":param (\w+): (.*?)(?=\n:\w+|\Z)", inspect.getdoc(thing) or "", re.DOTALL)
+    return {name: markdown(text) for name, text in found}
+
+
+def fields_of(thing: type, left_out: tuple[str, ...]) -> str:
+    """Return the fields of a dataclass with their defaults, as its docstring explains them.
+
+    :param left_out: fields that only the emulator sets.
+    """
+    described = parameters_of(thing)
+    rows = ["| Field | Default | Meaning |", "| --- | --- | --- |"]
+    for entry in dataclasses.fields(thing):
+        if entry.name not in left_out:
+            rows.append(f"| `{entry.name}` | `{entry.default!r}` | {described[entry.name]} |")
+    return "\n".join(rows) + "\n"
+
+
+def emulator_job_rules() -> str:
+    """Return the fields of ``add_job_rule``."""
+    return fields_of(JobRule, ("id", "uses", "given"))
+
+
+def emulator_faults() -> str:
+    """Return the fields of ``add_fault``."""
+    return fields_of(Fault, ("id", "seen", "hits"))
+
+
+def emulator_seeds() -> str:
+    """Return the fields of ``seed``."""
+    tables = {
+        "workspaces": seeding.WORKSPACE_FIELDS,
+        "items": seeding.ITEM_FIELDS,
+        "copies": seeding.COPIES_FIELDS,
+        "identities": seeding.IDENTITY_FIELDS,
+    }
+    rows = ["| In | Field | Meaning |", "| --- | --- | --- |"]
+    rows += [f"| `{table}` | `{name}` | {text} |" for table, fields in tables.items() for name, text in fields.items()]
+    return "\n".join(rows) + "\n"
+
+
 def supported_versions() -> str:
     """Return the Airflow and Python versions that have constraints, and so a place in ``make test-all``."""
     rows = ["| Apache Airflow | Python |", "| --- | --- |"]
@@ -167,6 +213,9 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "error-tree": error_tree,
     "emulator-help": emulator_help,
     "emulator-settings": emulator_settings,
+    "emulator-job-rules": emulator_job_rules,
+    "emulator-faults": emulator_faults,
+    "emulator-seeds": emulator_seeds,
     "supported-versions": supported_versions,
     "example-dag": example_dag,
     "example-test": example_test,

@@ -145,7 +145,7 @@ def _start_job(world: World, request: ApiRequest) -> Response:
         raise not_found("ItemNotFound", "item", str(body.get("item_id")))
     requested = body.get("job_type") or next(iter(list(ITEM_TYPES[item.type].jobs)[1:]), "Execute")
     job_type = read_job_type(item, str(requested))
-    rule = world.job_rules.find(item.id, item.type, (str(requested), job_type))
+    rule = world.job_rules.find(item.id, item.type, (str(requested), job_type), item.display_name)
     data = body.get("execution_data") or {"executeOption": "ApplyChangesIfNeeded"}
     job = start_run(
         world,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_fabric.emulator.errors import ServiceError, invalid_input
@@ -12,9 +13,65 @@ from airflow_provider_fabric.emulator.state.items import Item
 from airflow_provider_fabric.emulator.state.names import read_name
 from airflow_provider_fabric.emulator.state.world import World
 
+WORKSPACE_FIELDS = {
+    "id": "GUID of a workspace that is there, to which items are added, or of the new one; absent makes one up",
+    "displayName": "name; needed for a new one",
+    "description": "free text",
+    "items": "list of items",
+}
+"""Fields of an entry of ``workspaces``."""
+
+ITEM_FIELDS = {
+    "type": "kind of item, such as `DataPipeline`",
+    "displayName": "name",
+    "id": "GUID; absent makes one up",
+    "description": "free text",
+    "folderId": "GUID of the folder that it is in",
+    "definition": "its definition, as `POST /items` takes it",
+    "published": "of a dataflow: whether the definition is published (true)",
+}
+"""Fields of an entry of ``items``."""
+
+COPIES_FIELDS = {
+    "count": "how many, 1 to 20,000, named `<prefix> 0001` and so on",
+    "workspace_id": "GUID; absent is the emulator's own workspace",
+    "prefix": "beginning of the names; absent is the type",
+    "type": "see *items*",
+    "definition": "see *items*",
+    "description": "see *items*",
+    "published": "see *items*",
+}
+"""Fields of ``copies``."""
+
+IDENTITY_FIELDS = {
+    "client_id": "application id; absent makes one up",
+    "kind": "`app` (default), `user`, or another kind of principal",
+    "client_secret": "what it signs in with",
+    "object_id": "GUID; absent makes one up",
+    "user_principal_name": "of a user",
+    "workspaces": "ids of the workspaces that it sees; null is all",
+    "federated_credentials": "issuers and subjects that it trusts, as Entra lists them",
+    "certificate": "PEM text that it signs in with",
+    "certificate_thumbprint": "the same, by its thumbprint",
+}
+"""Fields of an entry of ``identities``."""
+
+
+def _check_fields(body: Any, fields: Mapping[str, str], what: str) -> None:
+    """Refuse what is no object, or has a field that nobody reads.
+
+    :raises ServiceError: 400 ``InvalidInput``.
+    """
+    if not isinstance(body, dict):
+        raise invalid_input(f"{what} must be an object")
+    unknown = sorted(set(body) - set(fields))
+    if unknown:
+        raise invalid_input(f"Unknown fields of {what}: {', '.join(unknown)}; known are {', '.join(fields)}")
+
 
 def seed_workspace(world: World, body: dict[str, Any]) -> dict[str, Any]:
     """Add a workspace with items, or items to one that is there."""
+    _check_fields(body, WORKSPACE_FIELDS, "a workspace")
     found = world.workspaces.get(str(body.get("id", "")))
     if found is None:
         name = read_name(body.get("displayName"))
@@ -25,6 +82,7 @@ def seed_workspace(world: World, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _seed_item(world: World, workspace_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    _check_fields(body, ITEM_FIELDS, "an item")
     item_type = find_item_type(body.get("type"))
     if item_type is None:
         raise ServiceError(400, "InvalidItemType", f"Item type '{body.get('type')}' is invalid")
@@ -49,6 +107,7 @@ def _publish(item: Item, published: bool) -> None:
 
 def seed_copies(world: World, body: dict[str, Any]) -> dict[str, Any]:
     """Add many alike items, named ``<type> 0001`` and so on."""
+    _check_fields(body, COPIES_FIELDS, "copies")
     workspace_id = str(body.get("workspace_id") or world.tenant.workspace_id)
     found = world.workspaces.get(workspace_id)
     count = body.get("count")
@@ -75,6 +134,7 @@ def seed_capacity(world: World, body: dict[str, Any]) -> dict[str, Any]:
 
 def seed_identity(world: World, body: dict[str, Any]) -> dict[str, Any]:
     """Add an identity that can sign in."""
+    _check_fields(body, IDENTITY_FIELDS, "an identity")
     identity = world.identities.add(read_identity(body))
     return {
         "client_id": identity.client_id,

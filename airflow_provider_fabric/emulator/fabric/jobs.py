@@ -39,7 +39,7 @@ def _run(world: World, request: ApiRequest, requested: str, *, by_path: bool) ->
     item = item_of(world, request)
     _check_capacity(world, item, request.now)
     job_type = read_job_type(item, requested)
-    rule = world.job_rules.find(item.id, item.type, (requested, job_type))
+    rule = world.job_rules.find(item.id, item.type, (requested, job_type), item.display_name)
     if rule is not None:
         if by_path and rule.accept_only_query_form:
             raise invalid_job_type(item, requested)
@@ -94,7 +94,17 @@ def get_instance(world: World, request: ApiRequest) -> Response:
     headers = None
     if job.rule is not None and job.rule.retry_after is not None and not job.is_over(request.now):
         headers = {"Retry-After": str(_retry_after(world, job.rule))}
-    return json_response(job.to_wire(request.now), headers=headers)
+    return json_response(job.to_wire(request.now) | _properties(job, request), headers=headers)
+
+
+def _properties(job: JobInstance, request: ApiRequest) -> dict[str, Any]:
+    """Return what only a notebook's own route shows: ``NotebookJobInstanceProperties`` of the notebook file."""
+    if job.item_type != "Notebook" or "jobType" not in request.params:
+        return {}
+    properties = {"compute": job.compute}
+    if job.is_over(request.now) and job.rule is not None and job.rule.exit_value is not None:
+        properties["exitValue"] = job.rule.exit_value
+    return {"properties": properties}
 
 
 def _invisible(job: JobInstance, request: ApiRequest) -> dict[str, Any]:

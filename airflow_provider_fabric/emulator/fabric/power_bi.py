@@ -22,7 +22,7 @@ def start_refresh(world: World, request: ApiRequest) -> Response:
     kind = request.json_object(optional=True).get("type", "Automatic")
     if kind not in REFRESH_TYPES and str(kind).capitalize() not in REFRESH_TYPES:
         raise invalid_input(f"'{kind}' is no type of refresh")
-    rule = world.job_rules.find(item.id, item.type, ("Refresh",))
+    rule = world.job_rules.find(item.id, item.type, ("Refresh",), item.display_name)
     started = world.refreshes.start(item.id, str(kind), rule, world.config, request.now)
     headers = {
         "RequestId": started.id,

@@ -2,7 +2,7 @@
 
 Address and shape: https://learn.microsoft.com/fabric/data-engineering/user-data-functions/tutorial-invoke-from-python-app.
 The emulator's functions return their arguments, unless a job rule for the type ``UserDataFunction`` (job type: the
-function's name) makes them fail.
+function's name) says what they return, or makes them fail.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def invoke_function(world: World, request: ApiRequest) -> Response:
         "output": arguments,
         "errors": [],
     }
-    rule = world.job_rules.find(item.id, item.type, (name,))
+    rule = world.job_rules.find(item.id, item.type, (name,), item.display_name)
     if rule is None:
         return json_response(body)
     rule.uses += 1
@@ -38,7 +38,7 @@ def invoke_function(world: World, request: ApiRequest) -> Response:
     if refusal is not None:
         raise refusal
     if rule.outcome in (None, "Completed"):
-        return json_response(body)
+        return json_response(body | ({"output": rule.output} if "output" in rule.given else {}))
     reason = rule.failure_reason if isinstance(rule.failure_reason, dict) else {}
     error = {
         "name": str(reason.get("errorCode", "UserThrownError")),

@@ -56,16 +56,22 @@ def _flattened(activities: list[Activity]) -> Iterator[Activity]:
 
 def _run(job: JobInstance, activity: Activity, start: float, end: float, now: float, *, is_last: bool) -> Activity:
     name = str(activity.get("name") or "Activity")
-    status, error = _status(job, end, now, is_last=is_last)
+    status, error = _status(job, name, end, now, is_last=is_last)
     return _shape(job, name, str(activity.get("type") or "Unknown"), status, start, end, now) | {
         "input": dict(activity.get("typeProperties") or {}),
         "error": {**NO_ERROR, "target": name, **error},
     }
 
 
-def _status(job: JobInstance, end: float, now: float, *, is_last: bool) -> tuple[str, dict[str, Any]]:
+def _status(job: JobInstance, name: str, end: float, now: float, *, is_last: bool) -> tuple[str, dict[str, Any]]:
     """Return the status of an activity, and what to show as its error."""
     outcome = job.status(now)
+    if job.rule is not None and job.rule.failed_activities:
+        reason = job.rule.failed_activity(name)
+        ended = job.is_over(now) or end <= now
+        if ended and reason is not None:
+            return "Failed", _error(reason)
+        is_last = False
     if job.is_over(now) and is_last and outcome == "Failed":
         return "Failed", _error(job.failure_reason)
     if job.is_over(now) and is_last and outcome == "Cancelled":

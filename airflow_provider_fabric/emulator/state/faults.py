@@ -20,8 +20,12 @@ class Fault:
     :param path: glob over the path, e.g. ``*/jobs/*/instances``.
     :param skip: so many matching requests pass unharmed first.
     :param count: then so many are hit; ``None`` is every one.
-    :param action: ``status`` answers with ``status``; ``drop`` cuts the connection; ``delay`` only waits;
+    :param action: what happens: ``status`` answers with ``status``; ``drop`` cuts the connection; ``delay`` only waits;
         ``garbage`` answers with something that is not JSON.
+    :param status: HTTP status of the answer.
+    :param error_code: ``errorCode`` in the service's envelope.
+    :param headers: further headers of the answer.
+    :param is_retriable: ``isRetriable`` in the envelope; absent leaves it out.
     :param phase: ``before`` the request is processed, or ``after``: it is, and then its answer is lost.
     :param body: replaces the envelope: a string is sent as it is, anything else as JSON.
     :param retry_after: header value, sent as it is (so an HTTP date works, and nothing is scaled).

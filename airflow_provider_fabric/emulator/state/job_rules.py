@@ -22,7 +22,11 @@ DEFAULT_STATUSES: tuple[tuple[float, str], ...] = ((0.0, "NotStarted"), (0.2, "I
 class JobRule:
     """One rule.
 
-    :param item_id, item_type, job_type: what it applies to; absent means anything. Job types ignore case.
+    :param item_id: GUID of the item that it applies to; absent means any.
+    :param item_name: display name of the item that it applies to; absent means any.
+    :param item_type: kind of item that it applies to; absent means any.
+    :param job_type: kind of job that it applies to, in any case of letters, or the name of a user data function; absent
+        means any.
     :param count: how many instances it applies to; ``None`` is all.
     :param duration_seconds: service seconds, or ``[least, most]`` spread evenly by the configured seed.
     :param outcome: last status; ``None`` is ``Completed``, or what the item itself brings about.
@@ -34,7 +38,12 @@ class JobRule:
     :param retry_after: service seconds for ``Retry-After`` of the 202 and of every read while it is active.
     :param cancel_seconds: how long a cancellation takes.
     :param activities: activity runs to show instead of those of the pipeline's own definition.
-    :param refuse: answer the run request with this error and start nothing.
+    :param failed_activities: names of activities of the pipeline's definition that fail, as a list, or each with its
+        reason, ``{name: {"errorCode": …, "message": …}}``; the run then fails unless ``outcome`` says otherwise.
+    :param output: what a user data function returns; without it, the call's arguments.
+    :param exit_value: what a notebook passes to ``notebookutils.notebook.exit``, shown by the notebook's own job route.
+    :param refuse: answer the run request with this error and start nothing:
+        ``{"status": …, "error_code": …, "message": …, "retry_after": …}``.
     :param accept_only_query_form: answer the path form with 400 ``InvalidJobType``, as some clusters do.
     :param body: also send a JSON body, as on
         https://learn.microsoft.com/fabric/data-factory/dataflow-gen2-public-apis.
@@ -45,6 +54,7 @@ class JobRule:
 
     id: str = ""
     item_id: str | None = None
+    item_name: str | None = None
     item_type: str | None = None
     job_type: str | None = None
     count: int | None = None
@@ -58,6 +68,9 @@ class JobRule:
     retry_after: float | None = None
     cancel_seconds: float | None = None
     activities: list[dict[str, Any]] | None = None
+    failed_activities: dict[str, Any] | list[str] | None = None
+    output: Any = None
+    exit_value: str | None = None
     refuse: dict[str, Any] | None = None
     accept_only_query_form: bool = False
     body: bool = False
@@ -90,15 +103,40 @@ class JobRule:
         for step in self.statuses or []:
             if not (isinstance(step, (list, tuple)) and len(step) == 2 and isinstance(step[1], str)):
                 raise invalid_input("statuses must hold pairs of a fraction and a status")
+        failed = self.failed_activities
+        if failed is not None and not (
+            isinstance(failed, (dict, list)) and all(isinstance(name, str) for name in failed)
+        ):
+            raise invalid_input("failed_activities must be a list of names, or an object of names and reasons")
+        if not isinstance(self.exit_value, (str, type(None))):
+            raise invalid_input("exit_value must be a string: that is what a notebook exits with")
         if self.refuse is not None and not isinstance(self.refuse.get("status"), int):
             raise invalid_input("refuse needs a status")
 
-    def matches(self, item_id: str, item_type: str, job_type: str) -> bool:
+    def failed_activity(self, name: str) -> dict[str, Any] | None:
+        """Return the reason for which an activity fails; ``None`` if it does not."""
+        failed = self.failed_activities
+        if failed is None or name not in failed:
+            return None
+        reason = failed.get(name) if isinstance(failed, dict) else None
+        if isinstance(reason, dict):
+            return reason
+        return {"errorCode": "2200", "message": str(reason or f"Activity {name} failed")}
+
+    def failed_activities_reason(self) -> dict[str, Any]:
+        """Return the failure reason of a run whose activities fail, as the service words it."""
+        name = next(iter(self.failed_activities or []), "")
+        reason = self.failed_activity(name) or {}
+        message = f"Operation on target {name} failed: {reason.get('message', '')}"
+        return {"errorCode": str(reason.get("errorCode", "2200")), "message": message}
+
+    def matches(self, item_id: str, item_type: str, job_type: str, item_name: str = "") -> bool:
         """Say whether the rule is for such a run and not used up."""
         if self.count is not None and self.uses >= self.count:
             return False
         return (
             self.item_id in (None, item_id)
+            and self.item_name in (None, item_name)
             and self.item_type in (None, item_type)
             and (self.job_type is None or self.job_type.lower() == job_type.lower())
         )
@@ -132,10 +170,10 @@ class JobRules:
         self._rules.append(rule)
         return rule
 
-    def find(self, item_id: str, item_type: str, names: tuple[str, ...]) -> JobRule | None:
+    def find(self, item_id: str, item_type: str, names: tuple[str, ...], item_name: str = "") -> JobRule | None:
         """Return the rule for a run, by any of the ``names`` of its job type, without counting the use."""
         for rule in reversed(self._rules):
-            if any(rule.matches(item_id, item_type, name) for name in names):
+            if any(rule.matches(item_id, item_type, name, item_name) for name in names):
                 return rule
         return None
 

@@ -93,6 +93,7 @@ def start_run(
         dated_at=now + config.scaled(rule.dated_after_seconds if rule else 0),
         rule=rule,
         parts=item.parts,
+        compute=str(data.get("compute") or "Spark"),
     )
     world.jobs.add(job, now)
     if item.type == "Dataflow" and publishes(job_type, data):
@@ -111,6 +112,8 @@ def _ending(
         if reason is None and rule.outcome == "Failed" and "failure_reason" not in rule.given:
             reason = {"errorCode": "JobInstanceFailed", "message": "The job failed", "requestId": new_id()}
         return rule.outcome, reason
+    if rule is not None and rule.failed_activities:
+        return "Failed", rule.failure_reason or {**rule.failed_activities_reason(), "requestId": new_id()}
     if _is_deduplicated(world, item, job_type, now):
         return "Deduped", None
     needs_publishing = item.type == "Dataflow" and job_type not in PUBLISH_JOBS and not publishes(job_type, data)

@@ -27,6 +27,7 @@ class JobInstance:
     :param visible_at: until then reads do not find it.
     :param dated_at: until then it shows no start.
     :param parts: the item's definition at the start, for activity runs.
+    :param compute: engine of a notebook run.
     """
 
     id: str
@@ -44,6 +45,7 @@ class JobInstance:
     dated_at: float
     rule: JobRule | None
     parts: Parts
+    compute: str = "Spark"
     cancel_requests: int = 0
     cancel_requested_at: float | None = None
 

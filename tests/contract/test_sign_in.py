@@ -233,7 +233,7 @@ def test_a_federated_token_file_is_read_again(emulator, sign_in):
     tokens = tokens_of(settings)
     first = tokens.token()
     record = {"issuer": "https://cluster.example", "subject": "moved"}
-    emulator.control.seed(identities=[{"client_id": emulator.client_id, "federated": [record]}])
+    emulator.control.seed(identities=[{"client_id": emulator.client_id, "federated_credentials": [record]}])
     with open(settings.federated_token_file, "w") as file:
         file.write(federated_token(subject="moved") + "\n")
     assert tokens.token(refused=first) != first

@@ -29,6 +29,7 @@ from airflow_provider_fabric.emulator.state.job_rules import JobRule
 from airflow_provider_fabric.hooks.connection_form import fields_table
 from airflow_provider_fabric.hooks.fabric import FabricHook
 from devtools.docs import articles, features
+from devtools.docs import features, permissions
 from devtools.docs.public_api import public_names
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -223,6 +224,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "articles-operations": articles.operations_table,
     "articles-words": articles.words_table,
     "articles-statements": articles.statements_table,
+    "permissions-table": permissions.table,
     "public-api": public_api,
     "reference": reference,
     "hook-methods": hook_methods,

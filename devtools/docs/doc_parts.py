@@ -28,8 +28,7 @@ from airflow_provider_fabric.emulator.state.faults import Fault
 from airflow_provider_fabric.emulator.state.job_rules import JobRule
 from airflow_provider_fabric.hooks.connection_form import fields_table
 from airflow_provider_fabric.hooks.fabric import FabricHook
-from devtools.docs import articles, features
-from devtools.docs import features, permissions
+from devtools.docs import articles, features, permissions
 from devtools.docs.public_api import public_names
 
 REPOSITORY = Path(__file__).resolve().parents[2]

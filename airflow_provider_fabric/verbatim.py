@@ -37,7 +37,10 @@ class Verbatim(ResolveMixin, Mapping[str, Any]):
 
     def __str__(self) -> str:
         """Return what Airflow's UI shows before the task runs."""
-        return json.dumps(dict(self._value), default=str, ensure_ascii=False)
+        try:
+            return json.dumps(dict(self._value), default=_shown, ensure_ascii=False)
+        except (TypeError, ValueError):  # keys that JSON has not; what is wrong is said when the task runs
+            return repr(self)
 
     def iter_references(self) -> Iterable[tuple[Any, str]]:
         """Yield the tasks whose output it holds: they run first."""
@@ -125,6 +128,13 @@ def _as_text(template: str, context: Mapping[str, Any]) -> str:
 
         raise FabricInputError(f"The template {template!r} gives None where text is needed.")
     return text
+
+
+def _shown(value: Any) -> str:
+    """Return a value as text that is the same at every parsing of the DAG: without an address in memory."""
+    kind = type(value)
+    named = any("__str__" in vars(base) or "__repr__" in vars(base) for base in kind.__mro__[:-1])
+    return str(value) if named else f"<{kind.__qualname__}>"
 
 
 def _references(value: Any) -> Iterator[tuple[Any, str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.arguments import TaskArguments
@@ -90,7 +91,7 @@ class FabricUpsertItemDefinitionOperator(ItemOperator):
         workspace: str,
         item_type: str,
         display_name: str,
-        definition: Mapping[str, Any] | str,
+        definition: Mapping[str, Any] | str | PathLike[str],
         description: str | None = None,
         update_metadata: bool = False,
         format: str | None = None,

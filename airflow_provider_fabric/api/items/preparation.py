@@ -47,5 +47,9 @@ def prepare_definition(
     prepared = checked_definition(parts, item_type, format or given)
     others = sorted(set(parts) - {PLATFORM})
     if others and not has_definition(item_type):
-        log.warning("A %s has no definition: only .platform is used, not %s.", item_type, ", ".join(map(repr, others)))
+        log.warning(
+            "Items of type %s have no definition: only .platform is used, not %s.",
+            item_type,
+            ", ".join(map(repr, others)),
+        )
     return prepared

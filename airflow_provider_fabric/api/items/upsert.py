@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 NAME_TAKEN = "ItemDisplayNameAlreadyInUse"
 NAME_RESERVED = "ItemDisplayNameNotAvailableYet"
 RESERVED_PAUSE = 10.0
-RESERVED_TRIES = 30
+RESERVED_ATTEMPTS = 30
 AMBIGUOUS_PAUSE = 5.0
 SHOWN_DIFFERENCES = 5
 ROOT = "/"
@@ -191,7 +191,7 @@ def _create(wanted: _Wanted) -> Flow[Item | None]:
         except (FabricApiError, FabricOperationError) as error:  # the latter when the create was answered with 202
             if error.error_code == NAME_TAKEN:
                 return None
-            if error.error_code != NAME_RESERVED or attempts >= RESERVED_TRIES:
+            if error.error_code != NAME_RESERVED or attempts >= RESERVED_ATTEMPTS:
                 raise
             yield Sleep(getattr(error, "retry_after", None) or RESERVED_PAUSE, jitter=0.2)
 

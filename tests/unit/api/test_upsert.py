@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_fabric.api.http.flow import Request, Response
-from airflow_provider_fabric.api.items.upsert import RESERVED_TRIES, upsert_item_definition
+from airflow_provider_fabric.api.items.upsert import RESERVED_ATTEMPTS, upsert_item_definition
 from airflow_provider_fabric.api.items.wire import to_wire
 from airflow_provider_fabric.exceptions import (
     FabricAmbiguousError,
@@ -128,7 +128,7 @@ def test_a_name_that_never_becomes_free_is_the_services_error() -> None:
     talk = upserting(lambda request: NOT_LISTED if request.method == "GET" else RESERVED_409)
     assert isinstance(talk.error, FabricApiError)
     assert talk.error.error_code == "ItemDisplayNameNotAvailableYet"
-    assert talk.paths.count(CREATE) == RESERVED_TRIES
+    assert talk.paths.count(CREATE) == RESERVED_ATTEMPTS
 
 
 @pytest.mark.parametrize("unclear", [refusal(503), LOST])

@@ -17,6 +17,7 @@ except ImportError:  # Airflow 2
 from airflow_provider_fabric.operators.capacity import FabricResumeCapacityOperator, FabricSuspendCapacityOperator
 from airflow_provider_fabric.operators.copy_job import FabricRunCopyJobOperator
 from airflow_provider_fabric.operators.item import FabricUpsertItemDefinitionOperator
+from airflow_provider_fabric.operators.lakehouse import FabricRefreshSqlEndpointOperator
 
 CAPACITY = "{{ var.value.get('fabric_capacity', 'emulatorcapacity') }}"
 
@@ -36,7 +37,20 @@ with DAG(
         display_name="Full day copy",
         definition={"copyjob-content.json": {"properties": {"jobMode": "Batch"}, "activities": []}},
     )
+    deploy_lakehouse = FabricUpsertItemDefinitionOperator(
+        task_id="deploy_lakehouse",
+        item_type="Lakehouse",
+        display_name="Fullday",
+        definition={"lakehouse.metadata.json": {"defaultSchema": "dbo"}},
+    )
     copy = FabricRunCopyJobOperator(task_id="copy", copy_job="Full day copy", check_interval=2)
+    refresh_sql = FabricRefreshSqlEndpointOperator(task_id="refresh_sql", lakehouse="Fullday")
     suspend = FabricSuspendCapacityOperator(task_id="suspend", capacity=CAPACITY, retries=3)
 
-    resume >> deploy >> copy >> suspend.as_teardown(setups=resume, on_failure_fail_dagrun=True)
+    (
+        resume
+        >> [deploy, deploy_lakehouse]
+        >> copy
+        >> refresh_sql
+        >> suspend.as_teardown(setups=resume, on_failure_fail_dagrun=True)
+    )

@@ -17,6 +17,7 @@ from airflow_provider_fabric.emulator.fabric import (
     operations,
     power_bi,
     schedules,
+    sql_endpoints,
     user_functions,
     workspaces,
 )
@@ -133,6 +134,8 @@ def _special() -> Iterator[Route]:
     yield fabric("GET", parameters, dataflows.list_parameters, item_type="Dataflow")
     publish = f"{WORKSPACE}/environments" + "/{itemId}/staging/publish"
     yield fabric("POST", publish, environments.publish, item_type="Environment")
+    refresh = f"{WORKSPACE}/sqlEndpoints" + "/{sqlEndpointId}/refreshMetadata"
+    yield fabric("POST", refresh, sql_endpoints.refresh_metadata)
     invoke = f"{WORKSPACE}/userDataFunctions" + "/{itemId}/functions/{functionName}/invoke"
     yield fabric("POST", invoke, user_functions.invoke_function, item_type="UserDataFunction")
 

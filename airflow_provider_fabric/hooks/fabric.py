@@ -15,6 +15,7 @@ from airflow_provider_fabric.api import (
     operations,
     rest,
     semantic_models,
+    sql_endpoints,
     user_data_functions,
 )
 from airflow_provider_fabric.api.auth.credential import AsyncFabricTokenCredential, FabricTokenCredential
@@ -130,6 +131,9 @@ class FabricHook(BaseHook):
     get_operation_state, aget_operation_state = both(operations.get_operation_state)
     get_operation_result, aget_operation_result = both(operations.get_operation_result)
     wait_for_operation, await_for_operation = both(operations.wait_for_operation)
+
+    get_sql_endpoint, aget_sql_endpoint = both(sql_endpoints.get_sql_endpoint)
+    refresh_sql_endpoint, arefresh_sql_endpoint = both(sql_endpoints.refresh_sql_endpoint)
 
     list_capacities, alist_capacities = both(capacities.list_capacities)
     get_capacity, aget_capacity = both(capacities.get_capacity)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
     from airflow_provider_fabric.operators.lakehouse import (
         FabricRefreshMaterializedLakeViewsOperator,
+        FabricRefreshSqlEndpointOperator,
         FabricRunTableMaintenanceOperator,
     )
     from airflow_provider_fabric.operators.notebook import FabricRunNotebookOperator
@@ -44,6 +45,7 @@ __all__ = [
     "FabricPublishDataflowOperator",
     "FabricRefreshMaterializedLakeViewsOperator",
     "FabricRefreshSemanticModelOperator",
+    "FabricRefreshSqlEndpointOperator",
     "FabricResetCopyJobOperator",
     "FabricRestOperator",
     "FabricResumeCapacityOperator",
@@ -65,6 +67,7 @@ _MODULES = {
     "FabricPublishDataflowOperator": "dataflow",
     "FabricRefreshMaterializedLakeViewsOperator": "lakehouse",
     "FabricRefreshSemanticModelOperator": "semantic_model",
+    "FabricRefreshSqlEndpointOperator": "lakehouse",
     "FabricResetCopyJobOperator": "copy_job",
     "FabricRestOperator": "rest",
     "FabricResumeCapacityOperator": "capacity",

@@ -1,14 +1,104 @@
-"""Look after a lakehouse: refresh its materialized lake views, maintain its tables."""
+"""Look after a lakehouse: refresh its SQL endpoint and its materialized lake views, maintain its tables."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_fabric.arguments import as_text
+from airflow_provider_fabric.compat import default_deferrable
 from airflow_provider_fabric.exceptions import FabricInputError
+from airflow_provider_fabric.operators.item import ItemOperator
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_fabric.compat import Context
+
+
+class FabricRefreshSqlEndpointOperator(ItemOperator):
+    """Refresh the metadata of a lakehouse's SQL endpoint, and wait for it: after a load, before SQL reads it.
+
+    https://learn.microsoft.com/rest/api/fabric/sqlendpoint/items/refresh-sql-endpoint-metadata. Without it, queries and
+    reports see the rows of minutes ago, and no error.
+
+    :param workspace: GUID or display name of the workspace (templated).
+    :param lakehouse: GUID or display name of the lakehouse (templated).
+    :param timeout: seconds that the service works at most; ``None`` for its own 15 minutes.
+    :param recreate_tables: drop and make all tables of the endpoint anew.
+    :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``.
+    :param fabric_conn_id: id of the connection (templated).
+    :returns: a list of tables, each with ``tableName``, ``status``, ``startDateTime``, ``endDateTime`` and
+        ``lastSuccessfulSyncDateTime``.
+    :raises FabricOperationError: it failed, or a table was not refreshed; the message names each with its error.
+    """
+
+    template_fields: Sequence[str] = ("workspace", "lakehouse", "fabric_conn_id")
+    text_arguments: Sequence[str] = ("workspace", "lakehouse", "fabric_conn_id")
+    flag_arguments: Sequence[str] = ("recreate_tables", "deferrable")
+    ui_color = "#dff3ef"
+
+    def __init__(
+        self,
+        *,
+        workspace: str,
+        lakehouse: str,
+        timeout: float | None = None,
+        recreate_tables: bool = False,
+        deferrable: bool | None = None,
+        fabric_conn_id: str = "fabric_default",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(workspace=workspace, fabric_conn_id=fabric_conn_id, **kwargs)
+        self.lakehouse = lakehouse
+        self.timeout = timeout
+        self.recreate_tables = recreate_tables
+        self.deferrable = default_deferrable() if deferrable is None else deferrable
+        self.prepare_arguments()
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Refresh, and wait."""
+        self.resolve_arguments()
+        from airflow_provider_fabric.api import sql_endpoints
+        from airflow_provider_fabric.lifecycle.options import positive_seconds
+
+        limit = None if self.timeout is None else positive_seconds(self.timeout, "timeout")
+        workspace_id = self.hook.resolve_workspace(self.workspace)
+        lakehouse_id = self.hook.resolve_item(workspace_id, self.lakehouse, "Lakehouse")
+        options: dict[str, Any] = {"timeout": limit, "recreate_tables": bool(self.recreate_tables)}
+        if not self.deferrable:
+            return self._refreshed(self.hook.refresh_sql_endpoint(workspace_id, lakehouse_id, **options))
+        deadline = time.time() + (limit or sql_endpoints.SERVICE_TIMEOUT) + sql_endpoints.MARGIN
+        endpoint = self.hook.get_sql_endpoint(workspace_id, lakehouse_id, deadline=deadline)
+        tables, operation_id, _ = self.hook.run(sql_endpoints.start_refresh(workspace_id, endpoint, **options))
+        if operation_id is None:
+            return self._refreshed(sql_endpoints.require_refreshed(tables or []))
+        from airflow_provider_fabric.triggers.job import FabricOperationTrigger
+
+        self.log.info("SQL endpoint %s is refreshed by operation %s.", endpoint, operation_id)
+        trigger = FabricOperationTrigger(self.fabric_conn_id, operation_id, deadline)
+        return self._wait_in_triggerer(trigger)
+
+    def _wait_in_triggerer(self, trigger: Any) -> NoReturn:
+        self.defer(trigger=trigger, method_name="execute_complete")
+        raise AssertionError("unreachable: defer raises")
+
+    def execute_complete(self, context: Context, event: Any) -> list[dict[str, Any]]:
+        """Take over from the triggerer.
+
+        :raises FabricOperationError: the operation failed, or did not end in time, or a table was not refreshed.
+        """
+        from airflow_provider_fabric.api.sql_endpoints import require_refreshed, tables_of
+        from airflow_provider_fabric.exceptions import FabricOperationError
+
+        if not event["succeeded"]:
+            raise FabricOperationError(event["message"])
+        return self._refreshed(require_refreshed(tables_of(event["result"])))
+
+    def _refreshed(self, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        self.log.info("The SQL endpoint of %r is up to date: %d tables.", self.lakehouse, len(tables))
+        return tables
 
 
 class FabricRefreshMaterializedLakeViewsOperator(FabricRunItemJobOperator):

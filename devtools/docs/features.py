@@ -275,6 +275,14 @@ FEATURES = (
         ),
     ),
     Feature(
+        "Refresh a lakehouse's SQL endpoint; a table that failed fails the task",
+        YES,
+        NO,
+        NO,
+        "n/a",
+        ("tests/contract/operators/test_sql_endpoint.py::test_a_table_that_failed_fails_the_task_by_name",),
+    ),
+    Feature(
         "Dynamic task mapping",
         YES,
         YES,

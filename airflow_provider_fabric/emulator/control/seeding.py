@@ -97,6 +97,7 @@ def _seed_item(world: World, workspace_id: str, body: dict[str, Any]) -> dict[st
         item_id=body.get("id"),
     )
     _publish(item, bool(body.get("published", True)))
+    item.tables = [dict(table) for table in body.get("tables") or []]
     return item.to_wire()
 
 

@@ -18,7 +18,13 @@ from airflow_provider_fabric.emulator.errors import invalid_input
 BUCKETS = ("job_scheduler", "platform", "operations")
 """The quota buckets of the service, by https://learn.microsoft.com/rest/api/fabric/articles/throttling."""
 
-LONG_RUNNING_CALLS = ("create_item", "get_definition", "update_definition", "publish_environment")
+LONG_RUNNING_CALLS = (
+    "create_item",
+    "get_definition",
+    "update_definition",
+    "publish_environment",
+    "refresh_sql_endpoint",
+)
 """The calls for which the specs document both a direct answer and 202 with an operation."""
 
 

@@ -23,6 +23,7 @@ class Item:
     :param definition_format: format in which ``parts`` were written; ``None`` for kinds that have none.
     :param publish_ends_at: when an environment's last publish ends (epoch seconds); ``None`` if there was none.
     :param active_value_set: of a variable library; empty for its default values.
+    :param tables: of a lakehouse: ``name``, and what a refresh of the SQL endpoint says of it (``status``, ``error``).
     :param publishing: publish jobs not known to have ended, each with the revision it publishes.
     """
 
@@ -43,6 +44,7 @@ class Item:
     definition_format: str | None = None
     publish_ends_at: float | None = None
     active_value_set: str = ""
+    tables: list[dict[str, Any]] = field(default_factory=list)
 
     def to_wire(self) -> dict[str, Any]:
         """Return the OpenAPI ``Item``."""

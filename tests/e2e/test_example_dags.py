@@ -50,7 +50,7 @@ class Played:
             + airflow.task_log(dag_id, run_id, task.task_id, max(1, task.try_number), task.map_index)[-3000:]
             for task in self.tasks
             if task.state != EXPECTED_STATES.get(dag_id, {}).get(task.task_id, "success")
-            or (airflow.dialect.counts_tries and task.try_number != 1)
+            or (airflow.dialect.counts_tries and task.state != "skipped" and task.try_number != 1)
         ]
         self._xcoms = lambda task, index: airflow.xcoms(dag_id, run_id, task, index)
 

@@ -1,6 +1,6 @@
 """Why a pipeline run failed: from the runs of its activities to the few that matter.
 
-The service lists activity runs flat: a failed Copy inside a ForEach shows up once per iteration and per try, and
+The service lists activity runs flat: a failed Copy inside a ForEach shows up once per iteration and per attempt, and
 beside it the ForEach, which failed because of it. An activity that calls another pipeline carries the whole chain in
 its message (``Operation on target A failed: Operation on target B failed: …``).
 https://learn.microsoft.com/fabric/data-factory/pipeline-rest-api-capabilities#query-activity-runs
@@ -83,18 +83,18 @@ class FailedActivity:
 def failed_activities(runs: Iterable[Mapping[str, Any]]) -> list[FailedActivity]:
     """Return the activities that failed, causes before the containers they are in, alike iterations as one.
 
-    Only an activity's last try counts: one that succeeded after a retry did not fail.
+    Only an activity's last attempt counts: one that succeeded after a retry did not fail.
 
     :param runs: the service's activity runs, in any order.
     """
-    last_tries: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    last_attempts: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for run in sorted(runs, key=lambda run: str(run.get("activityRunStart") or "")):
-        tries = last_tries.setdefault((str(run.get("activityName")), str(run.get("iterationHash") or "")), [])
-        if run.get("retryAttempt") and tries:
-            tries.pop()
-        tries.append(run)
+        attempts = last_attempts.setdefault((str(run.get("activityName")), str(run.get("iterationHash") or "")), [])
+        if run.get("retryAttempt") and attempts:
+            attempts.pop()
+        attempts.append(run)
     failed: dict[tuple[str, str], FailedActivity] = {}
-    for run in (run for tries in last_tries.values() for run in tries):
+    for run in (run for attempts in last_attempts.values() for run in attempts):
         if str(run.get("status")).casefold() not in _FAILED:
             continue
         activity = FailedActivity.from_wire(run)
@@ -112,8 +112,8 @@ def summary(activities: list[FailedActivity]) -> str:
     if not causes:
         return ""
     more = f"; and {len(causes) - MAX_ACTIVITIES} more" if len(causes) > MAX_ACTIVITIES else ""
-    word = "Failed activity" if len(causes) == 1 else "Failed activities"
-    text = f"{word}: {'; '.join(map(str, causes[:MAX_ACTIVITIES]))}{more}"
+    label = "Failed activity" if len(causes) == 1 else "Failed activities"
+    text = f"{label}: {'; '.join(map(str, causes[:MAX_ACTIVITIES]))}{more}"
     return text if text.endswith((".", "…")) else f"{text}."
 
 

@@ -1,4 +1,4 @@
-"""Kinds of jobs: what to send for each kind of item, and which words mean the same.
+"""Kinds of jobs: what to send for each kind of item, and which names mean the same.
 
 The API reference of each item names the first; the aliases are those that Microsoft's articles, other clients and the
 service itself use: a copy job is run with ``Execute`` and read back as ``CopyJob``.
@@ -21,7 +21,7 @@ RUN_JOB_TYPES: Mapping[str, str] = {
 
 PUBLISH_DATAFLOW = "ApplyChanges"
 REFRESH_SEMANTIC_MODEL = "Refresh"
-"""Not a job of the scheduler: the Power BI API's word."""
+"""Not a job of the scheduler: the Power BI API's name for it."""
 
 _CANONICAL: Mapping[str, str] = {
     "execute": "run",
@@ -66,9 +66,9 @@ def job_type_remedy(job_type: str) -> str:
 
 
 def same_job_type(one: str, other: str) -> bool:
-    """Whether two words name the same kind of job of one item."""
+    """Whether two names mean the same kind of job of one item."""
     return _canonical(one) == _canonical(other)
 
 
-def _canonical(word: str) -> str:
-    return _CANONICAL.get(word.casefold(), word.casefold())
+def _canonical(name: str) -> str:
+    return _CANONICAL.get(name.casefold(), name.casefold())

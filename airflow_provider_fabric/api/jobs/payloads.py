@@ -178,15 +178,15 @@ def notebook_body(
 
 
 def _notebook_type(value: Any, name: str) -> str:
-    """Return a notebook's word for the type of a value that was made ready to send."""
-    words: tuple[tuple[type, str], ...] = ((bool, "bool"), (int, "int"), (float, "float"), (str, "string"))
-    word = next((word for kind, word in words if isinstance(value, kind)), None)
-    if word is None:
+    """Return a notebook's name for the type of a value that was made ready to send."""
+    names: tuple[tuple[type, str], ...] = ((bool, "bool"), (int, "int"), (float, "float"), (str, "string"))
+    type_name = next((type_name for kind, type_name in names if isinstance(value, kind)), None)
+    if type_name is None:
         raise FabricInputError(
             f"parameters: a notebook takes text, numbers and bools, and {name!r} is none of these. "
             "Pass it as text (json.dumps) and read it in the notebook (json.loads)."
         )
-    return word
+    return type_name
 
 
 def generic_body(
@@ -224,14 +224,14 @@ def with_parameters(
 
 
 def _type_of(value: Any, sent: Any) -> str:
-    """Return the service's word for a value's type (``ItemJobParameterType``)."""
+    """Return the service's name for a value's type (``ItemJobParameterType``)."""
     if isinstance(value, Decimal) and isinstance(sent, str):  # it has more digits than a JSON number carries
         return "Text"
     if isinstance(sent, str) and VARIABLE_REFERENCE.fullmatch(sent):
         return "VariableReference"
     if isinstance(value, Enum) and not isinstance(value, int | str):
         value = value.value
-    words: tuple[tuple[type | tuple[type, ...], str], ...] = (
+    names: tuple[tuple[type | tuple[type, ...], str], ...] = (
         (bool, "Boolean"),
         (int, "Integer"),
         ((float, Decimal), "Number"),
@@ -239,4 +239,4 @@ def _type_of(value: Any, sent: Any) -> str:
         (UUID, "Guid"),
         (str, "Text"),
     )
-    return next((word for kind, word in words if isinstance(value, kind)), "Automatic")
+    return next((type_name for kind, type_name in names if isinstance(value, kind)), "Automatic")

@@ -1,8 +1,9 @@
 """What the body of a run request may hold, item type by item type.
 
 Sources: ``RunOnDemandItemJobRequest`` (platform file), ``DataflowExecutionPayload``, ``TableMaintenanceExecutionData``,
-``ExecutionData`` of Spark job definitions, ``RunNotebookExecutionData``, and the owner fields that the 2024 and 2025
-seeds send. Unknown keys are ignored, as the service does; known keys of a wrong shape are refused.
+``ExecutionData`` of Spark job definitions, ``RunNotebookExecutionData``, and the owner fields that
+https://learn.microsoft.com/fabric/data-factory/dataflow-gen2-public-apis sends. Unknown keys are ignored, as the
+service does; known keys of a wrong shape are refused.
 """
 
 from __future__ import annotations

@@ -50,6 +50,7 @@ IDENTITY_FIELDS = {
     "object_id": "GUID; absent makes one up",
     "user_principal_name": "of a user",
     "workspaces": "ids of the workspaces that it sees; null is all",
+    "role": "its role in these workspaces: `Admin` (default), `Member`, `Contributor` or `Viewer`",
     "federated_credentials": "list of `{issuer, subject, audience}` that it trusts; empty is any",
     "certificate": "PEM text that it signs in with",
     "certificate_thumbprint": "the same, by its thumbprint",

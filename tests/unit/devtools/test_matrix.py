@@ -31,7 +31,7 @@ def test_the_lowest_libraries_are_tried_once_and_a_real_airflow_once_each():
 
 def test_the_lowest_libraries_are_those_that_are_declared():
     lowest = matrix.lowest_requirements()
-    assert "msal==1.33" in lowest
+    assert "msal==1.31.1" in lowest
     assert all("==" in text for text in lowest)
     assert not any(text.startswith("apache-airflow") for text in lowest)
 

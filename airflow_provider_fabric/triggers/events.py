@@ -11,7 +11,10 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import json
 import logging
+import math
 import random
 import time
 from collections.abc import AsyncIterator, Hashable, Iterable
@@ -32,22 +35,27 @@ from airflow_provider_fabric.api.items.names import resolve_item, resolve_worksp
 from airflow_provider_fabric.api.jobs.ended_runs import EndedRuns, read_statuses
 from airflow_provider_fabric.api.jobs.listing import list_with_clock
 from airflow_provider_fabric.api.models import JobInstance
+from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import FabricError, FabricInputError
 from airflow_provider_fabric.links import run_url
 from airflow_provider_fabric.triggerer import shared
 
 log = logging.getLogger(__name__)
 
-STATE_KEY = "fabric_seen_runs"
-TROUBLE_PAUSE = 60.0
-RECALL_PAUSES = (1.0, 5.0, 15.0, 30.0)
-"""Seconds between looks at least while something is wrong that looking again is unlikely to mend."""
+STATE_KEY = "fabric_reported_runs"
+
+ERROR_PAUSE = 60.0
+"""Seconds between polls at least after an error that polling again is unlikely to change."""
+
+READ_PAUSES = (1.0, 5.0, 15.0, 30.0)
+"""Seconds between attempts to read the state store, before :data:`ERROR_PAUSE`."""
+
 JITTER = 0.05
 
 
 @dataclass(frozen=True)
 class Listed:
-    """One look at an item: what siblings share.
+    """One poll of an item: what siblings share.
 
     :param workspace_id: GUID.
     :param item_id: GUID.
@@ -66,20 +74,20 @@ class Listed:
 class FabricJobEventTrigger(BaseEventTrigger):
     """Fires whenever a run of an item has ended, for an ``AssetWatcher``. It never ends, whatever goes wrong.
 
-    On Airflow ≥ 3.3 all triggers of an item share one look at its list, and what was told is kept in the asset's state
-    store: what ends while no triggerer runs is told when one runs again, as long as the item still lists it (about the
-    100 runs that ended last). An event may be told twice, if a triggerer dies just after it. Before 3.3 nothing is
-    kept: what ends while no triggerer runs is not told. What had ended before the trigger first ran is never told.
+    On Airflow ≥ 3.3 all triggers of an item share one poll of its list, and what was reported is kept in the asset's
+    state store: what ends while no triggerer runs is reported when one runs again, as long as the item still lists it
+    (about the 100 runs that ended last). An event may come twice, if a triggerer dies just after it. Before 3.3 nothing
+    is kept: what ends while no triggerer runs is not reported. What had ended before the trigger first ran never is.
 
     The event's payload is the run, as the operators return it, with its ``run_url``.
 
     :param workspace: GUID or display name of the workspace.
     :param item: GUID or display name of the item.
     :param job_type: kind of job; ``None`` for any.
-    :param statuses: which ends: some of ``Completed``, ``Failed``, ``Cancelled`` and ``Deduped``.
+    :param statuses: which ends: some of ``Completed``, ``Failed``, ``Cancelled`` and ``Deduped``, in any order.
     :param item_type: kind of item, if the name alone is not enough.
     :param fabric_conn_id: id of the connection.
-    :param check_interval: seconds between looks.
+    :param check_interval: seconds between polls.
     :raises FabricInputError: an argument is wrong, or this Airflow is older than 3.0.
     """
 
@@ -88,14 +96,14 @@ class FabricJobEventTrigger(BaseEventTrigger):
         workspace: str,
         item: str,
         job_type: str | None = None,
-        statuses: Iterable[str] = ("Completed",),
+        statuses: Iterable[str | JobStatus] = ("Completed",),
         item_type: str | None = None,
         fabric_conn_id: str = "fabric_default",
         check_interval: float = 60.0,
     ) -> None:
         if BaseEventTrigger is BaseTrigger:
             raise FabricInputError("FabricJobEventTrigger needs Airflow 3.0 or newer: older ones watch no assets.")
-        if not (isinstance(check_interval, int | float) and check_interval > 0):
+        if isinstance(check_interval, bool) or not _is_positive(check_interval):
             raise FabricInputError(f"check_interval must be a positive number of seconds, got {check_interval!r}.")
         super().__init__()
         self.workspace = workspace
@@ -127,13 +135,13 @@ class FabricJobEventTrigger(BaseEventTrigger):
             yield event
 
     def shared_stream_key(self) -> Hashable:
-        """Return what siblings have in common: the item, how it is reached, and how often it is looked at."""
+        """Return what siblings have in common: the item, how it is reached, and how often it is polled."""
         names = (self.fabric_conn_id, self.workspace, self.item, self.item_type or "")
         return ("airflow_provider_fabric", *names, self.check_interval)
 
     @classmethod
     async def open_shared_stream(cls, kwargs: dict[str, Any]) -> AsyncIterator[Listed]:
-        """Look at the item's list, again and again.
+        """Poll the item's list, again and again.
 
         :param kwargs: the arguments of one of the triggers that share the stream.
         """
@@ -149,61 +157,69 @@ class FabricJobEventTrigger(BaseEventTrigger):
                 found, ahead = await shared.arun_job_calls(conn_id, list_with_clock(*ids, budget=ONCE))
                 host = (await (await shared.shared_hook(conn_id)).aget_conn()).host
             except Exception as error:  # noqa: BLE001 - a watcher that dies is not started again by every Airflow
-                log.warning("Could not look at the runs of item %r, will look again: %r", kwargs["item"], error)
-                pause = _patience(error, interval)
+                log.warning("Could not poll the runs of item %r, will poll again: %r", kwargs["item"], error)
+                pause = _pause_after(error, interval)
                 if not isinstance(error, FabricError) or is_permanent(error):
                     ids = None  # it may have been made anew under the same name
             else:
                 yield Listed(*ids, host, found, ahead)
-            await asyncio.sleep(pause * (1.0 + random.uniform(0, JITTER)))  # noqa: S311 - it only spreads looks
+            await asyncio.sleep(pause * (1.0 + random.uniform(0, JITTER)))  # noqa: S311 - it only spreads polls
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
-        """Fire for the ends that were not told yet.
+        """Fire for the ends that were not reported yet.
 
-        What was told is written down one look later: by then Airflow has stored the events.
+        What was reported is written one poll later: by then Airflow has stored the events.
         """
-        recalled = await self._recall()
-        seen = EndedRuns.from_state(recalled, time.time())
-        written = seen.ids if recalled is not None else await self._remember(seen)
+        began = time.time()
+        key, known, written = "", EndedRuns(began), -1
         async for listed in shared_stream:
-            if seen.ids != written:
-                written = await self._remember(seen)
-            for instance in seen.new(listed.instances, self.statuses, self.job_type, listed.ahead):
+            if key != self._state_key(listed):
+                key = self._state_key(listed)
+                known, is_new = await self._read(key, began + listed.ahead)
+                written = -1 if is_new else known.changes
+            if known.changes != written:
+                written = await self._write(key, known)
+            for instance in known.new(listed.instances, self.statuses, self.job_type):
                 yield TriggerEvent(self._payload(listed, instance))
+            began = time.time()  # of another item under the same name, only what ends from here on is reported
 
     def _payload(self, listed: Listed, instance: JobInstance) -> dict[str, Any]:
         url = run_url(listed.host, listed.workspace_id, listed.item_id, self.item_type, instance.id)
         return {**instance.result(listed.workspace_id), "run_url": url}
 
-    async def _recall(self) -> Any:
-        """Return what was written for one of the assets that this trigger serves.
+    async def _read(self, key: str, since: float) -> tuple[EndedRuns, bool]:
+        """Return what was reported already to the assets that this trigger serves, and whether that is a fresh start.
 
-        Until it can be read nothing is told and nothing written: a fresh start would lose what ended meanwhile.
+        Until it can be read nothing is reported and nothing written: a fresh start would lose what ended meanwhile.
         """
-        for pause in chain(RECALL_PAUSES, repeat(TROUBLE_PAUSE)):
+        for pause in chain(READ_PAUSES, repeat(ERROR_PAUSE)):
             try:
-                states = [await store.aget(self._state_key) for store in self._stores()]
+                states = [EndedRuns.from_state(await store.aget(key)) for store in self._stores()]
             except Exception as error:  # noqa: BLE001 - of the database, or of Airflow's API
-                log.warning("Could not read which runs were told already, will try again: %r", error)
+                log.warning("Could not read which runs were reported already, will try again: %r", error)
                 await asyncio.sleep(pause)
-            else:
-                return next((state for state in states if state is not None), None)
-        raise AssertionError("unreachable: it is tried for ever")
+                continue
+            first, *others = [state for state in states if state is not None] or [EndedRuns(since)]
+            for other in others:
+                first.merge(other)
+            return first, all(state is None for state in states)
+        raise AssertionError("unreachable: it is attempted for ever")
 
-    async def _remember(self, seen: EndedRuns) -> frozenset[str] | None:
-        """Write what was told; return it, or nothing if that failed."""
+    async def _write(self, key: str, known: EndedRuns) -> int:
+        """Write what was reported; return which change that is, or -1 if it failed."""
         try:
             for store in self._stores():
-                await store.aset(self._state_key, seen.to_state())
+                await store.aset(key, known.to_state())
         except Exception as error:  # noqa: BLE001
-            log.warning("Could not write which runs were told already: %r", error)
-            return None
-        return seen.ids
+            log.warning("Could not write which runs were reported already: %r", error)
+            return -1
+        return known.changes
 
-    @property
-    def _state_key(self) -> str:
-        """Key of an asset's state: an asset may have several watchers."""
-        return ":".join((STATE_KEY, self.workspace, self.item, self.job_type or "", *self.statuses))[:500]
+    def _state_key(self, listed: Listed) -> str:
+        """Return the key of what this trigger reported: an asset may have several, for other items and other ends."""
+        what = (self.fabric_conn_id, listed.workspace_id, listed.item_id, self.item_type, self.job_type)
+        text = json.dumps([*what, sorted(self.statuses)])
+        return f"{STATE_KEY}:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
     def _stores(self) -> list[Any]:
         """Return the state stores of the assets that this trigger serves (Airflow ≥ 3.3)."""
@@ -213,8 +229,12 @@ class FabricJobEventTrigger(BaseEventTrigger):
         return list(getattr(stores, "_by_name", {}).values()) or [stores]
 
 
-def _patience(error: Exception, interval: float) -> float:
-    """Return how long to pause after trouble, in seconds."""
+def _pause_after(error: Exception, interval: float) -> float:
+    """Return how long to pause after an error, in seconds."""
     if isinstance(error, FabricError) and not is_permanent(error):
         return max(interval, retry_after(error) or 0.0)
-    return max(interval, TROUBLE_PAUSE)
+    return max(interval, ERROR_PAUSE)
+
+
+def _is_positive(seconds: object) -> bool:
+    return isinstance(seconds, int | float) and 0 < seconds < math.inf

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
+from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.emulator import FabricEmulator
 from airflow_provider_fabric.exceptions import FabricInputError
 from airflow_provider_fabric.hooks.fabric import FabricHook
 from airflow_provider_fabric.triggerer import shared
 from airflow_provider_fabric.triggers import events
-from airflow_provider_fabric.triggers.events import BaseEventTrigger, BaseTrigger, FabricJobEventTrigger
+from airflow_provider_fabric.triggers.events import BaseEventTrigger, BaseTrigger, FabricJobEventTrigger, Listed
 from tests.contract.operators.items import add_item
 
 pytestmark = pytest.mark.skipif(BaseEventTrigger is BaseTrigger, reason="Airflow 2 watches no assets")
 
 INTERVAL = 0.1
+JOB = "f2d65699-dd22-4889-980c-15226deb0e1b"
 
 
 class AssetStore:
@@ -192,7 +199,7 @@ def test_nothing_is_lost_while_a_store_does_not_answer(
     tenant: FabricEmulator, item: str, monkeypatch: pytest.MonkeyPatch
 ):
     """What was told already is read before anything is told or written."""
-    monkeypatch.setattr(events, "RECALL_PAUSES", (0.2,) * 10)
+    monkeypatch.setattr(events, "READ_PAUSES", (0.2,) * 10)
     store = AssetStore()
     watch(tenant, trigger(store))
     ended(tenant, missed := tenant.control.start_job(item))
@@ -204,7 +211,7 @@ def test_nothing_is_lost_while_a_store_does_not_answer(
 def test_an_item_that_was_made_anew_is_found_by_its_name(
     tenant: FabricEmulator, item: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(events, "TROUBLE_PAUSE", 0.05)  # less than the interval, as by default
+    monkeypatch.setattr(events, "ERROR_PAUSE", 0.05)  # less than the interval, as by default
     started: list[str] = []
 
     def make_anew() -> None:
@@ -222,7 +229,7 @@ def test_trouble_is_waited_out(tenant: FabricEmulator, item: str):
 
 def test_an_item_that_is_not_there_yet(tenant: FabricEmulator, monkeypatch: pytest.MonkeyPatch):
     """What runs before the trigger finds the item is no old news: the trigger was there first."""
-    monkeypatch.setattr(events, "TROUBLE_PAUSE", 1.5)
+    monkeypatch.setattr(events, "ERROR_PAUSE", 1.5)
     started: list[str] = []
 
     def deploy_and_run() -> None:
@@ -285,12 +292,91 @@ def test_siblings_share_one_look(tenant: FabricEmulator, item: str):
     ("arguments", "match"),
     [
         ({"statuses": ["InProgress"]}, "statuses must be some of"),
-        ({"check_interval": 0}, "check_interval must be a positive number"),
+        *(
+            ({"check_interval": wrong}, "check_interval must be a positive number")
+            for wrong in (0, -1, float("nan"), float("inf"), True, "60")
+        ),
     ],
 )
 def test_wrong_arguments_are_said_when_the_dag_is_read(arguments: dict[str, Any], match: str):
     with pytest.raises(FabricInputError, match=match):
         trigger(**arguments)
+
+
+def test_two_watchers_on_two_connections_do_not_share_their_memory(
+    tenant: FabricEmulator, item: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", os.environ["AIRFLOW_CONN_FABRIC_DEFAULT"])
+    store = AssetStore()
+    for conn_id in ("fabric_default", "other"):
+        watch(tenant, trigger(store, fabric_conn_id=conn_id))
+    watch(tenant, trigger(store, item_type="CopyJob"))
+    watch(tenant, trigger(store, job_type="Execute"))
+    assert len(store.values) == 4
+
+
+def test_the_same_item_by_name_or_by_id_has_the_same_memory(tenant: FabricEmulator, item: str):
+    store = AssetStore()
+    watch(tenant, trigger(store))
+    watch(tenant, trigger(store, item=item, workspace=tenant.workspace_id))
+    watch(tenant, trigger(store, statuses=iter(["Completed"])))
+    assert len(store.values) == 1
+
+
+def test_a_trigger_is_the_same_whatever_the_order_and_type_of_its_statuses():
+    """Airflow knows event triggers by a hash of their arguments: another order would make a second watcher."""
+    code = (
+        "from airflow_provider_fabric.triggers.events import FabricJobEventTrigger as T; import json; "
+        "print(json.dumps(T('w', 'i', statuses={'Completed', 'Failed', 'Cancelled'}, check_interval=60).serialize()))"
+    )
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True
+        ).stdout.splitlines()[-1]
+        for seed in ("1", "2", "3")
+    }
+    assert len(printed) == 1
+    again = FabricJobEventTrigger("w", "i", statuses=["Cancelled", "Failed", "Completed"], check_interval=60.0)
+    assert json.loads(printed.pop()) == json.loads(json.dumps(again.serialize()))
+
+
+def test_an_empty_and_a_short_list_report_nothing_again(tenant: FabricEmulator, item: str):
+    """Lists [r], [r], [], [r]: one event."""
+    run = JobInstance.from_wire(
+        {"id": JOB, "itemId": item, "jobType": "Execute", "invokeType": "Manual", "status": "Completed",
+         "startTimeUtc": "2099-01-01T00:00:00", "endTimeUtc": "2099-01-01T00:01:00"}
+    )  # fmt: skip
+    store = AssetStore()
+
+    async def fired(*lists: list[JobInstance]) -> int:
+        async def stream() -> Any:
+            for instances in lists:
+                yield Listed(tenant.workspace_id, item, tenant.url, instances, 0.0)
+
+        return len([event async for event in trigger(store).filter_shared_stream(stream())])
+
+    assert asyncio.run(fired([run], [run], [], [run])) == 1
+    assert asyncio.run(fired([], [run], [])) == 0, "it was reported before the restart"
+
+
+@pytest.mark.parametrize("step", [-3600.0, 3600.0, -60.0])
+def test_a_clock_that_is_set_hides_no_end_and_digs_up_none(tenant: FabricEmulator, item: str, step: float):
+    now = time.time()
+
+    def ended(seconds: float) -> JobInstance:
+        end = datetime.fromtimestamp(now + seconds, timezone.utc).replace(tzinfo=None).isoformat()
+        return JobInstance.from_wire(
+            {"id": f"{int(seconds):08d}".replace("-", "0") + JOB[8:], "status": "Completed", "endTimeUtc": end}
+        )
+
+    async def fired() -> list[str]:
+        async def stream() -> Any:
+            yield Listed("w", item, tenant.url, [ended(-100)], 0.0)
+            yield Listed("w", item, tenant.url, [ended(-100), ended(100)], -step)
+
+        return [event.payload["job_instance_id"] async for event in trigger().filter_shared_stream(stream())]
+
+    assert [job[:8] for job in asyncio.run(fired())] == ["00000100"]
 
 
 def test_airflow_can_store_it():

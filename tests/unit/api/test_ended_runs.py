@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.api.jobs.ended_runs import EndedRuns, read_statuses
-from airflow_provider_fabric.api.jobs.listing import list_with_clock
+from airflow_provider_fabric.api.jobs.ended_runs import KEPT, EndedRuns, read_statuses
 from airflow_provider_fabric.api.models import JobInstance
+from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import FabricInputError
-from tests.flow_driver import ITEM, WORKSPACE, FakeClock, drive, instance, page
+from tests.flow_driver import instance
 
 DAY = datetime(2026, 1, 1, tzinfo=timezone.utc).timestamp()
 DONE = ("Completed",)
@@ -28,18 +29,6 @@ def test_what_had_ended_before_is_old():
     assert [i.id[:8] for i in seen.new([run(1), run(2), run(3, "InProgress")], DONE)] == ["00000002"]
     assert [i.id[:8] for i in seen.new([run(1), run(2), run(3)], DONE)] == ["00000003"]
     assert seen.new([run(1), run(2), run(3)], DONE) == []
-
-
-def test_the_services_clock_counts():
-    """It is five minutes ahead: what it says ended at minute 7 ended at minute 2 by ours."""
-    assert [i.id[:8] for i in EndedRuns(DAY + 120).new([run(6), run(7)], DONE, ahead=300)] == ["00000007"]
-
-
-def test_the_clocks_are_compared_by_the_date_of_the_answer():
-    clock = FakeClock(DAY)
-    date = "Thu, 01 Jan 2026 00:05:00 GMT"
-    listed, ahead = drive(list_with_clock(WORKSPACE, ITEM, clock=clock), [page(date=date)], clock).result()
-    assert (listed, ahead) == ([], 300.0)
 
 
 def test_news_come_in_the_order_of_their_ends():
@@ -59,23 +48,74 @@ def test_only_wanted_ends_and_jobs_are_news():
     assert [i.id[:8] for i in EndedRuns(DAY).new(listed, ("Failed", "Deduped"))] == ["00000004", "00000001"]
 
 
-def test_what_is_remembered_is_not_told_again_and_what_ended_meanwhile_is():
+def test_what_is_remembered_is_not_reported_again_and_what_ended_meanwhile_is():
     seen = EndedRuns(DAY)
     seen.new([run(1)], DONE)
-    again = EndedRuns.from_state(seen.to_state(), now=DAY + 3600)
+    again = EndedRuns.from_state(json.loads(json.dumps(seen.to_state())))
     assert [i.id[:8] for i in again.new([run(1), run(2)], DONE)] == ["00000002"]
 
 
-@pytest.mark.parametrize("state", [None, {}, "x", {"ids": None, "since": 1}, {"ids": []}, {"since": "x", "ids": []}, 5])
-def test_a_state_that_is_none_is_a_fresh_start(state: Any):
-    assert EndedRuns.from_state(state, now=DAY) == EndedRuns(DAY)
+@pytest.mark.parametrize("between", [[], [run(7)], [run(1, "InProgress")]])
+def test_what_was_reported_stays_reported_whatever_a_list_leaves_out(between: list[JobInstance]):
+    seen, hundred = EndedRuns(DAY), [run(number) for number in range(1, 60)]
+    assert len(seen.new(hundred, DONE)) == 59
+    assert seen.new(hundred, DONE) == []
+    seen.new(between, DONE)
+    again = EndedRuns.from_state(seen.to_state())
+    assert seen.new(hundred, DONE) == []
+    assert again.new(hundred, DONE) == []
 
 
-def test_what_is_remembered_does_not_grow():
+def test_a_run_that_seemed_to_fail_and_completed_is_reported():
+    """Right after the submit Fabric may say that a run has failed, which runs."""
     seen = EndedRuns(DAY)
-    for first in range(50):
-        seen.new([run(number) for number in range(first, first + 10)], DONE)
-    assert len(seen.to_state()["ids"]) == 10
+    assert seen.new([run(1, "Failed")], DONE) == []
+    assert len(seen.new([run(1)], DONE)) == 1
+
+
+@pytest.mark.parametrize(
+    "state",
+    [None, {}, "x", {"reported": None, "since": 1}, {"reported": {}}, {"since": "x", "reported": {}}, 5,
+     {"since": 1, "reported": {"a": "x"}}, {"since": float("nan"), "reported": {}}],
+)  # fmt: skip
+def test_a_state_that_is_none_is_said_to_be_none(state: Any):
+    assert EndedRuns.from_state(state) is None
+
+
+def test_what_is_remembered_does_not_grow_and_what_is_forgotten_is_old():
+    seen = EndedRuns(DAY)
+
+    def ended(number: int) -> JobInstance:
+        end = datetime.fromtimestamp(DAY + number, timezone.utc).replace(tzinfo=None).isoformat()
+        return JobInstance.from_wire(
+            instance("Completed", job=f"{number:08d}-0000-4000-8000-000000000000", endTimeUtc=end)
+        )
+
+    for first in range(0, 3 * KEPT, 10):
+        assert len(seen.new([ended(number) for number in range(first, first + 10)], DONE)) == 10
+    assert len(seen.to_state()["reported"]) == KEPT
+    assert seen.new([ended(number) for number in range(3 * KEPT)], DONE) == []
+
+
+@pytest.mark.parametrize(
+    "statuses",
+    [
+        {"Completed", "Failed", "Cancelled"},
+        ("Cancelled", "Failed", "Completed"),
+        ["Failed", "Cancelled", "Completed", "Failed"],
+        iter(["Cancelled", "Completed", "Failed"]),
+        [JobStatus.CANCELLED, "Failed", JobStatus.COMPLETED],
+        {"Failed": 1, "Completed": 2, "Cancelled": 3},
+    ],
+)
+def test_statuses_are_a_set(statuses: Any):
+    assert read_statuses(statuses) == ("Completed", "Failed", "Cancelled")
+
+
+@pytest.mark.parametrize("wrong", [None, 5, [None], [5], [["Failed"]]])
+def test_what_is_no_status_is_named(wrong: Any):
+    with pytest.raises(FabricInputError, match="statuses must be some of"):
+        read_statuses(wrong)
 
 
 def test_statuses_are_ends():

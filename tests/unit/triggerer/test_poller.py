@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.api.http.flow import Request, TransportFailure
+from airflow_provider_fabric.api.http.flow import Request, Response, TransportFailure
 from airflow_provider_fabric.api.jobs.item_polling import ItemPoll, poll_item
 from airflow_provider_fabric.api.jobs.polling import JobPoll
 from airflow_provider_fabric.api.models import JobInstance, JobRef
@@ -596,5 +596,209 @@ def test_ten_thousand_waits_keep_one_entry_per_item_in_the_queue() -> None:
             wait.cancel()
         await asyncio.gather(*waits, return_exceptions=True)
         assert bench.left == 0
+
+    run_virtually(main())
+
+
+def html(status: int) -> Response:
+    return Response(status, {"content-type": "text/html"}, b"<html>sign in to the network first</html>")
+
+
+@pytest.mark.parametrize("status", [200, 404, 403, 400, 500])
+def test_one_garbled_list_costs_nobody_the_lists(status: int) -> None:
+    """A proxy answers once in the service's place, among many runs of an item."""
+
+    async def main() -> None:
+        spoilt: list[float] = []
+
+        def once(request: Request) -> Any:
+            if request.path.endswith("/instances") and clock() > EPOCH + 100 and not spoilt:
+                spoilt.append(clock())
+                return html(status)
+            return None
+
+        bench = Bench(FakeFabric(answer=once, page_size=1000), per_minute=180)
+        spans = random.Random(1)
+        await asyncio.gather(*(bench.run(1, run, spans.uniform(600, 1800)) for run in range(300)))
+        assert median(bench.lags) <= 35
+        assert bench.fabric.gets <= 20, "no run was polled on its own, or few near the end"
+
+    run_virtually(main())
+
+
+def test_lists_come_back_after_a_while_without() -> None:
+    def refuse(request: Request) -> Any:
+        return refused(403) if request.path.endswith("/instances") and clock() < EPOCH + 1000 else None
+
+    async def main() -> None:
+        bench = Bench(FakeFabric(answer=refuse))
+        await asyncio.gather(*(bench.run(1, run, 7000) for run in range(20)))
+        late = [what for when, what in bench.fabric.calls if when > EPOCH + 3000]
+        assert sum(what.startswith("LIST") for what in late) > 50
+        assert sum(what.startswith("GET") for what in late) < 5
+        early = [what for when, what in bench.fabric.calls if when < EPOCH + 1000]
+        assert sum(what.startswith("LIST") for what in early) < 8
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"value": ' + b"[" * 100_000, b'{"value":[{"id": 5}]}', b"\xff"])
+def test_an_answer_that_cannot_be_read_is_an_error_of_that_poll(body: bytes) -> None:
+    async def main() -> None:
+        bench = Bench()
+        bench.fabric.answer = lambda _: Response(200, {}, body) if EPOCH + 70 < clock() < EPOCH + 300 else None
+        runs = await asyncio.gather(*(bench.run(1, run, 400) for run in range(3)), bench.run(2, 9, 400))
+        assert {run.status for run in runs} == {JobStatus.COMPLETED}
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 410, 200])
+def test_permanent_errors_of_one_item_touch_no_other(status: int) -> None:
+    def broken(request: Request) -> Any:
+        return html(status) if f"/items/{guid(1)}/" in request.path else None
+
+    async def main() -> None:
+        bench = Bench(FakeFabric(answer=broken), per_minute=180)
+        bad = [asyncio.ensure_future(bench.run(1, run, 1000)) for run in range(20)]
+        await asyncio.gather(*(bench.run(item, 100 + item, 900) for item in range(2, 22)))
+        assert max(bench.lags) <= 65
+        for wait in bad:
+            wait.cancel()
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize("step", [-3600.0, 3600.0, -60.0])
+def test_a_wall_clock_that_is_set_stalls_no_wait(step: float) -> None:
+    async def main() -> None:
+        def wall() -> float:
+            return clock() + (step if clock() > EPOCH + 500 else 0.0)
+
+        fabric = FakeFabric()
+        poller = JobPoller(fabric.arun, CallBudget(180, wall()), clock=wall)
+        lags = []
+
+        async def one(item: int, takes: float, timeout: float | None) -> None:
+            await asyncio.sleep(item)
+            ends = clock() + takes
+            fabric.start(item, item, takes)
+            deadline = None if timeout is None else wall() + timeout
+            poll = JobPoll(JobRef(WORKSPACE, guid(item), guid(item)), wall(), 60.0, wall() + 30, deadline)
+            await poller.wait(poll)
+            lags.append(clock() - ends)
+
+        await asyncio.gather(*(one(n, 400 + 10 * n, None if n % 2 else 10_000) for n in range(60)))
+        assert max(lags) <= 70
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize(("step", "ends"), [(-1000.0, 3000.0), (1000.0, 1060.0)])
+def test_a_deadline_is_a_time_of_the_wall_clock(step: float, ends: float) -> None:
+    async def main() -> None:
+        def wall() -> float:
+            return clock() + (step if clock() > EPOCH + 500 else 0.0)
+
+        fabric = FakeFabric()
+        poller = JobPoller(fabric.arun, CallBudget(180, wall()), clock=wall)
+        fabric.start(1, 1, 10_000)
+        poll = JobPoll(JobRef(WORKSPACE, guid(1), guid(1)), wall(), 60.0, wall(), wall() + 2000)
+        with pytest.raises(FabricJobTimeout):
+            await poller.wait(poll)
+        assert clock() - EPOCH == pytest.approx(ends, abs=65)
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize("sensors", [200, 400])
+def test_runs_and_sensors_share_turns_by_what_waits(sensors: int) -> None:
+    """Sensors used to reserve calls ahead, and pushed the median lag of 200 runs from 33 s to 1,394 s."""
+
+    async def main(count: int) -> tuple[Bench, float]:
+        bench, spans = Bench(FakeFabric(latency=0.3), per_minute=180), random.Random(3)
+
+        async def sensor(number: int) -> None:
+            poll = ItemPoll(WORKSPACE, guid(10_000 + number), None, clock(), 60.0)
+            await bench.poller.run(poll_item(poll, clock=clock))
+
+        waiting = [asyncio.create_task(sensor(number)) for number in range(count)]
+        await asyncio.gather(*(bench.run(n, n, spans.uniform(120, 1800), first=60) for n in range(200)))
+        polled: dict[str, list[float]] = {}
+        for when, what in bench.fabric.calls:
+            polled.setdefault(what, []).append(when)
+        gaps = [
+            b - a for what, times in polled.items() if what[5:] >= guid(10_000) for a, b in itertools.pairwise(times)
+        ]
+        for each in waiting:
+            each.cancel()
+        return bench, max(gaps, default=0.0)
+
+    alone, _ = run_virtually(main(0))
+    beside, gap = run_virtually(main(sensors))
+    even_share = 60 * (200 + sensors) / 171
+    assert median(beside.lags) <= 1.5 * median(alone.lags)
+    assert gap <= 2 * even_share + 5
+
+
+def test_a_thousand_waiters_that_are_cancelled_leave_no_debt() -> None:
+    async def main() -> None:
+        bench = Bench(per_minute=180)
+
+        async def sensor(number: int) -> None:
+            poll = ItemPoll(WORKSPACE, guid(number), None, clock(), 60.0)
+            await bench.poller.run(poll_item(poll, clock=clock))
+
+        sensors = [asyncio.create_task(sensor(number)) for number in range(1000)]
+        waits = [asyncio.ensure_future(bench.run(n, n, 10_000)) for n in range(2000, 2500)]
+        await asyncio.sleep(1)
+        for each in (*sensors, *waits):
+            each.cancel()
+        await asyncio.gather(*sensors, *waits, return_exceptions=True)
+        assert bench.left == 0
+        assert bench.poller.budget.delay(bench.poller.clocks.steady()) < 1
+        await bench.run(9000, 9000, 1)
+        assert max(bench.lags) < 70
+
+    run_virtually(main())
+
+
+def test_a_refused_token_is_replaced_within_one_run_of_the_flow() -> None:
+    """Only the run of a flow that met the 401 knows which token it was."""
+
+    async def main() -> None:
+        fabric, refusals = FakeFabric(), iter([refused(401)])
+        fabric.answer = lambda _: next(refusals, None)
+        runs = Counter[str]()
+
+        async def arun(flow: Any) -> Any:
+            runs["flows"] += 1
+            return await fabric.arun(flow)
+
+        poller = JobPoller(arun, CallBudget(180, clock()), clock=clock)
+        fabric.start(1, 1, 30)
+        await poller.wait(JobPoll(JobRef(WORKSPACE, guid(1), guid(1)), clock(), 60.0, clock()))
+        assert len(fabric.calls) == runs["flows"] + 1
+        assert poller.budget.spent == len(fabric.calls)
+
+    run_virtually(main())
+
+
+def test_nobody_waits_more_than_twice_the_even_share() -> None:
+    """A thousand items with a history, whose waits all begin at once."""
+
+    async def main() -> None:
+        bench, spans = Bench(FakeFabric(latency=0.3), per_minute=180), random.Random(2)
+        usual = {item: spans.uniform(300, 3000) for item in range(1000)}
+        for item, seconds in usual.items():
+            for old in range(5):
+                bench.fabric.start(item, 10_000 + 10 * item + old, seconds * spans.uniform(0.8, 1.2))
+        await asyncio.sleep(10_000)
+        bench.fabric.calls.clear()
+        await asyncio.gather(*(bench.run(n, n, usual[n] * spans.uniform(0.5, 1.5)) for n in range(1000)))
+        polled: dict[str, list[float]] = {}
+        for when, what in bench.fabric.calls:
+            polled.setdefault(what.split()[1], []).append(when)
+        assert max(b - a for times in polled.values() for a, b in itertools.pairwise(times)) <= 2 * 1000 / 171 * 60
 
     run_virtually(main())

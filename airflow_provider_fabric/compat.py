@@ -91,6 +91,7 @@ __all__ = [
     "is_missing_connection",
     "mask_secrets",
     "mask_secrets_async",
+    "metrics_stats",
     "push_link",
     "read_extra_async",
     "read_own_xcom",
@@ -172,6 +173,17 @@ def operator_lineage_class() -> Any:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     return OperatorLineage
+
+
+def metrics_stats() -> Any:
+    """Return what sends metrics to wherever Airflow is configured to send its own."""
+    try:  # Airflow ≥ 3.2
+        from airflow.sdk.observability import stats
+    except ImportError:
+        from airflow.stats import Stats
+
+        return Stats
+    return stats
 
 
 async def get_connection_async(conn_id: str) -> Any:

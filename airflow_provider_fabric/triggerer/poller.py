@@ -16,7 +16,7 @@ import random
 import time
 from contextvars import Context
 from math import inf
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_fabric.api.http.flow import Clock
 from airflow_provider_fabric.api.http.retry import ONCE
@@ -38,6 +38,7 @@ from airflow_provider_fabric.triggerer.cancels import CancelQueue
 from airflow_provider_fabric.triggerer.clocks import Clocks
 from airflow_provider_fabric.triggerer.durations import History, chance_of_ending, usual_seconds
 from airflow_provider_fabric.triggerer.flow_calls import FlowCalls, UrgentCalls, run_in_turns
+from airflow_provider_fabric.triggerer.metrics import Reporter, State
 from airflow_provider_fabric.triggerer.pending import LIST_RETRY, Arun, ItemQueue, PendingRun
 from airflow_provider_fabric.triggerer.turns import TICK, TurnQueue
 
@@ -73,22 +74,35 @@ class JobPoller:
     :param arun: runs a flow on the event loop, for waits that bring none of their own.
     :param budget: the identity's share of calls.
     :param clock: epoch seconds.
+    :param identity: which identity, in metrics and logs; no secret.
+    :param stats: where metrics go; ``None`` for Airflow's.
     """
 
-    def __init__(self, arun: Arun, budget: CallBudget, *, clock: Clock = time.time) -> None:
+    def __init__(
+        self, arun: Arun, budget: CallBudget, *, clock: Clock = time.time, identity: str = "", stats: Any = None
+    ) -> None:
         self.budget = budget
         self.clocks = Clocks(clock)
         self.turns = TurnQueue(budget, self.clocks.steady)
         self.cancels = CancelQueue(self.turns, self.clocks)
         self._arun = arun
         self._items: dict[tuple[Arun, str, str], ItemQueue] = {}
+        self.reporter = Reporter(self._state, identity, stats)
         self._history = History()
         self._polls: set[asyncio.Task[None]] = set()
 
-    @property
-    def waiting(self) -> int:
-        """How many runs are waited for."""
-        return sum(len(item.waiting) for item in self._items.values())
+    def _state(self) -> State:
+        now = self.clocks.steady()
+        return State(
+            waiting=sum(len(item.waiting) for item in self._items.values()),
+            flows=len(self.turns.members) - len(self._items),
+            spent=self.budget.spent,
+            refusals=self.budget.refusals,
+            used=self.budget.used(now),
+            share=self.budget.share,
+            overdue=self.turns.oldest(now),
+            cancels=self.cancels.pending,
+        )
 
     async def run(self, flow: Flow[T], arun: Arun | None = None) -> T:
         """Run a flow of job-scheduler calls, each in its turn.
@@ -96,6 +110,7 @@ class JobPoller:
         :param flow: the flow.
         :param arun: makes the calls.
         """
+        self.reporter.begin()
         calls = FlowCalls(self.turns, self.clocks.steady())
         return await run_in_turns(flow, calls, arun or self._arun, self.clocks.steady)
 
@@ -105,6 +120,7 @@ class JobPoller:
         :param flow: the flow.
         :param arun: makes the calls.
         """
+        self.reporter.begin()
         calls = UrgentCalls(self.budget)
         return await run_in_turns(flow, calls, arun or self._arun, self.clocks.steady)
 
@@ -117,6 +133,7 @@ class JobPoller:
         :raises FabricJobTimeout: the deadline passed first.
         :raises FabricJobMayBeRunning: polling on could not help.
         """
+        self.reporter.begin()
         now, wall = self.clocks.steady(), self.clocks.wall()
         poll.start(now, wall)
         started = now - max(0.0, wall - poll.submitted_at)
@@ -161,6 +178,7 @@ class JobPoller:
             self.turns.schedule(item, due)
             return False
         item.under_way = True
+        self.reporter.polled()
         work = self._poll(item, *item.choose(max(now, due)))
         poll = Context().run(asyncio.get_running_loop().create_task, work)
         self._polls.add(poll)
@@ -241,6 +259,9 @@ class JobPoller:
                 continue
             if ended is not None:
                 self._history.ended(item.key, ended)
+                if ended.end_time_utc is not None:
+                    lag = wall - ended.end_time_utc.timestamp()
+                    self.reporter.detected(max(0.0, min(lag, now - waiting.polled_at)))
                 self._end(item, waiting, ended)
                 continue
             active.append(waiting)

@@ -40,11 +40,13 @@ class Options:
     :param clock: epoch seconds.
     :param minute: a minute of the quota, in seconds.
     :param new_hook: makes a hook of a connection's id; ``None`` for the provider's own class.
+    :param stats: where metrics go; ``None`` for Airflow's.
     """
 
     clock: Clock = time.time
     minute: float = 60.0
     new_hook: Callable[[str], Any] | None = None
+    stats: Any = None
 
 
 class Shared:
@@ -65,13 +67,16 @@ class Shared:
         if key not in self.pollers:
             options = self.options
             budget = CallBudget(client.settings.job_calls_per_minute, options.clock(), minute=options.minute)
-            self.pollers[key] = JobPoller(client.arun, budget, clock=options.clock)
+            self.pollers[key] = JobPoller(
+                client.arun, budget, clock=options.clock, identity=key[:8], stats=options.stats
+            )
         return self.pollers[key]
 
     def _forget(self, client: Client) -> None:
         keys = {quota_key(other.settings) for other in self.clients.open.values()}
         poller = self.pollers.get(key := quota_key(client.settings))
         if key not in keys and poller is not None and not poller.cancels.pending:
+            poller.reporter.stop()
             del self.pollers[key]
 
 

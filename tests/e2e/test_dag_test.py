@@ -54,7 +54,8 @@ def test_a_deferrable_task_runs_with_a_connection_from_the_database(
             environment, "-m", "airflow", "connections", "add", "fabric_default",
             "--conn-json", json.dumps(emulator.connection),
         )  # fmt: skip
-        dag = tmp_path / "deferrable.py"
+        dag = tmp_path / "dags" / "deferrable.py"
+        dag.parent.mkdir()
         dag.write_text(DAG.format(workspace=emulator.workspace_id, item=item))
         assert "STATE success" in run(environment, str(dag))
         assert not any("/cancel" in route for route in emulator.control.stats()["routes"])

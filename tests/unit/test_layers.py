@@ -47,7 +47,7 @@ LEVELS = (
     {"doctor", "get_provider_info", "links", "lifecycle.state"},
     {"triggerer.call_budget", "triggerer.clocks", "triggerer.durations"},
     {"triggerer.turns"},
-    {"triggerer.cancels", "triggerer.identity", "triggerer.pending"},
+    {"triggerer.cancels", "triggerer.identity", "triggerer.metrics", "triggerer.pending"},
     {"triggerer.flow_calls"},
     {"triggerer.poller"},
     {"triggerer.clients"},

@@ -1,8 +1,8 @@
 """Whether the service holds what a definition says, and where it does not.
 
-No difference is: the order of keys and the layout of JSON, line ends and a byte order mark of texts, what the service
+No difference is: the order of keys and the layout of JSON, how lines of a text end (CR LF, CR or LF), what the service
 adds at its known places, an empty value where the definition has none, and schedules that the definition does not
-mention. Everything else is one: ``null`` is not ``""``, and spaces count.
+mention. Everything else is one: ``null`` is not ``""``, spaces count, and so does a line end at the end of a text.
 """
 
 from __future__ import annotations
@@ -94,7 +94,10 @@ def _platform_differences(ours: bytes, theirs: bytes | None) -> Iterator[Differe
         yield Difference(PLATFORM, found="missing")
         return
     try:
-        yield from _json_differences(PLATFORM, ("metadata",), _metadata(ours), _metadata(theirs))
+        our_metadata, their_metadata = _metadata(ours), dict(_metadata(theirs))
+        for key in {"type", "displayName"} - set(our_metadata):  # what is not sent is not changed
+            their_metadata.pop(key, None)
+        yield from list(_json_differences(PLATFORM, ("metadata",), our_metadata, their_metadata))
     except (ValueError, KeyError, TypeError, RecursionError):
         if ours != theirs:
             yield Difference(PLATFORM)
@@ -118,12 +121,12 @@ def _part_differences(path: str, ours: bytes, theirs: bytes, is_json: bool) -> I
 
 
 def _text(content: bytes) -> str | bytes:
-    """Return a text with equal line ends and none at its end; what is binary, as it is."""
+    """Return a text with equal line ends; what is binary, as it is."""
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode()
     except UnicodeDecodeError:
         return content
-    return content if "\0" in text else text.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+    return content if "\0" in text else text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _loads(content: bytes) -> Any:

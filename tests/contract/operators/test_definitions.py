@@ -141,6 +141,27 @@ def test_any_content_arrives_byte_for_byte_by_operator_and_by_hook(
     assert held(by_hook) == {"notebook-content.sql": expected}
 
 
+NEARLY_ALIKE = st.lists(
+    st.sampled_from(["a", " ", "\t", "\n", "\r\n", "\ufeff", "\0", "A", "{{ ds }}"]), max_size=6
+).map("".join)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=NEARLY_ALIKE, after=NEARLY_ALIKE)
+def test_of_two_contents_the_second_is_held_unless_only_its_line_ends_differ(
+    tenant: FabricEmulator, before: str, after: str
+) -> None:
+    tenant.control.reset()
+    tenant.control.configure(service_additions=False, force_lro=False)
+    upsert(item_type="Notebook", definition={"notebook-content.py": before})
+    second = upsert(item_type="Notebook", definition={"notebook-content.py": after})
+    if second["outcome"] == "unchanged":
+        assert before.replace("\r\n", "\n") == after.replace("\r\n", "\n")
+    else:
+        assert held(second)["notebook-content.py"] == after.encode()
+    assert upsert(item_type="Notebook", definition={"notebook-content.py": after})["outcome"] == "unchanged"
+
+
 def test_five_megabytes_arrive(tenant: FabricEmulator) -> None:
     content = bytes(range(256)) * 20_480
     result = upsert(item_type="Notebook", definition={"notebook-content.py": "x", "Resources/big.bin": content})

@@ -105,14 +105,16 @@ def test_what_does_not(ours: Any, theirs: Any) -> None:
 @pytest.mark.parametrize(
     ("ours", "theirs", "equal"),
     [
-        ("let\n  x = 1\nin x", "let\r\n  x = 1\r\nin x\r\n", True),
+        ("let\n  x = 1\nin x\n", "let\r\n  x = 1\r\nin x\r\n", True),
+        ("section Section1;", "section Section1;\n", False),
+        ("section Section1;\n\n", "section Section1;\n", False),
         ('x = """a  \nb"""', 'x = """a\nb"""', False),
         ("a", "a ", False),
         ("a", " a", False),
         ("\na", "a", False),
         ("a\0\r\n", "a\0\n", False),
         ("a\nb", "a\rb", True),
-        ("\ufeffa", "a", True),
+        ("\ufeffa", "a", False),
         ("a\n b", "a\nb", False),
         ("a\n\nb", "a\nb", False),
         ("a\u2028b", "a\nb", False),
@@ -144,6 +146,7 @@ PLATFORM = {"$schema": "s", "metadata": {"type": "DataPipeline", "displayName": 
         ({**PLATFORM, "config": {"version": "2.0", "logicalId": "theirs"}}, True),
         ({**PLATFORM, "metadata": {**PLATFORM["metadata"], "description": ""}}, True),  # type: ignore[dict-item]
         ({**PLATFORM, "metadata": {**PLATFORM["metadata"], "displayName": "B"}}, False),  # type: ignore[dict-item]
+        ({**PLATFORM, "metadata": {**PLATFORM["metadata"], "description": "x"}}, False),  # type: ignore[dict-item]
         ({}, False),
         ([], False),
         ("not JSON", False),
@@ -156,6 +159,12 @@ def test_the_platform_part_counts_by_its_metadata_and_only_when_asked_for(theirs
     assert not same_definition({"a": b"", ".platform": b"{}"}, {"a": b""}, metadata=True)
     assert same_definition({"a": b"", ".platform": b"{}"}, {"a": b""}, metadata=False)
     assert same_definition({"a": b""}, {"a": b"", ".platform": b"{}"}, metadata=True)
+
+
+def test_a_name_that_the_platform_part_does_not_give_is_no_difference() -> None:
+    ours = {"metadata": {"description": "d"}}
+    assert same(ours, {"metadata": {"type": "T", "displayName": "A", "description": "d"}}, ".platform", metadata=True)
+    assert not same(ours, {"metadata": {"displayName": "A", "description": "e"}}, ".platform", metadata=True)
 
 
 keys = st.sampled_from(["a", "b", "name", "type", "properties"])
@@ -248,6 +257,6 @@ def test_json_parts_of_other_names_are_compared_as_json(path: str) -> None:
 
 
 def test_deep_nesting_is_compared_as_text() -> None:
-    deep = b"[" * 100_000 + b"]" * 100_000
-    assert same_definition({"a.json": deep}, {"a.json": deep + b"\n"})
+    deep = b"[" * 100_000 + b"\n" + b"]" * 100_000
+    assert same_definition({"a.json": deep}, {"a.json": deep.replace(b"\n", b"\r\n")})
     assert not same_definition({"a.json": deep}, {"a.json": b"[" + deep + b"]"})

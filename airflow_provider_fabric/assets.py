@@ -45,6 +45,26 @@ def fabric_asset(workspace: str, item: str, *, extra: Mapping[str, Any] | None =
     return asset_class()(uri=asset_uri(workspace, item), extra=dict(extra) if extra else None, **more)
 
 
+def fabric_event_payloads(triggering_asset_events: Any) -> list[dict[str, Any]]:
+    """Return what the Fabric runs that started a DAG run were, the newest last.
+
+    A function for tasks, and a macro for templates: with ``DAG(user_defined_macros={"fabric_event_payloads":
+    fabric_event_payloads})``, ``{{ (fabric_event_payloads(triggering_asset_events) | last).job_instance_id }}``.
+
+    :param triggering_asset_events: ``triggering_asset_events`` of the task's context; ``None`` is none.
+    :returns: payloads of :class:`~airflow_provider_fabric.triggers.events.FabricJobEventTrigger`: what an operator
+        returns of a run, and ``run_url``. Empty in a DAG run that no event started.
+    """
+    found: dict[str, tuple[Any, dict[str, Any]]] = {}
+    for events in triggering_asset_events.values() if triggering_asset_events else ():
+        for event in events:
+            payload = (getattr(event, "extra", None) or {}).get("payload")
+            if isinstance(payload, dict) and payload.get("job_instance_id"):
+                found[str(payload["job_instance_id"])] = (getattr(event, "timestamp", None), payload)
+    ordered = sorted(found.values(), key=lambda entry: (entry[0] is not None, entry[0] or 0))
+    return [payload for _, payload in ordered]
+
+
 def create_asset(*, workspace: str, item: str, extra: dict[str, Any] | None = None) -> Any:
     """Return an asset: the factory that Airflow's hook lineage calls."""
     return fabric_asset(workspace, item, extra=extra)

@@ -22,6 +22,7 @@ FLAKY = "Partner load"
 """A pipeline whose run fails because a file is missing."""
 
 EXPECTED_STATES = {
+    "fabric_daily_sales": {"load.quick": "skipped"},
     "fabric_error_handling": {"run_pipeline": "failed", "go_on": "skipped", "ask_a_person": "skipped"},
 }
 """Tasks of an example that do not succeed, and should not."""
@@ -78,6 +79,11 @@ def _mapped(run: Played) -> bool:
 PROMISES: dict[str, Callable[[Played], bool]] = {
     "fabric_attach_and_retry": lambda run: (
         run["run_or_attach"]["job_instance_id"] == run.xcom("start_pipeline", "job_instance_id")
+    ),
+    "fabric_daily_sales": lambda run: (
+        run["summarize"]["regions"] == ["Completed", "Completed"]
+        and run["summarize"]["export"] == run["wait_for_any_export"]["job_instance_id"]
+        and run.completed("ingest.copy_orders", "ingest.refresh_customers", "load.full", "clean_up")
     ),
     "fabric_data_integration": lambda run: run.completed("copy_shop_database", "copy_partner_files"),
     "fabric_error_handling": lambda run: (
@@ -164,3 +170,25 @@ def test_fabric_starts_a_dag(played: dict[str, Played], airflow_stack: AirflowSt
 
     airflow_stack.wait_until(lambda: started in reported(), 120, "Fabric's word starts the report", every=1)
     assert reported().count(started) == 1
+
+
+@pytest.mark.skipif(not WATCHES_ASSETS, reason="Airflow 2 watches no assets")
+def test_the_report_reads_the_event_that_started_it(
+    played: dict[str, Played], airflow_stack: AirflowStack, emulator: FabricEmulator
+):
+    loads = {played["fabric_daily_sales"]["load.full"]["job_instance_id"]}
+    loads |= {played["fabric_daily_sales"].xcom("load.by_region", "job_instance_id", index) for index in range(2)}
+
+    def reported() -> set[str]:
+        bodies = [request["body"] for request in emulator.control.request_log() if request["method"] == "POST"]
+        given = [
+            ((body or {}).get("executionData") or {}).get("parameters") for body in bodies if isinstance(body, dict)
+        ]
+        return {
+            str(parameters["loaded_by"])
+            for parameters in given
+            if isinstance(parameters, dict) and "loaded_by" in parameters
+        }
+
+    airflow_stack.wait_until(lambda: loads & reported(), 180, "an event of the load starts the report", every=2)
+    assert reported() <= loads

@@ -1,0 +1,166 @@
+"""What becomes of every argument of every operator and sensor, by how a DAG's author gives it: tried, not claimed.
+
+Nothing is sent. Templates are rendered as Airflow does, then the argument is what the task would use.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import UserList
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
+
+from airflow_provider_fabric.compat import BaseOperator, BaseSensorOperator
+from airflow_provider_fabric.exceptions import FabricInputError
+from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
+from devtools.docs.public_api import public_names
+
+try:
+    from airflow.sdk import DAG
+except ImportError:  # Airflow 2
+    from airflow import DAG
+
+DIGITS = "2024"
+
+
+class MappedOutput(UserList[Any]):
+    """Stands for what Airflow gives as the output of a mapped task: a lazy sequence, and no list."""
+
+
+class Source(BaseOperator):
+    """A task with an output."""
+
+
+FORMS: Mapping[str, tuple[Callable[[DAG], Any], bool, Any]] = {
+    'literal `"2024"`': (lambda _: DIGITS, False, None),
+    'literal `"2024"`, native rendering': (lambda _: DIGITS, True, None),
+    "Jinja, of the number 2024": (lambda _: "{{ value }}", False, 2024),
+    "Jinja, of the number 2024, native rendering": (lambda _: "{{ value }}", True, 2024),
+    "output of a task": (lambda dag: Source(task_id="source", dag=dag).output, False, DIGITS),
+    "DAG parameter (`dag.param`)": (lambda dag: dag.param("value"), False, DIGITS),
+    "output of a mapped task": (lambda dag: Source(task_id="source", dag=dag).output, False, MappedOutput([2024])),
+    "lazy sequence, native rendering": (lambda _: "{{ value }}", True, MappedOutput([2024])),
+    "another type (`1.5`)": (lambda _: 1.5, False, None),
+}
+"""How an argument is given: what is written in the DAG file, whether rendering is native, and the value at run time."""
+
+KINDS: Mapping[str, str] = {
+    "text": "text by nature",
+    "texts": "list of texts",
+    "data": "value inside `parameters`, `execution_data`, `configuration`, `options`, `definition` …",
+    "flag": "`True` or `False`",
+    "fixed": "number, or a choice that the DAG file must say",
+}
+
+CHECKED = "taken or refused by a rule of its own"
+PARSED, REFUSED = "refused when the DAG is parsed", "refused by name, before anything is sent"
+
+EXPECTED: Mapping[str, tuple[str, ...]] = {
+    "text": ("'2024'",) * 6 + (REFUSED, REFUSED, REFUSED),
+    "texts": ("['2024']",) * 8 + (REFUSED,),
+    "data": ("'2024'", "'2024'", "'2024'", "2024", "'2024'", "'2024'", "[2024]", "[2024]", "1.5"),
+    "flag": (PARSED,) * 9,
+    "fixed": (CHECKED,) * 4 + (PARSED,) * 3 + (CHECKED,) * 2,
+}
+"""What becomes of each kind of argument, form by form."""
+
+MAPPINGS = ("parameters", "execution_data", "configuration", "options", "definition")
+
+
+def tasks() -> list[type[Any]]:
+    """Return every operator and sensor that takes a workspace by our rule for arguments."""
+    return [
+        thing
+        for _, thing in public_names()
+        if inspect.isclass(thing) and issubclass(thing, BaseOperator) and hasattr(thing, "prepare_arguments")
+    ]
+
+
+def own_parameters(task: type[Any]) -> dict[str, inspect.Parameter]:
+    """Return the arguments of a class and of our classes that it derives from."""
+    found: dict[str, inspect.Parameter] = {}
+    for kind in reversed(task.__mro__):
+        if kind.__module__.startswith("airflow_provider_fabric."):
+            parameters = inspect.signature(kind.__init__).parameters.values()
+            found |= {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
+    if issubclass(task, FabricRunItemJobOperator) and task is not FabricRunItemJobOperator:
+        own = inspect.signature(task.__init__).parameters
+        hidden = {"item", "item_type", "job_type"} - set(own)  # a subclass says these itself
+        found = {name: parameter for name, parameter in found.items() if name not in hidden}
+    return found
+
+
+def kind_of(task: type[Any], name: str) -> str:
+    """Return which kind of argument it is: a key of :data:`KINDS`."""
+    if name in task.text_arguments or name in task.optional_text_arguments:
+        return "text"
+    if name in task.text_list_arguments:
+        return "texts"
+    if name in task.flag_arguments:
+        return "flag"
+    return "data" if name in task.template_fields else "fixed"
+
+
+def outcome(task: type[Any], name: str, form: str) -> str:
+    """Return what becomes of an argument that is given in a form."""
+    make, native, value = FORMS[form]
+    kind = kind_of(task, name)
+    dag = DAG("dag", schedule=None, render_template_as_native_obj=native, params={"value": DIGITS})
+    needed = {p.name: "x" for p in own_parameters(task).values() if p.default is p.empty}
+    given = _wrapped(make(dag), kind, name)
+    try:
+        operator = task(task_id="run", dag=dag, **{**needed, name: given})
+    except (FabricInputError, ValueError, TypeError) as error:
+        refused = PARSED if name in str(error) else f"another error: {error}"
+        return CHECKED if kind == "fixed" and refused == PARSED and not hasattr(given, "resolve") else refused
+    if kind == "fixed":
+        return CHECKED
+    ti = SimpleNamespace(xcom_pull=lambda *_, **__: value, get_relevant_upstream_map_indexes=lambda **_: None)
+    run = SimpleNamespace(conf={})
+    context = {"value": value, "params": {"value": DIGITS}, "ti": ti, "dag_run": run, "expanded_ti_count": None}
+    try:
+        operator.render_template_fields(context, operator.get_template_env())
+        operator.resolve_arguments()
+    except FabricInputError as error:
+        return REFUSED if name in str(error) else f"another error: {error}"
+    return repr(_unwrapped(getattr(operator, name), kind, name))
+
+
+def _wrapped(value: Any, kind: str, name: str) -> Any:
+    """Return an argument that holds a value where this kind of argument holds one."""
+    if kind == "texts" and not (hasattr(value, "resolve") or value == "{{ value }}"):
+        return [value]
+    return {"a": value} if kind == "data" and name in MAPPINGS else value
+
+
+def _unwrapped(value: Any, kind: str, name: str) -> Any:
+    if kind == "texts" and not isinstance(value, list):
+        return [value]
+    return value["a"] if kind == "data" and name in MAPPINGS else value
+
+
+def outcomes_table() -> str:
+    """Return what becomes of each kind of argument, by the form in which it is given."""
+    rows = ["| Given as | " + " | ".join(KINDS.values()) + " |", "| --- " * (len(KINDS) + 1) + "|"]
+    for index, form in enumerate(FORMS):
+        cells = [EXPECTED[kind][index] for kind in KINDS]
+        rows.append(f"| {form} | " + " | ".join(cell if " " in cell else f"`{cell}`" for cell in cells) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def arguments_table() -> str:
+    """Return which arguments of each operator and sensor are of which kind."""
+    rows = [
+        "| Class | text | lists of text | other templated values | not templated |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for task in tasks():
+        kinds: dict[str, list[str]] = {"text": [], "texts": [], "data": [], "fixed": []}
+        for name in own_parameters(task):
+            kind = kind_of(task, name)
+            kinds["fixed" if kind == "flag" else kind].append(f"`{name}`")
+        if issubclass(task, BaseSensorOperator):
+            kinds["fixed"] += ["`timeout`", "`poke_interval`"]
+        rows.append(f"| `{task.__name__}` | " + " | ".join(" ".join(names) for names in kinds.values()) + " |")
+    return "\n".join(rows) + "\n"

@@ -16,7 +16,7 @@ try:
 except ImportError:  # Airflow 2 watches no assets: this file then has no DAG
     AssetWatcher = None
 
-from airflow_provider_fabric.assets import fabric_asset
+from airflow_provider_fabric.assets import fabric_asset, fabric_event_payloads
 from airflow_provider_fabric.operators.item import FabricUpsertItemDefinitionOperator
 from airflow_provider_fabric.operators.pipeline import FabricRunPipelineOperator
 from airflow_provider_fabric.triggers.events import FabricJobEventTrigger
@@ -70,7 +70,6 @@ if AssetWatcher is not None:
         @task(inlets=[loaded])
         def report(*, triggering_asset_events: dict | None = None) -> list[str]:
             """Return which runs started this DAG run."""
-            events = (triggering_asset_events or {}).get(loaded, [])
-            return [event.extra["payload"]["job_instance_id"] for event in events]
+            return [run["job_instance_id"] for run in fabric_event_payloads(triggering_asset_events)]
 
         report()

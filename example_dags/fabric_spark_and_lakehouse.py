@@ -50,7 +50,7 @@ with DAG(
     run_spark_job = FabricRunSparkJobOperator(
         task_id="run_spark_job",
         spark_job="Load sales",
-        command_line_arguments=["--day", "{{ ds | default('2026-01-01') }}"],
+        command_line_arguments=["--day", "{{ dag_run.run_after | default(logical_date) | ds }}"],
     )
     maintain_table = FabricRunTableMaintenanceOperator(
         task_id="maintain_table",

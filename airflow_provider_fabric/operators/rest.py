@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_fabric.arguments import TaskArguments
 from airflow_provider_fabric.compat import BaseOperator, default_deferrable
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_fabric.hooks.fabric import FabricHook
 
 
-class FabricRestOperator(BaseOperator):
+class FabricRestOperator(TaskArguments, BaseOperator):
     """Call any operation of the Fabric REST API, for what has no operator of its own.
 
     https://learn.microsoft.com/rest/api/fabric/articles/. Host, token, retries and throttling are those of every other
@@ -56,6 +57,9 @@ class FabricRestOperator(BaseOperator):
         "fabric_conn_id",
     )
     template_fields_renderers = {"query": "json", "json": "json"}
+    text_arguments: Sequence[str] = ("method", "path", "content_type", "fabric_conn_id")
+    optional_text_arguments: Sequence[str] = ("workspace", "item", "item_type")
+    flag_arguments: Sequence[str] = ("replay_safe", "pages", "deferrable")
     ui_color = "#dff3ef"
 
     def __init__(
@@ -94,6 +98,7 @@ class FabricRestOperator(BaseOperator):
         self.timeout = timeout
         self.response_filter = response_filter
         self.fabric_conn_id = fabric_conn_id
+        self.prepare_arguments()
 
     @cached_property
     def hook(self) -> FabricHook:
@@ -104,6 +109,7 @@ class FabricRestOperator(BaseOperator):
 
     def execute(self, context: Context) -> Any:
         """Send the request, and follow the operation that it starts, if any."""
+        self.resolve_arguments()
         from airflow_provider_fabric.api.operations import wait_for_operation
         from airflow_provider_fabric.api.rest import send_request
         from airflow_provider_fabric.compat import AirflowFailException

@@ -48,10 +48,13 @@ FORMS: Mapping[str, tuple[Callable[[DAG], Any], bool, Any]] = {
 KINDS: Mapping[str, str] = {
     "text": "text by nature",
     "texts": "list of texts",
-    "data": "value inside `parameters`, `execution_data`, `configuration`, `options`, `definition` …",
+    "data": "value inside `parameters`, `execution_data`, `configuration`, `options`, `query`, `json` …",
     "flag": "`True` or `False`",
     "fixed": "number, or a choice that the DAG file must say",
 }
+
+OWN_RULES = ("definition",)
+"""Arguments whose templates follow a rule of their own, which the page on deploying explains."""
 
 CHECKED = "taken or refused by a rule of its own"
 PARSED, REFUSED = "refused when the DAG is parsed", "refused by name, before anything is sent"
@@ -65,7 +68,7 @@ EXPECTED: Mapping[str, tuple[str, ...]] = {
 }
 """What becomes of each kind of argument, form by form."""
 
-MAPPINGS = ("parameters", "execution_data", "configuration", "options", "definition")
+MAPPINGS = ("parameters", "execution_data", "configuration", "options", "query", "replace")
 
 
 def tasks() -> list[type[Any]]:
@@ -78,6 +81,11 @@ def tasks() -> list[type[Any]]:
 
 
 def own_parameters(task: type[Any]) -> dict[str, inspect.Parameter]:
+    """Return the arguments that the tables are about."""
+    return {name: parameter for name, parameter in _parameters(task).items() if name not in OWN_RULES}
+
+
+def _parameters(task: type[Any]) -> dict[str, inspect.Parameter]:
     """Return the arguments of a class and of our classes that it derives from."""
     found: dict[str, inspect.Parameter] = {}
     for kind in reversed(task.__mro__):
@@ -107,7 +115,7 @@ def outcome(task: type[Any], name: str, form: str) -> str:
     make, native, value = FORMS[form]
     kind = kind_of(task, name)
     dag = DAG("dag", schedule=None, render_template_as_native_obj=native, params={"value": DIGITS})
-    needed = {p.name: "x" for p in own_parameters(task).values() if p.default is p.empty}
+    needed = {p.name: "x" for p in _parameters(task).values() if p.default is p.empty}
     given = _wrapped(make(dag), kind, name)
     try:
         operator = task(task_id="run", dag=dag, **{**needed, name: given})

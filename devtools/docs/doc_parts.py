@@ -28,7 +28,7 @@ from airflow_provider_fabric.emulator.state.faults import Fault
 from airflow_provider_fabric.emulator.state.job_rules import JobRule
 from airflow_provider_fabric.hooks.connection_form import fields_table
 from airflow_provider_fabric.hooks.fabric import FabricHook
-from devtools.docs import articles, features, permissions
+from devtools.docs import argument_table, articles, features, permissions
 from devtools.docs.public_api import public_names
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -212,6 +212,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "remedies-table": remedies_table,
     "error-tree": error_tree,
     "emulator-help": emulator_help,
+    "argument-outcomes": argument_table.outcomes_table,
+    "argument-kinds": argument_table.arguments_table,
     "emulator-settings": emulator_settings,
     "emulator-job-rules": emulator_job_rules,
     "emulator-faults": emulator_faults,

@@ -33,6 +33,7 @@ class FabricInvokeUserDataFunctionOperator(ItemOperator):
 
     template_fields: Sequence[str] = ("workspace", "user_data_function", "function", "parameters", "fabric_conn_id")
     text_arguments: Sequence[str] = ("workspace", "user_data_function", "function", "fabric_conn_id")
+    flag_arguments: Sequence[str] = ("replay_safe",)
     template_fields_renderers = {"parameters": "json"}
 
     def __init__(

@@ -12,11 +12,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 try:
-    from airflow.sdk import DAG, TriggerRule, task
+    from airflow.sdk import DAG, task
 except ImportError:  # Airflow 2
     from airflow import DAG
     from airflow.decorators import task
-    from airflow.utils.trigger_rule import TriggerRule
 
 from airflow_provider_fabric.operators import FabricRunPipelineOperator
 
@@ -51,7 +50,7 @@ with DAG(
         check_interval=2,
     )
 
-    @task.branch(trigger_rule=TriggerRule.ALL_DONE)
+    @task.branch(trigger_rule="all_done")
     def decide(ti=None) -> str:
         """Choose by what the pipeline's task left behind."""
         result = ti.xcom_pull(task_ids="run_pipeline")

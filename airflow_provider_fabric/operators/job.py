@@ -37,7 +37,8 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
     :param job_type: kind of job, such as ``Execute`` (templated).
     :param item_type: kind of item, such as ``DataPipeline``; needed to find it by name if names are not unique
         (templated).
-    :param execution_data: the job's ``executionData``, as the job type documents it (templated).
+    :param execution_data: what belongs into the job's ``executionData``, as the job type documents it (templated); a
+        key that another argument sets is refused.
     :param parameters: names and values (templated).
     :param fabric_conn_id: id of the connection (templated).
     :param wait_for_termination: wait until the run is over; otherwise succeed as soon as it is accepted.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -232,3 +233,15 @@ def test_an_address_that_does_not_exist_is_refused(tenant) -> None:
     with pytest.raises(FabricInputError, match="submit_form does not apply to a semantic model"):
         runner(FabricRefreshSemanticModelOperator, semantic_model="It", submit_form="query").run()
     assert tenant.control.request_log() == []
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_the_run_that_only_a_body_names_is_waited_for(tenant, deferrable) -> None:
+    item_for(tenant, "Dataflow")
+    tenant.control.add_job_rule(body=True, omit_location=True)
+    task = runner(FabricRunDataflowRefreshOperator, dataflow="It", deferrable=deferrable)
+    began = time.monotonic()
+    result = task.run()
+    assert result["status"] == "Completed"
+    assert [job["id"] for job in tenant.control.jobs()] == [result["job_instance_id"]]
+    assert time.monotonic() - began < 20  # it was not searched for

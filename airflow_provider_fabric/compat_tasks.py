@@ -210,7 +210,7 @@ def _published_anywhere(key: str) -> Iterator[Published]:
     model = _model("xcom", "XCom")
     with _session() as session:
         rows = session.query(model).filter(model.key == key).order_by(model.timestamp.desc()).limit(2000).all()
-        found = [((row.dag_id, row.run_id, row.task_id, row.map_index), model.deserialize_value(row)) for row in rows]
+        found = [((row.dag_id, row.run_id, row.task_id, row.map_index), row.value) for row in rows]
     yield from (Published(task, value) for task, value in found)
 
 

@@ -140,12 +140,13 @@ class JobRuns:
 
     :param hook: the connection; its pauses end when the task is killed.
     :param backend: the API that runs the job.
+    :param clock: what time it is at the service.
     """
 
-    def __init__(self, hook: FabricHook, backend: JobBackend) -> None:
+    def __init__(self, hook: FabricHook, backend: JobBackend, clock: ServiceClock | None = None) -> None:
         self._hook = hook
         self._backend = backend
-        self.clock = ServiceClock()
+        self.clock = clock or ServiceClock()
 
     def submit(
         self, workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None, trace: SubmitTrace

@@ -20,6 +20,7 @@
     │   ├── FabricCapacityError          430
     │   └── FabricServerError            5xx
     ├── FabricOperationError             a long-running operation failed, or did not end in time
+    ├── FabricDeployError                items of a folder were not deployed (result)
     └── FabricJobError                   a job run did not succeed (job, link, failure_reason)
         ├── FabricJobFailed              the run failed
         ├── FabricJobCancelled           the run was cancelled
@@ -194,6 +195,17 @@ class FabricOperationError(FabricError):
         self.error_code = error_code
         self.request_id = request_id
         self.is_retriable = is_retriable
+
+
+class FabricDeployError(FabricError):
+    """Some items of a folder were not deployed.
+
+    :param result: what came of each item: the operator's return value, a dict of plain values.
+    """
+
+    def __init__(self, message: str, *, result: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.result = dict(result or {})
 
 
 class FabricJobError(FabricError):

@@ -50,6 +50,7 @@ def get_provider_info() -> dict[str, Any]:
             "copy_job",
             "dataflow",
             "dbt",
+            "deploy",
             "item",
             "job",
             "lakehouse",

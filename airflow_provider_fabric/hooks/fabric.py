@@ -22,6 +22,7 @@ from airflow_provider_fabric.api.auth.credential import AsyncFabricTokenCredenti
 from airflow_provider_fabric.api.auth.sign_in import token_source
 from airflow_provider_fabric.api.connection.fields import AuthType
 from airflow_provider_fabric.api.connection.settings import FabricSettings
+from airflow_provider_fabric.api.deploy import flow as deploy
 from airflow_provider_fabric.api.http.flow import Flow
 from airflow_provider_fabric.api.http.transport import HttpxDriver, RequestsDriver, TokenSource
 from airflow_provider_fabric.api.items import folders, items, names, upsert
@@ -109,6 +110,7 @@ class FabricHook(BaseHook):
     get_item_definition, aget_item_definition = both(items.get_item_definition)
     update_item_definition, aupdate_item_definition = both(items.update_item_definition)
     upsert_item_definition, aupsert_item_definition = both(upsert.upsert_item_definition)
+    deploy_folder, adeploy_folder = both(deploy.deploy_folder)
     reset_copy_job, areset_copy_job = both(copy_jobs.reset_copy_job)
 
     list_dataflow_parameters, alist_dataflow_parameters = both(parameters.list_dataflow_parameters)

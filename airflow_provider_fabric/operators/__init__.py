@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         FabricRunDataflowRefreshOperator,
     )
     from airflow_provider_fabric.operators.dbt import FabricRunDbtJobOperator
+    from airflow_provider_fabric.operators.deploy import FabricDeployFolderOperator
     from airflow_provider_fabric.operators.item import (
         FabricDeleteItemOperator,
         FabricUpsertItemDefinitionOperator,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FabricDeleteItemOperator",
+    "FabricDeployFolderOperator",
     "FabricInvokeUserDataFunctionOperator",
     "FabricPublishDataflowOperator",
     "FabricRefreshMaterializedLakeViewsOperator",
@@ -63,6 +65,7 @@ __all__ = [
 
 _MODULES = {
     "FabricDeleteItemOperator": "item",
+    "FabricDeployFolderOperator": "deploy",
     "FabricInvokeUserDataFunctionOperator": "user_data_function",
     "FabricPublishDataflowOperator": "dataflow",
     "FabricRefreshMaterializedLakeViewsOperator": "lakehouse",

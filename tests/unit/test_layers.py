@@ -32,6 +32,7 @@ LEVELS = (
     {"api.http"},
     {"api.auth", "api.operations"},
     {"api.items"},
+    {"api.deploy"},
     {"api.jobs"},
     {
         "api.capacities",

@@ -48,7 +48,7 @@ ROOT = "/"
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class Wanted:
     """What the item shall be; the parts are read once, before anything is sent.
 
     :param anywhere: look for it in the whole workspace, not in ``folder_id`` only.
@@ -117,7 +117,7 @@ def upsert_item_definition(
     folder_id = None
     if folder is not None and not in_root:
         folder_id = yield from resolve_folder(workspace_id, folder, create=create_folder)
-    wanted = _Wanted(workspace_id, name, prepared, description, update_metadata, folder_id, anywhere=folder is None)
+    wanted = Wanted(workspace_id, name, prepared, description, update_metadata, folder_id, anywhere=folder is None)
     item, outcome = yield from _upsert(wanted)
     return {
         "item_id": item.id,
@@ -141,8 +141,18 @@ def _check_platform(definition: ItemDefinition, display_name: str, update_metada
         )
 
 
-def _upsert(wanted: _Wanted) -> Flow[tuple[Item, str]]:
+def _upsert(wanted: Wanted) -> Flow[tuple[Item, str]]:
     item = yield from _find(wanted)
+    return (yield from put_item(wanted, item))
+
+
+def put_item(wanted: Wanted, item: Item | None) -> Flow[tuple[Item, str]]:
+    """Create an item, or replace its definition if it differs.
+
+    :param wanted: what it shall be.
+    :param item: what is there of it, ``None`` for nothing.
+    :returns: the item, and ``created``, ``updated`` or ``unchanged``.
+    """
     if item is None:
         created = yield from _create(wanted)
         if created is not None:
@@ -156,7 +166,7 @@ def _upsert(wanted: _Wanted) -> Flow[tuple[Item, str]]:
     return item, (yield from _update(wanted, item))
 
 
-def _find(wanted: _Wanted) -> Flow[Item | None]:
+def _find(wanted: Wanted) -> Flow[Item | None]:
     return (
         yield from find_named_item(
             wanted.workspace_id,
@@ -168,7 +178,7 @@ def _find(wanted: _Wanted) -> Flow[Item | None]:
     )
 
 
-def _create(wanted: _Wanted) -> Flow[Item | None]:
+def _create(wanted: Wanted) -> Flow[Item | None]:
     """Create the item; ``None`` if someone else did."""
     attempts = 0
     while True:
@@ -196,7 +206,7 @@ def _create(wanted: _Wanted) -> Flow[Item | None]:
             yield Sleep(getattr(error, "retry_after", None) or RESERVED_PAUSE, jitter=0.2)
 
 
-def _contents(wanted: _Wanted) -> dict[str, Any]:
+def _contents(wanted: Wanted) -> dict[str, Any]:
     """Return what a create sends besides name, kind and place."""
     if has_definition(wanted.item_type):
         return {
@@ -213,7 +223,7 @@ def _contents(wanted: _Wanted) -> dict[str, Any]:
     }
 
 
-def _update(wanted: _Wanted, item: Item) -> Flow[str]:
+def _update(wanted: Wanted, item: Item) -> Flow[str]:
     changes: dict[str, Any] = {}
     description = wanted.description
     if description is None and wanted.update_metadata and not has_definition(wanted.item_type):
@@ -226,7 +236,7 @@ def _update(wanted: _Wanted, item: Item) -> Flow[str]:
     return "updated" if replaced or changes else "unchanged"
 
 
-def _replace_definition(wanted: _Wanted, item: Item) -> Flow[bool]:
+def _replace_definition(wanted: Wanted, item: Item) -> Flow[bool]:
     """Replace the definition if it differs, and say so."""
     ours = wanted.definition
     held = yield from get_item_definition(wanted.workspace_id, item.id, format=ours.format)
@@ -255,7 +265,7 @@ def _replace_definition(wanted: _Wanted, item: Item) -> Flow[bool]:
     return True
 
 
-def _read_back(wanted: _Wanted, item: Item) -> Flow[None]:
+def _read_back(wanted: Wanted, item: Item) -> Flow[None]:
     """Name in the log what the service did not keep; the replacement itself has succeeded."""
     ours = wanted.definition
     try:

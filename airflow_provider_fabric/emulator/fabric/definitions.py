@@ -128,7 +128,8 @@ def update_definition(world: World, request: ApiRequest) -> Response:
     stamp(item, request)
     if world.config.is_long_running("update_definition", by_default=False):
         return accepted_response(world, request)
-    return json_response(item.to_wire()) if item_type.update_shows_item else empty_response()
+    shows_item = item_type.update_shows_item and request.item_type is not None
+    return json_response(item.to_wire()) if shows_item else empty_response()
 
 
 def _update_metadata(world: World, request: ApiRequest, item: Item, metadata: dict[str, Any]) -> None:

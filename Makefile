@@ -13,7 +13,7 @@ VENV := .venv/bin
 PORTS := $(if $(AIRFLOW_PORT),--airflow-port $(AIRFLOW_PORT)) $(if $(EMULATOR_PORT),--emulator-port $(EMULATOR_PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo demo-up test test-all docs docs-parts dist lint format test-unit test-e2e test-wheel test-examples chaos bench bench-quick constraints clean
+.PHONY: help environment demo demo-up test test-all docs docs-parts dist lint format test-unit fuzz test-e2e test-wheel test-examples chaos bench bench-quick constraints clean
 
 help:  ## Show this
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -63,6 +63,9 @@ format: environment  ## Let ruff mend what it can
 
 test-unit: environment  ## The tests that need no Airflow process
 	$(VENV)/python -m pytest -n $(PROCESSES) -m "not e2e and not wheel and not docs"
+
+fuzz: environment  ## A million random hostile answers for every flow, parser and driver (an hour); FABRIC_FUZZ_SEED=… for others
+	FABRIC_FUZZ_CASES=1000000 $(VENV)/python -m pytest -n $(PROCESSES) tests/fuzz
 
 test-e2e: environment  ## The tests that run a real Airflow
 	$(VENV)/python -m pytest -m e2e

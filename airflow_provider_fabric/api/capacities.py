@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from airflow_provider_fabric.api.http.flow import Clock, Flow, Request, Service, Sleep, quote_segment
+from airflow_provider_fabric.api.http.headers import split_link
 from airflow_provider_fabric.api.http.pages import MAX_PAGES, list_all
 from airflow_provider_fabric.api.http.permanent import PATIENCE, is_permanent, retry_after
 from airflow_provider_fabric.api.http.retry import Replay, send
@@ -228,7 +229,7 @@ def _list_arm(path: str, version: str, action: str) -> Flow[list[dict[str, Any]]
         link = content.get("nextLink")
         if not link:
             return entries
-        query = parse_qs(urlsplit(str(link)).query)
+        query = parse_qs(split_link(link).query)
         tokens = {name: values[0] for name, values in query.items() if name.casefold() == "$skiptoken"}
         token = next(iter(tokens.values()), "")
         if not token or token in seen or len(seen) >= MAX_PAGES:

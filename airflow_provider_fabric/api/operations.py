@@ -11,9 +11,9 @@ import re
 import time
 from itertools import pairwise
 from typing import Any
-from urllib.parse import urlsplit
 
 from airflow_provider_fabric.api.http.flow import Clock, Flow, Request, Response, Sleep, quote_segment
+from airflow_provider_fabric.api.http.headers import split_link
 from airflow_provider_fabric.api.http.permanent import PATIENCE, is_permanent, retry_after
 from airflow_provider_fabric.api.http.retry import Replay, send
 from airflow_provider_fabric.api.models import ErrorDetail, Operation, is_guid
@@ -46,7 +46,7 @@ def get_operation_state(operation_id: str) -> Flow[Operation]:
         status=OperationStatus.from_wire(content.get("status")),
         percent_complete=percent if isinstance(percent, int) else None,
         error=ErrorDetail.from_wire(content.get("error")),
-        has_result=urlsplit(answer.headers.get("location", "")).path.endswith("/result"),
+        has_result=split_link(answer.headers.get("location")).path.endswith("/result"),
         retry_after=answer.retry_after,
     )
 
@@ -128,7 +128,7 @@ _NO_CONTENT = re.compile(rb"|null|(?:\d{3}\s+)?(?:OK|Created)", re.IGNORECASE)
 
 def operation_id_of(answer: Response) -> str | None:
     """Return the operation's id from ``x-ms-operation-id``, or from ``Location``: ``…/operations/{id}``."""
-    segments = urlsplit(answer.headers.get("location", "")).path.split("/")
+    segments = split_link(answer.headers.get("location")).path.split("/")
     named = [following for before, following in pairwise(segments) if before == "operations"]
     return next((c for c in (answer.headers.get("x-ms-operation-id"), *named) if is_guid(c)), None)
 

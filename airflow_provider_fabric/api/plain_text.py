@@ -20,10 +20,6 @@ _SECRETS = re.compile(
       | \beyJ[A-Za-z0-9_-]{40,}""",
     re.IGNORECASE | re.VERBOSE,
 )
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
-"""Control characters, escapes of terminals, marks that turn the direction of text, halves of characters."""
 _MUCH = 200_000
 """Characters that are read at most: what is shown is far shorter."""
 
@@ -37,8 +33,8 @@ def one_line(text: str, limit: int = MAX_MESSAGE) -> str:
     if len(text) > _MUCH:
         text = f"{text[: _MUCH // 2]} … {text[-_MUCH // 2 :]}"
     text = " ".join(text.split())
-    if _UNSAFE.search(text):
-        text = _UNSAFE.sub(_escaped, text)
+    if not text.isprintable():
+        text = "".join(map(_shown, text))
     return shorten(redact_tokens(text), limit)
 
 
@@ -59,6 +55,9 @@ def shorten(text: str, limit: int) -> str:
     return f"{text[:head]}{mark}{text[len(text) - (kept - head) :]}"
 
 
-def _escaped(match: re.Match[str]) -> str:
-    code = ord(match[0])
+def _shown(character: str) -> str:
+    """Return a character, or its escape: controls, marks that turn the direction of text, halves of characters."""
+    if character.isprintable():
+        return character
+    code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

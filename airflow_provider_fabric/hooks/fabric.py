@@ -254,10 +254,9 @@ class FabricHook(BaseHook):
             self._driver = None
 
     async def aclose(self) -> None:
-        """Close the asynchronous connections."""
+        """Close the asynchronous connections of the running event loop. Each loop that uses the hook has its own."""
         if self._async_driver is not None:
             await self._async_driver.aclose()
-            self._async_driver = None
 
     def test_connection(self) -> tuple[bool, str]:
         """Get a token and list workspaces; say what is wrong, and what to do, if that fails."""

@@ -149,6 +149,16 @@ def test_a_body_without_end_is_refused(run: Callable[..., Any]) -> None:
             run(settings, get_item_job_instance(WORKSPACE, ITEM, JOB))
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 400, 403, 429, 500])
+def test_a_body_that_grows_too_large_is_refused_whatever_the_status(run: Callable[..., Any], status: int) -> None:
+    """To see where a redirect leads, requests reads the whole answer first."""
+    body = compressed("gzip", BOMB)
+    with serving(http(body, status, Content_Encoding="gzip", Location="https://elsewhere.example/")) as (_, settings):
+        answer = run(settings, once())
+    assert (answer.status, answer.body) == (status, b"")
+    assert "larger than 16 MiB" in answer.unread
+
+
 @pytest.mark.parametrize("coding", ["br", "zstd", "gzip, gzip", "x\r\n y"])
 def test_a_coding_that_was_not_asked_for_is_refused(run: Callable[..., Any], coding: str) -> None:
     with (

@@ -1,10 +1,11 @@
-"""What HTTP headers say about time."""
+"""What HTTP headers say about time, and where they point to."""
 
 from __future__ import annotations
 
 import time
 from datetime import timezone
 from email.utils import parsedate_to_datetime
+from urllib.parse import SplitResult, urlsplit
 
 MAX_RETRY_AFTER = 600.0
 
@@ -36,3 +37,11 @@ def parse_retry_after(value: str | None, date: str | None = None) -> float | Non
     if seconds != seconds:  # NaN
         return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)
+
+
+def split_link(link: object) -> SplitResult:
+    """Take a link of an answer apart; what is none has no parts."""
+    try:
+        return urlsplit(link if isinstance(link, str) else "")
+    except ValueError:
+        return urlsplit("")

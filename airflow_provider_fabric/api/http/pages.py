@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from airflow_provider_fabric.api.http.flow import Flow, Request, Response
-from airflow_provider_fabric.api.http.headers import http_date
+from airflow_provider_fabric.api.http.headers import http_date, split_link
 from airflow_provider_fabric.api.http.retry import PATIENT, Replay, RetryBudget, send
 from airflow_provider_fabric.exceptions import FabricProtocolError
 
@@ -67,7 +67,7 @@ def _next_token(content: dict[str, Any], action: str) -> str | None:
     link = content.get("continuationUri")
     if not link:
         return None
-    tokens = parse_qs(urlsplit(str(link)).query).get("continuationToken")
+    tokens = parse_qs(split_link(link).query).get("continuationToken")
     if not tokens:
         raise FabricProtocolError(f"Could not {action}: the page's continuationUri has no continuationToken.")
     return tokens[0]

@@ -1,6 +1,6 @@
 """Two drivers for flows, and the only module with sockets: ``requests`` for workers, ``httpx`` for the triggerer.
 
-What both do alike is written once, in :mod:`.runner`. Both
+What both do alike is written once, in :mod:`.flow_runner`. Both
 
 * send the token to the configured host only, and follow no redirect (CWE-918);
 * use the connection's proxies, CA bundle and timeout, and without them those of the environment;
@@ -62,13 +62,11 @@ def sign_in_session(settings: FabricSettings, *, timeout: float, direct: bool = 
     :param timeout: seconds.
     :param direct: past any proxy: the metadata endpoint of a managed identity is on this machine.
     """
-    import requests
-
     options = {**requests_options(settings, settings.authority), "timeout": timeout, "stream": True}
     if direct:
         options["proxies"] = dict(DIRECT)
 
-    class SignInSession(requests.Session):
+    class SignInSession(_session_class()):  # type: ignore[misc]  # made when it is needed
         last: requests.Response | None = None
 
         def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
@@ -76,13 +74,24 @@ def sign_in_session(settings: FabricSettings, *, timeout: float, direct: bool = 
             with super().request(method, url, *args, **{**kwargs, **options}) as answer:
                 body, unread = _read_body(answer, timeout, MAX_SIGN_IN_BODY)
                 if unread:
-                    raise requests.exceptions.ContentDecodingError(f"the answer {unread}")
+                    raise OSError(f"the answer {unread}")
             answer.encoding = answer.encoding or "utf-8"  # or its text would be guessed from all of it
             vars(answer).update(_content=body, _content_consumed=True)  # what msal reads, within bounds
             self.last = answer
-            return answer
+            return answer  # type: ignore[no-any-return]
 
     return SignInSession()
+
+
+def _session_class() -> type[requests.Session]:
+    """Return a session that does not look where a redirect leads: it would read the whole answer, without a limit."""
+    import requests
+
+    class Session(requests.Session):
+        def get_redirect_target(self, resp: requests.Response) -> None:
+            """Name none."""
+
+    return Session
 
 
 def _read_body(answer: requests.Response, timeout: float, limit: int = MAX_BODY) -> tuple[bytes, str]:
@@ -167,7 +176,7 @@ class RequestsDriver:
 
         call = runner.call(request, token)
         options = requests_options(self._settings, call.url)
-        self._session = self._session or requests.Session()
+        self._session = self._session or _session_class()()
         try:
             with self._session.request(
                 call.method, call.url, headers=dict(call.headers), data=call.content, stream=True, **options

@@ -43,7 +43,8 @@ class Folder:
     def from_wire(cls, content: Mapping[str, Any]) -> Folder:
         """Read the service's form."""
         parent = content.get("parentFolderId")
-        return cls(str(content.get("id") or ""), str(content.get("displayName") or ""), parent or None)
+        parent_id = parent if isinstance(parent, str) and parent else None
+        return cls(str(content.get("id") or ""), str(content.get("displayName") or ""), parent_id)
 
 
 class FolderTree:

@@ -74,7 +74,7 @@ def query_activity_runs(
             raise FabricProtocolError(f"Could not {request.action}: the answer is no list.")
         runs += [run for run in page if isinstance(run, dict)]
         token = content.get("continuationToken") if isinstance(content, dict) else None
-        if not token or token in seen or len(seen) >= MAX_PAGES:
+        if not isinstance(token, str) or not token or token in seen or len(seen) >= MAX_PAGES:
             return runs
         seen.add(token)
         body = {**body, "continuationToken": token}

@@ -61,8 +61,8 @@ def get_provider_info() -> dict[str, Any]:
             "spark_job",
             "user_data_function",
         ),
-        "sensors": _modules("sensors", "job"),
-        "triggers": _modules("triggers", "capacity", "events", "item_job", "job", "semantic_model"),
+        "sensors": _modules("sensors", "job", "onelake"),
+        "triggers": _modules("triggers", "capacity", "events", "item_job", "job", "onelake", "semantic_model"),
         "extra-links": ["airflow_provider_fabric.links.FabricRunLink"],
         "asset-uris": _ASSET_URIS,
         "dataset-uris": _ASSET_URIS,  # their name before Airflow 3.0

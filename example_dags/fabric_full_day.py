@@ -18,6 +18,7 @@ from airflow_provider_fabric.operators.capacity import FabricResumeCapacityOpera
 from airflow_provider_fabric.operators.copy_job import FabricRunCopyJobOperator
 from airflow_provider_fabric.operators.item import FabricUpsertItemDefinitionOperator
 from airflow_provider_fabric.operators.lakehouse import FabricRefreshSqlEndpointOperator
+from airflow_provider_fabric.sensors.onelake import FabricOneLakeFileSensor
 
 CAPACITY = "{{ var.value.get('fabric_capacity', 'emulatorcapacity') }}"
 
@@ -42,6 +43,9 @@ with DAG(
         item_type="Lakehouse",
         display_name="Fullday",
         definition={"lakehouse.metadata.json": {"defaultSchema": "dbo"}},
+    )
+    wait_for_file = FabricOneLakeFileSensor(
+        task_id="wait_for_file", item="Fullday", path="Files", poke_interval=30, timeout=3600
     )
     copy = FabricRunCopyJobOperator(task_id="copy", copy_job="Full day copy", check_interval=2)
     refresh_sql = FabricRefreshSqlEndpointOperator(task_id="refresh_sql", lakehouse="Fullday")

@@ -21,6 +21,7 @@ from airflow_provider_fabric.emulator.http.recording import record
 from airflow_provider_fabric.emulator.http.request import ApiRequest
 from airflow_provider_fabric.emulator.http.responses import error_response, fault_response
 from airflow_provider_fabric.emulator.http.routing import Route, Router
+from airflow_provider_fabric.emulator.onelake.files import onelake_error
 from airflow_provider_fabric.emulator.portal.pages import BUCKET as PORTAL
 from airflow_provider_fabric.emulator.portal.pages import portal_routes
 from airflow_provider_fabric.emulator.routes import all_routes
@@ -28,7 +29,11 @@ from airflow_provider_fabric.emulator.state.world import World
 
 Sleep = Callable[[float], Awaitable[None]]
 MAX_BODY = 32 * 1024 * 1024
-ENVELOPES: Mapping[str, Callable[[ServiceError], Response]] = {"powerbi": power_bi_error, "arm": arm_error}
+ENVELOPES: Mapping[str, Callable[[ServiceError], Response]] = {
+    "powerbi": power_bi_error,
+    "arm": arm_error,
+    "onelake": onelake_error,
+}
 """Bucket of a route → how its service writes errors; all others write Fabric's."""
 
 

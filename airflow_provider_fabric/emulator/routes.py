@@ -22,8 +22,9 @@ from airflow_provider_fabric.emulator.fabric import (
     workspaces,
 )
 from airflow_provider_fabric.emulator.http.routing import Handler, Route
+from airflow_provider_fabric.emulator.onelake import files
 from airflow_provider_fabric.emulator.state.item_types import COLLECTIONS, ITEM_TYPES
-from airflow_provider_fabric.emulator.state.tokens import FABRIC, MANAGEMENT, POWER_BI
+from airflow_provider_fabric.emulator.state.tokens import FABRIC, MANAGEMENT, POWER_BI, STORAGE
 
 WORKSPACE = "/v1/workspaces/{workspaceId}"
 
@@ -45,6 +46,7 @@ def all_routes() -> Iterator[Route]:
     yield from _special()
     yield from _power_bi()
     yield from _arm()
+    yield from _onelake()
 
 
 def _sign_in() -> Iterator[Route]:
@@ -163,3 +165,17 @@ def _arm() -> Iterator[Route]:
         ("POST", one + "/suspend", capacities.suspend_capacity),
     ):
         yield Route(method, template, handler, "arm", (MANAGEMENT,))
+
+
+def _onelake() -> Iterator[Route]:
+    """Return the routes of OneLake's DFS endpoint, whose root is ``/onelake`` here."""
+    one = "/onelake/{workspace}/{*path}"
+    for method, template, handler in (
+        ("GET", "/onelake/{workspace}", files.list_paths),
+        ("HEAD", one, files.get_properties),
+        ("GET", one, files.read),
+        ("PUT", one, files.create),
+        ("PATCH", one, files.update),
+        ("DELETE", one, files.delete),
+    ):
+        yield Route(method, template, handler, "onelake", (STORAGE,))

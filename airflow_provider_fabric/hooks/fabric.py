@@ -12,6 +12,7 @@ from airflow_provider_fabric.api import (
     capacities,
     capacity_runs,
     copy_jobs,
+    onelake,
     operations,
     rest,
     semantic_models,
@@ -136,6 +137,8 @@ class FabricHook(BaseHook):
 
     get_sql_endpoint, aget_sql_endpoint = both(sql_endpoints.get_sql_endpoint)
     refresh_sql_endpoint, arefresh_sql_endpoint = both(sql_endpoints.refresh_sql_endpoint)
+
+    find_onelake_files, afind_onelake_files = both(onelake.find_files)
 
     list_capacities, alist_capacities = both(capacities.list_capacities)
     get_capacity, aget_capacity = both(capacities.get_capacity)

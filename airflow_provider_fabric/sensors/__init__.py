@@ -13,15 +13,20 @@ if TYPE_CHECKING:
         FabricItemJobSensor,
         FabricJobInstanceSensor,
     )
+    from airflow_provider_fabric.sensors.onelake import (
+        FabricOneLakeFileSensor,
+    )
 
 __all__ = [
     "FabricItemJobSensor",
     "FabricJobInstanceSensor",
+    "FabricOneLakeFileSensor",
 ]
 
 _MODULES = {
     "FabricItemJobSensor": "job",
     "FabricJobInstanceSensor": "job",
+    "FabricOneLakeFileSensor": "onelake",
 }
 """Name → the module that holds it."""
 

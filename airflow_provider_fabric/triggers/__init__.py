@@ -18,6 +18,9 @@ if TYPE_CHECKING:
         FabricJobInstanceTrigger,
         FabricOperationTrigger,
     )
+    from airflow_provider_fabric.triggers.onelake import (
+        FabricOneLakeFileTrigger,
+    )
     from airflow_provider_fabric.triggers.semantic_model import FabricSemanticModelRefreshTrigger
 
 __all__ = [
@@ -25,6 +28,7 @@ __all__ = [
     "FabricItemJobTrigger",
     "FabricJobEventTrigger",
     "FabricJobInstanceTrigger",
+    "FabricOneLakeFileTrigger",
     "FabricOperationTrigger",
     "FabricSemanticModelRefreshTrigger",
 ]
@@ -34,6 +38,7 @@ _MODULES = {
     "FabricItemJobTrigger": "item_job",
     "FabricJobEventTrigger": "events",
     "FabricJobInstanceTrigger": "job",
+    "FabricOneLakeFileTrigger": "onelake",
     "FabricOperationTrigger": "job",
     "FabricSemanticModelRefreshTrigger": "semantic_model",
 }

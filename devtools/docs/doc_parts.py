@@ -144,6 +144,7 @@ def emulator_seeds() -> str:
         "workspaces": seeding.WORKSPACE_FIELDS,
         "items": seeding.ITEM_FIELDS,
         "copies": seeding.COPIES_FIELDS,
+        "capacities": seeding.CAPACITY_FIELDS,
         "identities": seeding.IDENTITY_FIELDS,
     }
     rows = ["| In | Field | Meaning |", "| --- | --- | --- |"]

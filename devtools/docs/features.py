@@ -283,6 +283,17 @@ FEATURES = (
         ("tests/contract/operators/test_sql_endpoint.py::test_a_table_that_failed_fails_the_task_by_name",),
     ),
     Feature(
+        "Sensor for files in OneLake, by pattern, and until they stay unchanged",
+        YES,
+        NO,
+        NO,
+        "file arrival trigger of its own jobs",
+        (
+            "tests/contract/operators/test_onelake.py::test_paths_and_patterns",
+            "tests/contract/operators/test_onelake.py::test_a_file_that_is_being_written_is_waited_for",
+        ),
+    ),
+    Feature(
         "Dynamic task mapping",
         YES,
         YES,

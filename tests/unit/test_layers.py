@@ -37,6 +37,7 @@ LEVELS = (
     {
         "api.capacities",
         "api.copy_jobs",
+        "api.onelake",
         "api.rest",
         "api.semantic_models",
         "api.sql_endpoints",
@@ -84,7 +85,7 @@ INNER_LEVELS: dict[str, tuple[set[str], ...]] = {
         {"errors"},
         {"state"},
         {"http"},
-        {"arm", "entra", "fabric"},
+        {"arm", "entra", "fabric", "onelake"},
         {"control", "portal"},
         {"routes"},
         {"app"},

@@ -28,6 +28,9 @@ HOST_FIELDS: Mapping[Service, str] = {
 }
 """Service → the connection's field that names its root."""
 
+STORAGE_VERSION = "2021-06-08"
+"""https://learn.microsoft.com/rest/api/storageservices/versioning-for-the-azure-storage-services"""
+
 USER_AGENT = f"airflow-provider-fabric/{__version__}"
 
 
@@ -112,6 +115,8 @@ class FlowRunner(Generic[T]):
             "Accept-Encoding": ACCEPT_ENCODING,
             "User-Agent": USER_AGENT,
         }
+        if request.service is Service.ONELAKE:  # storage takes a bearer token only with a version
+            headers["x-ms-version"] = STORAGE_VERSION
         content = request.content
         if request.json is not None:
             content = json.dumps(request.json).encode()

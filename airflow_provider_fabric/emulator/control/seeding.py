@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_fabric.emulator.errors import ServiceError, invalid_input
 from airflow_provider_fabric.emulator.state.definitions import read_definition
+from airflow_provider_fabric.emulator.state.files import File
 from airflow_provider_fabric.emulator.state.identities import read_identity
 from airflow_provider_fabric.emulator.state.item_types import find_item_type
 from airflow_provider_fabric.emulator.state.items import Item
@@ -17,6 +18,7 @@ WORKSPACE_FIELDS = {
     "id": "GUID of a workspace that is there, to which items are added, or of the new one; absent makes one up",
     "displayName": "name; needed for a new one",
     "description": "free text",
+    "capacityId": "GUID of the capacity that it is on; absent is the emulator's own",
     "items": "list of items",
 }
 """Fields of an entry of ``workspaces``."""
@@ -29,6 +31,8 @@ ITEM_FIELDS = {
     "folderId": "GUID of the folder that it is in",
     "definition": "its definition, as `POST /items` takes it",
     "published": "of a dataflow: whether the definition is published (true)",
+    "tables": "of a lakehouse: list of `{name, status, error}`, as a refresh of its SQL endpoint shows them",
+    "files": "path in OneLake, such as `Files/in/a.csv`, to text",
 }
 """Fields of an entry of ``items``."""
 
@@ -42,6 +46,15 @@ COPIES_FIELDS = {
     "published": "see *items*",
 }
 """Fields of ``copies``."""
+
+CAPACITY_FIELDS = {
+    "name": "lower-case letters and digits; of one that is there, to set its state",
+    "id": "GUID for Fabric; absent makes one up",
+    "subscription_id": "GUID; absent is the emulator's own",
+    "resource_group": "name; absent is the emulator's own",
+    "state": "`Active` (default) or `Paused`",
+}
+"""Fields of an entry of ``capacities``."""
 
 IDENTITY_FIELDS = {
     "client_id": "application id; absent makes one up",
@@ -98,6 +111,10 @@ def _seed_item(world: World, workspace_id: str, body: dict[str, Any]) -> dict[st
         item_id=body.get("id"),
     )
     _publish(item, bool(body.get("published", True)))
+    for path, content in (body.get("files") or {}).items():
+        made = File(str(content).encode())
+        made.flush(world.clock())
+        world.files.of_item(item.id)[path] = made
     item.tables = [dict(table) for table in body.get("tables") or []]
     return item.to_wire()
 
@@ -126,6 +143,7 @@ def seed_copies(world: World, body: dict[str, Any]) -> dict[str, Any]:
 
 def seed_capacity(world: World, body: dict[str, Any]) -> dict[str, Any]:
     """Add a capacity, or change the state of the one that has the name."""
+    _check_fields(body, CAPACITY_FIELDS, "a capacity")
     same = [capacity for capacity in world.capacities.all() if capacity.name == body.get("name")]
     if len(same) == 1 and set(body) <= {"name", "state"}:
         same[0].state, same[0].settles_at = str(body.get("state", same[0].state)), 0.0

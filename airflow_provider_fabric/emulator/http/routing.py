@@ -3,6 +3,7 @@
 Routes form a tree over path segments. A literal segment wins over a parameter, and literals ignore case, as the
 service's do (its pages on Learn write both ``dataPipelines`` and ``datapipelines``). Segments are split before they are
 percent-decoded, so an encoded slash stays inside its parameter.
+``{*name}`` at the end of a template takes the rest of the path.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ class Route:
 class _Node:
     literals: dict[str, _Node] = field(default_factory=dict)
     parameter: _Node | None = None
+    rest: _Node | None = None
     routes: dict[str, Route] = field(default_factory=dict)
 
 
@@ -69,7 +71,10 @@ class Router:
     def _add(self, route: Route) -> None:
         node = self._root
         for segment in route.template.strip("/").split("/"):
-            if segment.startswith("{"):
+            if segment.startswith("{*"):
+                node.rest = node.rest or _Node()
+                node = node.rest
+            elif segment.startswith("{"):
                 node.parameter = node.parameter or _Node()
                 node = node.parameter
             else:
@@ -100,9 +105,15 @@ class Router:
                 return found
         if node.parameter is not None and segment:
             return self._descend(node.parameter, segments, depth + 1, method, allowed)
+        if node.rest is not None:
+            allowed.update(node.rest.routes)
+            return node.rest.routes.get(method)
         return None
 
 
 def _parameters(template: str, segments: list[str]) -> dict[str, str]:
     names = template.strip("/").split("/")
+    if names[-1].startswith("{*"):
+        rest = "/".join(segments[len(names) - 1 :])
+        names, segments = [*names[:-1], f"{{{names[-1][2:-1]}}}"], [*segments[: len(names) - 1], rest]
     return {name[1:-1]: unquote(segment) for name, segment in zip(names, segments, strict=True) if name.startswith("{")}

@@ -12,6 +12,7 @@ from airflow_provider_fabric.emulator.state.capacities import CapacityStore
 from airflow_provider_fabric.emulator.state.config import Config
 from airflow_provider_fabric.emulator.state.device_codes import DeviceCodes
 from airflow_provider_fabric.emulator.state.faults import Faults
+from airflow_provider_fabric.emulator.state.files import FileStore
 from airflow_provider_fabric.emulator.state.identities import Identities, Identity
 from airflow_provider_fabric.emulator.state.ids import new_id
 from airflow_provider_fabric.emulator.state.items import ItemStore
@@ -71,6 +72,7 @@ class World:
         """Go back to the seeded workspace and identities; tokens that were issued stay valid."""
         self.config = self.start_config
         self.capacities = CapacityStore()
+        self.files = FileStore()
         self.workspaces = WorkspaceStore()
         self.items = ItemStore()
         self.jobs = JobStore(self.config.completed_jobs_listed)

@@ -95,7 +95,6 @@ class FabricHook(BaseHook):
     list_item_job_instances, alist_item_job_instances = both(listing.list_item_job_instances)
     cancel_item_job_instance, acancel_item_job_instance = both(instances.cancel_item_job_instance)
     wait_for_job_instance, await_for_job_instance = both(polling.wait_for_job_instance)
-    poll_job_instance, apoll_job_instance = both(polling.poll_job_instance)
     query_activity_runs, aquery_activity_runs = both(activity_runs.query_activity_runs)
 
     list_workspaces, alist_workspaces = both(items.list_workspaces)
@@ -122,7 +121,6 @@ class FabricHook(BaseHook):
     list_semantic_model_refreshes, alist_semantic_model_refreshes = both(semantic_models.list_semantic_model_refreshes)
     get_semantic_model_refresh, aget_semantic_model_refresh = both(semantic_models.get_semantic_model_refresh)
     cancel_semantic_model_refresh, acancel_semantic_model_refresh = both(semantic_models.cancel_semantic_model_refresh)
-    poll_semantic_model_refresh, apoll_semantic_model_refresh = both(semantic_models.poll_semantic_model_refresh)
     invoke_user_data_function, ainvoke_user_data_function = both(user_data_functions.invoke_user_data_function)
 
     list_item_schedules, alist_item_schedules = both(schedules.list_item_schedules)
@@ -227,15 +225,6 @@ class FabricHook(BaseHook):
             settings = self.get_conn()
             self._driver = RequestsDriver(settings, self._tokens(settings), sleep=self._sleep)
         return self._driver.run(flow)
-
-    def run_apart(self, flow: Flow[T]) -> T:
-        """Run a flow on connections of its own: for a thread that must not wait for this hook's other calls."""
-        settings = self.get_conn()
-        driver = RequestsDriver(settings, self._tokens(settings))
-        try:
-            return driver.run(flow)
-        finally:
-            driver.close()
 
     async def arun(self, flow: Flow[T]) -> T:
         """Run any flow on the running event loop."""

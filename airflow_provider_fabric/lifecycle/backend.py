@@ -198,7 +198,15 @@ class JobRuns:
 
     def cancel_briefly(self, job: JobRef) -> bool:
         """Ask for a run's cancellation without patience, on a connection of its own: the task is being killed."""
-        return self._hook.run_apart(self._backend.cancel(job, KILL_BUDGET))
+        from airflow_provider_fabric.api.auth.sign_in import token_source
+        from airflow_provider_fabric.api.http.transport import RequestsDriver
+
+        settings = self._hook.get_conn()
+        driver = RequestsDriver(settings, token_source(settings))  # the hook's own may be held by a call under way
+        try:
+            return driver.run(self._backend.cancel(job, KILL_BUDGET))
+        finally:
+            driver.close()
 
     def poll(self, poll: JobPoll) -> JobInstance:
         """Wait until a run is over, at the intervals its JobPoll sets."""

@@ -203,7 +203,10 @@ STATEMENTS = (
         "PCd",
         "`202 Accepted` and nothing else",
         "the run is looked for, and never started twice",
-        (BOTH_WAYS[1], "tests/unit/api/test_submit.py::test_after_an_unclear_answer_the_one_new_run_is_ours"),
+        (
+            BOTH_WAYS[1],
+            "tests/unit/api/test_submit.py::test_after_an_unclear_answer_and_no_new_run_it_is_not_sent_again",
+        ),
     ),
     Statement(
         "answer",

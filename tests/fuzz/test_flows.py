@@ -83,7 +83,7 @@ def arguments(rng: random.Random, flow: Any, clock: FakeClock) -> dict[str, Any]
     for name, parameter in inspect.signature(flow).parameters.items():
         needed = parameter.default is parameter.empty
         if needed or (name in optional and (name not in {"item_type", "folder"} or rng.random() < 0.5)):
-            given[name] = known[name]
+            given[name] = known[name] if name in known else ITEM if name.endswith("_id") else "text"
     return given
 
 

@@ -58,7 +58,7 @@ def _runs_of(workspace_id: str, item: Item) -> Flow[list[JobInstance]]:
             return (yield from list_semantic_model_refreshes(workspace_id, item.id))
         if item.type in RUNNABLE:
             return (yield from list_item_job_instances(workspace_id, item.id))
-    except FabricNotFoundError:  # deleted a moment ago, or of an old kind that the job scheduler does not know
+    except FabricNotFoundError:  # just deleted, or of an old kind that the job scheduler does not know
         pass
     return []
 

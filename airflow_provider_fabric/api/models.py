@@ -49,10 +49,10 @@ def parse_time(text: object) -> datetime | None:
     micro = (fraction or "0")[:6].ljust(6, "0")
     zone = "+00:00" if offset in (None, "Z") else offset
     try:
-        moment = datetime.fromisoformat(f"{whole}.{micro}{zone}").astimezone(timezone.utc)
+        timestamp = datetime.fromisoformat(f"{whole}.{micro}{zone}").astimezone(timezone.utc)
     except (ValueError, OverflowError):
         return None
-    return moment if moment.year > 1 else None
+    return timestamp if timestamp.year > 1 else None
 
 
 def _word(value: object) -> str:

@@ -67,12 +67,12 @@ class OwnershipSearch:
         self._died = died
         self._timing = timing
         self._siblings: Siblings | None = None
-        self._trouble = ""
+        self._unanswered = ""
         self.sightings = Sightings()
         try:
             self._siblings = Siblings(context, operator, died=died)
         except Exception as error:  # noqa: BLE001 - whatever Airflow's database or API raises
-            self._trouble = f"the other tasks could not be asked: {error}"
+            self._unanswered = f"the other tasks could not be asked: {error}"
 
     def watch(self) -> None:
         """Read the list until our run must be in it."""
@@ -125,7 +125,7 @@ class OwnershipSearch:
 
     def _claims(self) -> Claims:
         if self._siblings is None:
-            return Claims(unresolved=self._trouble)
+            return Claims(unresolved=self._unanswered)
         try:
             return self._siblings.claims()
         except Exception as error:  # noqa: BLE001 - whatever Airflow's database or API raises

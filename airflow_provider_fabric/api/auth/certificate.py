@@ -27,7 +27,7 @@ def load_certificate(certificate: str, password: str | None, now: float | None =
     """Return msal's ``client_credential`` for a certificate.
 
     :param certificate: PEM text of a certificate and its private key, or the path of a file with them. Line breaks
-        that a form or an environment variable turned into blanks, or into backslash and n, are mended.
+        that a form or an environment variable turned into spaces, or into backslash and n, are restored.
     :param password: of the private key; blank for none.
     :param now: epoch seconds.
     :raises CertificateError: it cannot be used; the text names no part of the key.

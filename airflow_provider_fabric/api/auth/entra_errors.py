@@ -75,7 +75,7 @@ REMEDIES: Mapping[int, str] = {
 }
 
 TRANSIENT = frozenset({90006, 90012, 90013, 90033, 50196, 53013})
-"""Codes of Entra's own trouble: asking again later helps."""
+"""Codes of failures inside Entra: asking again later helps."""
 
 _OAUTH_REMEDIES: Mapping[str, str] = {
     "invalid_client": "Check login (client id) and the secret, certificate or federated token.",

@@ -36,7 +36,7 @@ from airflow_provider_fabric.exceptions import FabricAuthError, FabricConnection
 log = logging.getLogger(__name__)
 
 PAUSES = (1.0, 3.0)
-"""Seconds between tries of one fetch while Entra is in trouble."""
+"""Seconds between tries of one fetch while Entra is failing."""
 
 MANAGED_IDENTITY_TIMEOUT = 10.0
 """Seconds: the metadata endpoint is on the same machine or not at all."""
@@ -71,7 +71,7 @@ class SignIn:
         """The newest one: Entra sends another with each token, which lives longer than the one in the connection."""
 
     def fetch(self, audience: Audience) -> AccessToken:
-        """Return a new token, trying again for a few seconds while Entra is in trouble.
+        """Return a new token, trying again for a few seconds while Entra is failing.
 
         :param audience: what it is for.
         :raises FabricAuthError: none was issued.

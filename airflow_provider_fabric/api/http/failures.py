@@ -83,7 +83,7 @@ def _name(chain: list[BaseException], host: str, field: str, proxied: bool) -> T
     for link in chain:
         if isinstance(link, socket.gaierror):
             if link.errno in _TEMPORARY_NAME_ERRORS:
-                return TransportFailure(f"the name {host} could not be resolved at the moment.", unsent=True)
+                return TransportFailure(f"the name {host} could not be resolved for now.", unsent=True)
             fields = f"'{field}' or 'proxies'" if proxied else f"'{field}'"
             reason = f"the name {host} does not resolve. Check the connection's field {fields}."
             return TransportFailure(reason, unsent=True, permanent=True)

@@ -13,8 +13,8 @@ MAX_RETRY_AFTER = 600.0
 def http_date(value: str | None) -> float | None:
     """Read an HTTP date, as epoch seconds, or ``None`` if it is none."""
     try:
-        moment = parsedate_to_datetime(value or "")
-        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+        timestamp = parsedate_to_datetime(value or "")
+        return (timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=timezone.utc)).timestamp()
     except (TypeError, ValueError, OverflowError):
         return None
 
@@ -30,10 +30,10 @@ def parse_retry_after(value: str | None, date: str | None = None) -> float | Non
     try:
         seconds = float(value)
     except ValueError:
-        moment, now = http_date(value), http_date(date)
-        if moment is None:
+        timestamp, now = http_date(value), http_date(date)
+        if timestamp is None:
             return None
-        seconds = moment - (time.time() if now is None else now)
+        seconds = timestamp - (time.time() if now is None else now)
     if seconds != seconds:  # NaN
         return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER)

@@ -43,7 +43,7 @@ class RetryBudget:
 
 PATIENT = RetryBudget()
 ONCE = RetryBudget(attempts=1, seconds=0.0)
-"""One try: for callers that have a rhythm of their own, such as a wait."""
+"""One try: for callers that have intervals of their own, such as a wait."""
 KILL_BUDGET = RetryBudget(attempts=2, seconds=3.0)
 """Briefly: for the cancel of a task that is being killed."""
 

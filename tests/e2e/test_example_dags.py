@@ -98,6 +98,7 @@ PROMISES: dict[str, Callable[[Played], bool]] = {
     "fabric_notebook": lambda run: run.completed("run_notebook"),
     "fabric_other_items": _other_items,
     "fabric_parameters": lambda run: run.completed("run_pipeline", "refresh_dataflow"),
+    "fabric_deploy_folder": lambda run: run.completed("run") and {"Nightly", "Clean orders"} <= set(run["names"]),
     "fabric_rest": lambda run: (
         "Called by REST" in run["list_pipelines"]
         and "pipeline-content.json" in run["read_definition"]

@@ -138,6 +138,30 @@ def test_one_folder_three_stages(emulator: FabricEmulator, hook: FabricHook, tmp
     }
 
 
+EXAMPLE = Path(__file__).parents[3] / "example_dags" / "definitions" / "Sales workspace"
+
+
+@pytest.mark.parametrize(
+    ("stage", "server", "value_set"),
+    [(None, "orders-dev.example", ""), ("TEST", "orders-test.example", "TEST"), ("PROD", "orders.example", "PROD")],
+)
+def test_the_documented_folder_in_its_three_stages(
+    emulator: FabricEmulator, hook: FabricHook, stage: str | None, server: str, value_set: str
+) -> None:
+    result = hook.deploy_folder(emulator.workspace_id, EXAMPLE, environment=stage)
+    assert result["counts"] == {"created": 4}
+    ids = {item["display_name"]: item["item_id"] for item in result["items"]}
+    source = part(emulator, "Clean orders", "notebook-content.py")
+    assert f'"Files/orders from {server}"' in source
+    assert f'"default_lakehouse": "{ids["Orders"]}"' in source
+    activity = json.loads(part(emulator, "Nightly", "pipeline-content.json"))["properties"]["activities"][0]
+    assert activity["typeProperties"] == {"notebookId": ids["Clean orders"], "workspaceId": emulator.workspace_id}
+    library = emulator.world.items.get(ids["Settings"])
+    assert library is not None
+    assert library.active_value_set == value_set
+    assert hook.deploy_folder(emulator.workspace_id, EXAMPLE, environment=stage)["counts"] == {"unchanged": 4}
+
+
 def test_a_failure_names_every_item_and_a_retry_goes_on(
     emulator: FabricEmulator, hook: FabricHook, tmp_path: Path
 ) -> None:

@@ -124,7 +124,7 @@ class TestFailures:
             (wrapped(httpx.ConnectError("x"), ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER]")), True, True, "http://"),
             (wrapped(httpx.ConnectError("x"), NO_NAME), True, True, "'host'"),
             (wrapped(requests.ConnectionError("x"), NO_NAME), True, True, "'host'"),
-            (wrapped(httpx.ConnectError("x"), LATER), True, False, "at the moment"),
+            (wrapped(httpx.ConnectError("x"), LATER), True, False, "for now"),
             (wrapped(httpx.ConnectError("x"), ConnectionRefusedError(111, "x")), True, False, "refused"),
             (wrapped(requests.ConnectionError("x"), ConnectionRefusedError(111, "x")), True, False, "refused"),
             (wrapped(requests.exceptions.ProxyError("user:password@proxy"), TUNNEL), True, False, "proxy"),

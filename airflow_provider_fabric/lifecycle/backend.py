@@ -153,7 +153,7 @@ class JobRuns:
     ) -> Submission:
         """Start a run, once.
 
-        :param trace: takes in when it was sent, and is told before each POST and each pause.
+        :param trace: takes in when it was sent, and is called before each POST and each pause.
         :raises FabricAmbiguousError: a run may have been started, or not.
         """
         flow = self._backend.submit(workspace_id, item_id, job_type, body)

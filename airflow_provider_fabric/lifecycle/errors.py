@@ -1,4 +1,4 @@
-"""What a failed run's exception says: which run, what happened, why, what to do, and where to look."""
+"""What a failed run's exception says: which run, what happened, why, what to do, and where to find it."""
 
 from __future__ import annotations
 

@@ -97,6 +97,7 @@ class JobExecution:
         operator = self.operator
         if outcome.ending is WaitEnd.TIMEOUT:
             outcome = self._last_poll(run) or outcome
+        outcome = outcome.about(run)
         self.run, operator.ended = None, (run, outcome)
         operator.on_wait_end(run, outcome)
         if outcome.ending is WaitEnd.LOST:
@@ -146,6 +147,7 @@ class JobExecution:
             check_interval=float(operator.check_interval),
             deadline=lambda age: deadline(operator, self.context["ti"].start_date, age),
             if_running=operator.if_running,
+            attaches="attach" in (operator.if_running, operator.on_deduped),
             adopt=operator.on_unclear_submit == "adopt",
             cancel_on_kill=operator.cancel_on_kill,
             url=self._url,

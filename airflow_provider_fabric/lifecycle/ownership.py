@@ -114,7 +114,7 @@ class OwnershipSearch:
         if not self.sightings.complete:
             return "the item's list could not be read long enough"
         if len(left) > 1:
-            return "it cannot be told which of them is this task's"
+            return "it is not known which of them is this task's"
         if proven(left) is None:
             return "its start or its kind of start does not fit the submit"
         if window is None or window.known is None:

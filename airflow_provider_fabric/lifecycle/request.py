@@ -26,6 +26,7 @@ class RunRequest:
     :param check_interval: seconds between polls.
     :param deadline: returns until when to wait, in epoch seconds, for a run that was asked for so many seconds ago.
     :param if_running: policy for runs that are active already.
+    :param attaches: whether the task may wait for another's run.
     :param adopt: whether a run that is proven to be ours may be adopted after an unclear answer.
     :param cancel_on_kill: whether a cleared task's run is to be cancelled.
     :param url: returns the page of a run.
@@ -41,6 +42,7 @@ class RunRequest:
     check_interval: float
     deadline: Callable[[float], float | None]
     if_running: str
+    attaches: bool
     adopt: bool
     cancel_on_kill: bool
     url: Callable[[JobRef], str]

@@ -1,6 +1,6 @@
 """Other tasks that run jobs of the same item: which runs they have claimed, and which of them may own one unnamed.
 
-A run that nobody was told the id of can be ours only if it is no other task's. What a task publishes right after its
+A run that the service did not name can be ours only if it is no other task's. What a task publishes right after its
 submit (XCom ``job_instance_id``) is its claim; what it cannot tell from others it names (``job_instance_candidates``).
 Asked are other map indexes, other tasks of the DAG, and its other DAG runs; on Airflow 2 all DAGs are asked for claims.
 """

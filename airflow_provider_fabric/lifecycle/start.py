@@ -62,7 +62,7 @@ class RunStarter:
     def start(self) -> FabricRun:
         """Return the run this task waits for; start one only if there can be none that is ours.
 
-        :raises FabricJobMayBeRunning: a run of ours may be going on, and cannot be told from others.
+        :raises FabricJobMayBeRunning: a run of ours may be going on, and is not proven to be ours.
         :raises FabricJobAlreadyRunning: ``if_running="fail"``.
         """
         record = self.store.load()
@@ -90,6 +90,9 @@ class RunStarter:
         if record.cleared:
             old.let_end()
             return None
+        if not run.ours and not self.request.attaches:
+            self._log.info("An earlier attempt waited for job instance %s, another's run; this one does not.", id_)
+            return None
         status = old.status()
         if record.cancel_asked and run.ours and status is not None and not status.is_terminal:
             status = old.let_end()  # it may have completed all the same
@@ -107,7 +110,7 @@ class RunStarter:
                 self._log.info("Cleared after an unclear submit: starting anew.")
                 return None
             raise self._may_be_running(
-                record.candidates, "an earlier attempt could not tell which of them is this task's"
+                record.candidates, "an earlier attempt could not find out which of them is this task's"
             )
         search = self._search(lambda: record.window, died=True)
         search.watch()

@@ -142,6 +142,14 @@ class Outcome:
         known = getattr(error, "job", None) or {}
         return cls(ending, {**run.job.to_state(), **known}, str(error))
 
+    def about(self, run: FabricRun) -> Outcome:
+        """Return the outcome of a wait for this run: what tells of another run's end tells nothing of ours."""
+        id_ = str(self.job.get("job_instance_id") or "").lower()
+        if self.ending is not WaitEnd.OVER or id_ == run.job.job_instance_id.lower():
+            return self
+        message = f"The answer about it tells of job instance {id_ or 'without an id'} instead."
+        return Outcome(WaitEnd.LOST, {**run.job.to_state(), "status": None}, message)
+
     def to_state(self) -> dict[str, Any]:
         """Return plain values."""
         return {"ending": self.ending.value, "job": self.job, "message": self.message}

@@ -43,7 +43,7 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
     :param fabric_conn_id: id of the connection (templated).
     :param wait_for_termination: wait until the run is over; otherwise succeed as soon as it is accepted.
     :param deferrable: wait in the triggerer, without a worker; default ``[operators] default_deferrable``.
-    :param check_interval: seconds between looks at the run.
+    :param check_interval: seconds between polls of the run.
     :param timeout: seconds to wait for the run at most; ``None`` for no end.
     :param cancel_on_kill: cancel the run when the task is killed, cleared or marked.
     :param cancel_on_timeout: cancel the run when ``timeout`` or ``execution_timeout`` has passed.
@@ -150,11 +150,11 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
         """Check whether the item knows the parameters, before anything is started."""
 
     def explain_failure(self, run: FabricRun, outcome: Outcome) -> Explanation | None:
-        """Return more about why a run failed. One quick try; a :class:`.FabricError` is logged and forgotten."""
+        """Return more about why a run failed. One quick attempt; a :class:`.FabricError` is logged and ignored."""
         return None
 
     def on_poll(self, run: FabricRun, instance: JobInstance, changed: bool) -> None:
-        """Report on a look, while the task itself waits: what changed, not every look. Must not raise."""
+        """Report on a poll, while the task itself waits: what changed, not every poll. Must not raise."""
         if changed:
             self.log.info("Job instance %s: %s.", instance.id, instance.status_text)
 

@@ -84,7 +84,7 @@ class SubmitWindow:
 def window_of(trace: SubmitTrace, clock: ServiceClock, known: Collection[str] | None) -> SubmitWindow | None:
     """Return the window of a submit that was answered unclearly, or ``None`` if the service's clock is unknown.
 
-    :param known: ids that the item listed before the request; ``None`` if nobody looked.
+    :param known: ids that the item listed before the request; ``None`` if it was not read.
     """
     if trace.sent is None or trace.answered is None:
         return None

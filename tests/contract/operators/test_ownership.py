@@ -604,6 +604,16 @@ def test_a_run_that_was_attached_to_is_not_cancelled_by_a_clear(
     assert jobs(tenant)["cancel_requests"] == 0
 
 
+def test_a_task_whose_author_no_longer_attaches_takes_nobodys_run(
+    tenant: FabricEmulator, pipeline: Any, item: str
+) -> None:
+    tenant.control.add_job_rule(duration_seconds=1.0)
+    theirs = tenant.control.start_job(item, "Execute", invoke_type="Manual")
+    task = TaskRunner(pipeline())
+    TaskRunner(pipeline(if_running="attach", wait_for_termination=False), store=task.store).run()
+    assert task.run()["job_instance_id"] != theirs
+
+
 # What Airflow must keep to, and what may fail.
 
 

@@ -90,7 +90,7 @@ def test_a_clear_answer_needs_no_list() -> None:
 
 
 @pytest.mark.parametrize("unclear", UNCLEAR)
-def test_after_an_unclear_answer_the_one_new_run_is_ours_but_only_after_the_whole_window(unclear: Answer) -> None:
+def test_after_an_unclear_answer_the_one_new_run_is_ours(unclear: Answer) -> None:
     talk = submitting([unclear], [started()])
     assert talk.result() == Submission(JOB, adopted=True)
     assert talk.posts == 1

@@ -163,3 +163,12 @@ def test_an_event_brings_its_run_along() -> None:
 def test_an_event_without_its_run_or_its_outcome_is_refused(event: Any) -> None:
     with pytest.raises(FabricInputError):
         read_event(event)
+
+
+@pytest.mark.parametrize("named", [OTHER_JOB, None, ""])
+def test_the_end_of_another_run_is_not_ours(named: str | None) -> None:
+    """Whoever answers about another run, a green task is not its end."""
+    theirs = Outcome(WaitEnd.OVER, {**REF.to_state(), "job_instance_id": named, "status": "Completed"})
+    assert theirs.about(RUN).ending is WaitEnd.LOST
+    ours = Outcome(WaitEnd.OVER, {**REF.to_state(), "status": "Completed"})
+    assert ours.about(RUN) is ours

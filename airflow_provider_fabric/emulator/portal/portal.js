@@ -178,8 +178,13 @@ function showWorkspace(node, workspace) {
   put(name, workspace.name);
   put(summary, count(workspace.total, "item") + (more ? `; the first ${workspace.items.length} are shown` : ""));
   const groups = new Map();
-  for (const item of workspace.items) groups.set(item.type, [...(groups.get(item.type) ?? []), item]);
-  keep(types, [...groups], ([type]) => type, ([type]) => element("div", {}, element("h3", {}, type), element("ul")),
+  for (const folder of workspace.folders) groups.set(`${folder}/`, []);
+  for (const item of workspace.items) {
+    const place = item.folder ? `${item.folder}/ ${item.type}` : item.type;
+    groups.set(place, [...(groups.get(place) ?? []), item]);
+  }
+  const places = [...groups].sort(([one], [other]) => one.includes("/") - other.includes("/") || (one < other ? -1 : 1));
+  keep(types, places, ([place]) => place, ([place]) => element("div", {}, element("h3", {}, place), element("ul")),
     (group, [, items]) => keep(group.lastChild, items, (item) => item.id,
       (item) => element("li", {}, element("a", { href: itemAddress(item.workspaceId, item.id) })),
       (entry, item) => put(entry.firstChild, item.name)));

@@ -88,11 +88,13 @@ def run_state(world: World, run: Run, now: float) -> dict[str, Any]:
 
 def _workspace(world: World, workspace: Workspace) -> dict[str, Any]:
     items = list(world.items.of_workspace(workspace.id))
+    shown = [_item(item) | {"folder": workspace.folder_path(item.folder_id)} for item in islice(items, ITEMS_SHOWN)]
     return {
         "id": workspace.id,
         "name": workspace.display_name,
         "total": len(items),
-        "items": sorted((_item(item) for item in islice(items, ITEMS_SHOWN)), key=lambda item: item["type"]),
+        "folders": sorted(map(workspace.folder_path, islice(workspace.folders, ITEMS_SHOWN))),
+        "items": sorted(shown, key=lambda item: (item["folder"], item["type"])),
     }
 
 

@@ -61,6 +61,15 @@ class Workspace:
             raise not_found("FolderNotFound", "folder", folder_id)
         return found
 
+    def folder_path(self, folder_id: str | None) -> str:
+        """Return a folder's path from the root, ``Sales/Daily``; empty for the root."""
+        names: list[str] = []
+        while folder_id in self.folders:
+            folder = self.folders[folder_id]
+            names.insert(0, folder.display_name)
+            folder_id = folder.parent_id
+        return "/".join(names)
+
     def folders_below(self, folder_id: str | None, *, recursive: bool) -> set[str | None]:
         """Return ``folder_id`` and, when ``recursive``, every folder under it."""
         found: set[str | None] = {folder_id}

@@ -139,6 +139,19 @@ def test_the_overview_is_bounded(service: Service) -> None:
     assert newest in {run["id"] for run in shown["runs"]}
 
 
+def test_the_overview_shows_the_tree_of_folders(service: Service) -> None:
+    outer = service.post("/folders", {"displayName": "Sales"}).json()["id"]
+    inner = service.post("/folders", {"displayName": "Daily", "parentFolderId": outer}).json()["id"]
+    service.create("Notebook", folderId=inner)
+    service.create()
+    (workspace,) = state(service)["workspaces"]
+    assert workspace["folders"] == ["Sales", "Sales/Daily"]
+    assert [(item["folder"], item["type"]) for item in workspace["items"]] == [
+        ("", "DataPipeline"),
+        ("Sales/Daily", "Notebook"),
+    ]
+
+
 def test_a_run_from_start_to_end(service: Service, clock: Clock) -> None:
     item_id = service.create("DataPipeline", "Daily load", definition=PIPELINE)
     started = clock.now

@@ -13,7 +13,7 @@ VENV := .venv/bin
 PORTS := $(if $(AIRFLOW_PORT),--airflow-port $(AIRFLOW_PORT)) $(if $(EMULATOR_PORT),--emulator-port $(EMULATOR_PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo demo-up test test-all docs docs-parts dist lint format test-unit fuzz test-e2e test-wheel test-examples chaos bench bench-quick constraints clean
+.PHONY: help environment demo demo-up test test-all docs docs-parts dist lint format test-unit fuzz test-e2e test-wheel test-examples chaos bench bench-quick simulate soak constraints clean
 
 help:  ## Show this
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -57,7 +57,7 @@ lint: environment  ## ruff (lint, format) and mypy --strict
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy
 
-format: environment  ## Let ruff mend what it can
+format: environment  ## Let ruff fix what it can
 	$(VENV)/ruff check --fix .
 	$(VENV)/ruff format .
 
@@ -82,8 +82,14 @@ chaos: environment  ## Everything goes wrong in a real Airflow, on PostgreSQL an
 test-wheel: environment  ## Install the wheel into bare Airflows and import it all
 	$(VENV)/python -m pytest -m wheel
 
-bench: environment  ## Measure the shared watcher under load (about an hour), and rewrite docs/performance.md
+bench: environment  ## Measure the shared poller under load (about an hour), and rewrite docs/performance.md
 	$(VENV)/python -m benchmarks --docs
+
+simulate: environment  ## How the poller deals out turns under stress, in virtual time (some minutes)
+	$(VENV)/python -m benchmarks.simulation
+
+soak: environment  ## Seven days of a triggerer in virtual time: 1,000,000 waits (an hour)
+	$(VENV)/python -m benchmarks.soak
 
 bench-quick: environment  ## The same, small, in a minute
 	$(VENV)/python -m benchmarks --quick

@@ -11,16 +11,18 @@ import math
 import random
 import sys
 from collections.abc import Callable, Coroutine
+from functools import partial
 from statistics import median
 from typing import Any
 
+from airflow_provider_fabric.api.http.flow import Request, Response
 from airflow_provider_fabric.api.jobs.item_polling import ItemPoll, poll_item
-from airflow_provider_fabric.api.jobs.polling import JobPoll
+from airflow_provider_fabric.api.jobs.polling import JobPoll, cancel_if_active
 from airflow_provider_fabric.api.models import JobRef
 from airflow_provider_fabric.triggerer.call_budget import CallBudget
 from airflow_provider_fabric.triggerer.poller import JobPoller
 from airflow_provider_fabric.triggerer.turns import TurnQueue, Waiter
-from tests.unit.virtual_time import WORKSPACE, FakeFabric, clock, guid, run_virtually
+from tests.unit.virtual_time import EPOCH, WORKSPACE, FakeFabric, clock, guid, run_virtually
 
 BUDGET = 180.0
 
@@ -58,6 +60,10 @@ class Stage:
         self.fabric.start(item, run, takes)
         await self.poller.wait(self.poll(item, run, first))
         self.lags.append(clock() - ends)
+
+    async def cancel(self, poll: JobPoll) -> bool:
+        """Ask once for a run's cancellation."""
+        return await self.poller.run_at_once(cancel_if_active(poll))
 
     async def sensor(self, item: int) -> None:
         """Wait for a run that nobody starts."""
@@ -133,6 +139,54 @@ async def beside_sensors(runs: int, sensors: int, per_minute: float = BUDGET) ->
     return {**figures(stage.lags), "calls": calls, "sensor gap": longest}
 
 
+async def after_cancelled_sensors(count: int = 1000) -> dict[str, float]:
+    """Let sensors leave after a second; then wait for runs."""
+    stage, source = Stage(), random.Random(3)
+    sensors = [asyncio.create_task(stage.sensor(10_000 + number)) for number in range(count)]
+    await asyncio.sleep(1)
+    for each in sensors:
+        each.cancel()
+    await asyncio.gather(*sensors, return_exceptions=True)
+    await asyncio.gather(*(stage.run(n, n, source.uniform(120, 1800)) for n in range(100)))
+    return figures(stage.lags)
+
+
+async def garbled_list(runs: int = 800) -> dict[str, float]:
+    """Answer one List of an item with a proxy's page."""
+    spoilt: list[float] = []
+
+    def once(request: Request) -> Response | None:
+        if request.path.endswith("/instances") and clock() > EPOCH + 300 and not spoilt:
+            spoilt.append(clock())
+            return Response(200, {"content-type": "text/html"}, b"<html>")
+        return None
+
+    stage, source = Stage(FakeFabric(latency=0.3, page_size=1000, answer=once)), random.Random(3)
+    await asyncio.gather(*(stage.run(1, n, source.uniform(600, 1800)) for n in range(runs)))
+    back = next(when for when, what in stage.fabric.calls if what.startswith("LIST") and when > spoilt[0])
+    return {**figures(stage.lags), "gets": stage.fabric.gets, "back on lists after": back - spoilt[0]}
+
+
+async def killed(count: int = 300) -> dict[str, float]:
+    """Mark tasks failed at once, under an enforced quota of 200 calls a minute."""
+    stage = Stage(FakeFabric(latency=0.3, quota=200))
+    waits = [asyncio.create_task(stage.run(n, n, 1e6, first=0.0)) for n in range(count)]
+    await asyncio.sleep(600)
+    for each in waits:
+        each.cancel()
+    began = clock()
+    cancels = [
+        stage.poller.cancels.start(guid(n), partial(stage.cancel, stage.poll(n, n)), began) for n in range(count)
+    ]
+    accepted = await asyncio.gather(*cancels)
+    return {
+        "accepted": sum(accepted),
+        "seconds": clock() - began,
+        "answers 429": stage.fabric.statuses[429],
+        "cancels sent": stage.fabric.cancels,
+    }
+
+
 def show(name: str, main: Coroutine[Any, Any, Any]) -> Any:
     """Run a scenario and print its figures."""
     result = run_virtually(main)
@@ -149,6 +203,9 @@ def main() -> None:
     show("200 runs alone, a third of the budget", beside_sensors(200, 0, BUDGET / 3))
     show("200 runs beside 200 sensors", beside_sensors(200, 200))
     show("200 runs beside 400 sensors", beside_sensors(200, 400))
+    show("100 runs after 1,000 cancelled sensors", after_cancelled_sensors())
+    show("800 runs of an item, one garbled list", garbled_list())
+    show("300 tasks killed at once", killed())
     for kind in ("lognormal", "memoryless"):
         for order in (MostOverdueFirst, TurnQueue):
             show(f"{kind}, {order.__name__}", full_budget(order, kind))

@@ -536,7 +536,7 @@ def test_a_day_of_churn_leaves_nothing_behind(airflow: Airflow) -> None:
             await asyncio.wait([waiting])
             del airflow.fabric.items[guid(item)][guid(number)]
 
-        await asyncio.gather(*(one(number) for number in range(3000)))
+        await asyncio.gather(*(one(number) for number in range(1000)))
         await asyncio.sleep(IDLE_SECONDS + 10)
         assert airflow.open == 0
         state = shared.of_running_loop()

@@ -149,6 +149,7 @@ class FabricHook(BaseHook):
     resolve_workspace, aresolve_workspace = both(names.resolve_workspace)
     find_item, afind_item = both(names.find_item)
     resolve_item, aresolve_item = both(names.resolve_item)
+    resolve_items, aresolve_items = both(names.resolve_items)
 
     # The connection, and what is made of it.
 

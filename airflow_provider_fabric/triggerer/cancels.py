@@ -40,6 +40,9 @@ class CancelQueue:
         self._turns = turns
         self._clocks = clocks
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._one_by_one = asyncio.Lock()
+        self._careful = 0
+        """After a 429, so many cancels are sent one by one."""
         self._tasks: set[asyncio.Task[bool]] = set()
 
     @property
@@ -87,12 +90,24 @@ class CancelQueue:
         self._turns.cancels_first += 1
         try:
             async with self._slots:
-                while (pause := self._turns.budget.pause(self._clocks.steady())) > 0:  # noqa: ASYNC110 - a 429 may prolong it
-                    await asyncio.sleep(pause)
-                return await send()
+                if not self._careful:
+                    return await self._send(send)
+                async with self._one_by_one:
+                    return await self._send(send)
         finally:
             self._turns.cancels_first -= 1
             self._turns.pump()
+
+    async def _send(self, send: Callable[[], Awaitable[bool]]) -> bool:
+        while (pause := self._turns.budget.pause(self._clocks.steady())) > 0:  # noqa: ASYNC110 - a 429 may prolong it
+            await asyncio.sleep(pause)
+        try:
+            accepted = await send()
+        except FabricThrottledError:
+            self._careful = AT_ONCE
+            raise
+        self._careful = max(0, self._careful - 1)
+        return accepted
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)

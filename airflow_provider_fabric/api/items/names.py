@@ -7,12 +7,12 @@ errors, never a guess.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import TypeVar
 
 from airflow_provider_fabric.api.http.flow import Flow
-from airflow_provider_fabric.api.items.items import list_candidates, list_workspaces
+from airflow_provider_fabric.api.items.items import list_candidates, list_items, list_workspaces
 from airflow_provider_fabric.api.models import Item, Workspace, is_guid
 from airflow_provider_fabric.exceptions import FabricInputError, FabricNameError
 
@@ -47,6 +47,33 @@ def resolve_item(workspace_id: str, item: str, item_type: str | None = None) -> 
     kind = item_type or "item"
     listed = yield from _list_with(workspace_id, item, item_type)
     return _one(item, kind, listed, f"in workspace {workspace_id}")
+
+
+def resolve_items(workspace: str, item_names: Iterable[str], item_type: str | None = None) -> Flow[list[str]]:
+    """Return the ids of many items, for the price of one list: to map tasks over ids, which cost nothing.
+
+    :param workspace: GUID or display name.
+    :param item_names: GUIDs or display names.
+    :param item_type: kind; names are only unique within it.
+    :returns: the ids, in the order of the names.
+    :raises FabricNameError: one is not there, or several items have its name.
+    """
+    if isinstance(item_names, str):
+        raise FabricInputError(f"item_names must be a list of names, got the text {item_names!r}.")
+    wanted = [_named(name, "item_names") for name in item_names]
+    workspace_id = yield from resolve_workspace(workspace)
+    if all(map(is_guid, wanted)):
+        return [name.lower() for name in wanted]
+
+    def all_found(listed: Sequence[Item]) -> bool:
+        return all(is_guid(name) or _with_name(name, listed) for name in wanted)
+
+    listed = yield from list_items(workspace_id, item_type)
+    if item_type is not None and not all_found(listed):  # some kinds are missing from a list by kind
+        everything = yield from list_items(workspace_id)
+        listed = [item for item in everything if item.type.casefold() == item_type.casefold()]
+    kind, where = item_type or "item", f"in workspace {workspace_id}"
+    return [name.lower() if is_guid(name) else _one(name, kind, listed, where) for name in wanted]
 
 
 def find_item(workspace_id: str, item: str, item_type: str | None = None) -> Flow[str | None]:

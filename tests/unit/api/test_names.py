@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_fabric.api.http.flow import Flow
-from airflow_provider_fabric.api.items.names import resolve_item, resolve_workspace
+from airflow_provider_fabric.api.items.names import resolve_item, resolve_items, resolve_workspace
 from airflow_provider_fabric.api.models import is_guid
 from airflow_provider_fabric.exceptions import FabricInputError, FabricNameError
 from tests.flow_driver import ITEM, WORKSPACE, drive, page
@@ -118,3 +118,34 @@ def test_the_answer_is_the_one_exact_match_or_an_error(others: list[str], name: 
         assert talk.result() == f"id-{others.index(name)}"
     else:
         assert isinstance(talk.error, FabricNameError)
+
+
+def test_many_names_cost_one_list() -> None:
+    entries = named("A", "B", "C", " D ")
+    talk = drive(
+        resolve_items(WORKSPACE, ["C", ITEM.upper(), "A", "D"]), [page(*entries[:2], token="t"), page(*entries[2:])]
+    )
+    assert talk.result() == ["id-2", ITEM, "id-0", "id-3"]
+
+
+def test_ids_alone_cost_no_call() -> None:
+    assert drive(resolve_items(WORKSPACE, (ITEM, ITEM))).result() == [ITEM, ITEM]
+    assert drive(resolve_items(WORKSPACE, [])).result() == []
+
+
+def test_one_of_many_that_is_missing_or_there_twice_is_named() -> None:
+    with pytest.raises(FabricNameError, match="No item is named 'X'"):
+        drive(resolve_items(WORKSPACE, ["A", "X"]), [page(*named("A", "B"))]).result()
+    with pytest.raises(FabricNameError, match="2 items are named 'B'"):
+        drive(resolve_items(WORKSPACE, ["A", "B"]), [page(*named("A", "B", "B"))]).result()
+
+
+@pytest.mark.parametrize("wrong", ["Sales", ["A", ""], ["A", None], [5]])
+def test_names_that_are_none_are_refused_before_a_call(wrong: Any) -> None:
+    with pytest.raises(FabricInputError, match="item_names"):
+        drive(resolve_items(WORKSPACE, wrong)).result()
+
+
+def test_a_kind_that_the_list_by_kind_leaves_out_is_found_in_the_whole_list() -> None:
+    whole = [{**entry, "type": kind} for entry, kind in zip(named("A", "A"), ("Dataflow", "Report"), strict=True)]
+    assert drive(resolve_items(WORKSPACE, ["A"], "Dataflow"), [page(), page(*whole)]).result() == ["id-0"]

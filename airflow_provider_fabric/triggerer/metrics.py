@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class State:
-    """What a poller looks like at one time.
+    """A poller at one time.
 
     :param waiting: runs that are waited for.
     :param flows: sensors and event triggers.
@@ -60,12 +60,12 @@ class State:
 class Reporter:
     """Reports once a minute while anything waits.
 
-    :param look: returns the poller's state.
+    :param state: returns the poller's state.
     :param identity: which poller, in metrics and logs; no secret.
     :param stats: where metrics go; ``None`` for Airflow's.
     """
 
-    look: Callable[[], State]
+    state: Callable[[], State]
     identity: str = ""
     stats: Any = None
     _polls: int = field(init=False, default=0)
@@ -93,7 +93,7 @@ class Reporter:
 
     def _report(self) -> None:
         self._timer = None
-        now = self.look()
+        now = self.state()
         before = self._reported or State(0, 0, 0, 0, 0.0, 1.0, 0.0, 0)
         calls, refusals = now.spent - before.spent, now.refusals - before.refusals
         self._send("gauge", "runs_waiting", now.waiting)

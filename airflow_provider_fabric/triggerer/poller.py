@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from contextvars import Context
 from math import inf
@@ -36,26 +35,15 @@ from airflow_provider_fabric.exceptions import (
 from airflow_provider_fabric.triggerer.call_budget import CallBudget
 from airflow_provider_fabric.triggerer.cancels import CancelQueue
 from airflow_provider_fabric.triggerer.clocks import Clocks
-from airflow_provider_fabric.triggerer.durations import History, chance_of_ending, usual_seconds
+from airflow_provider_fabric.triggerer.durations import History, usual_seconds
 from airflow_provider_fabric.triggerer.flow_calls import FlowCalls, UrgentCalls, run_in_turns
 from airflow_provider_fabric.triggerer.metrics import Reporter, State
 from airflow_provider_fabric.triggerer.pending import LIST_RETRY, Arun, ItemQueue, PendingRun
+from airflow_provider_fabric.triggerer.spacing import JITTER, GivingUp, Spacing, chance_soon
 from airflow_provider_fabric.triggerer.turns import TICK, TurnQueue
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.http.flow import Flow
-
-JITTER = 0.05
-"""Share of an interval by which polls are spread."""
-
-FASTEST = 4.0
-"""Near a run's likely end, and with budget to spare, it is polled so much more often at most..."""
-
-SHORTEST = 5.0
-"""...but not more often than this, in seconds, unless it was asked for."""
-
-SOON = 0.35
-"""Share of a run's age in which it may end "soon"."""
 
 LAST_POLL = 5.0
 """Seconds after its deadline at which a wait ends without a last poll."""
@@ -89,6 +77,7 @@ class JobPoller:
         self._items: dict[tuple[Arun, str, str], ItemQueue] = {}
         self.reporter = Reporter(self._state, identity, stats)
         self._history = History()
+        self._spacing = Spacing(budget, self.clocks)
         self._polls: set[asyncio.Task[None]] = set()
 
     def _state(self) -> State:
@@ -139,7 +128,7 @@ class JobPoller:
         started = now - max(0.0, wall - poll.submitted_at)
         waiting = PendingRun(poll, asyncio.get_running_loop().create_future(), now, started)
         item = self._join(waiting, arun or self._arun, now)
-        giving_up = _GivingUp(waiting, self.clocks, LAST_POLL * self.budget.minute / 60)
+        giving_up = GivingUp(waiting, self.clocks, LAST_POLL * self.budget.minute / 60)
         try:
             return await waiting.future
         finally:
@@ -243,7 +232,7 @@ class JobPoller:
             self._history.listed(item.key, usual_seconds(others))
             item.usual = self._history.of(item.key)
         item.listed, item.list_failures, item.lists_from = True, 0, -inf
-        item.rest_until = self.clocks.steady() + min(self._shortest(w.poll) for w in group) * (1 - JITTER)
+        item.rest_until = self.clocks.steady() + min(self._spacing.shortest(w.poll) for w in group) * (1 - JITTER)
         for waiting in group:  # not listed: not visible yet, or over for long, for about 100 completed runs are kept
             waiting.singly = waiting.run not in found
         self._record_polls(item, [(w, found[w.run]) for w in group if not w.singly])
@@ -268,17 +257,9 @@ class JobPoller:
             waiting.polled_at = now
             if instance.start_time_utc is not None:
                 waiting.started_at = now - max(0.0, wall - instance.start_time_utc.timestamp())
-            chances[waiting.run] = self._chance_soon(item, waiting, now)
+            chances[waiting.run] = chance_soon(item, waiting, now)
         item.usual = self._history.of(item.key)
-        self._spread(active, now, 1.0 + (FASTEST - 1.0) * min(1.0, sum(chances.values())) * self.budget.slack(now))
-
-    def _chance_soon(self, item: ItemQueue, waiting: PendingRun, now: float) -> float:
-        """Return how likely a run ends within an interval, or within a good part of its age if that is longer."""
-        age = max(0.0, now - waiting.started_at)
-        horizon = waiting.poll.check_interval
-        if item.usual is not None:
-            horizon = max(horizon, SOON * age)
-        return chance_of_ending(age, horizon, item.usual)
+        self._spacing.spread(active, now, sum(chances.values()))
 
     def _record_failure(self, item: ItemQueue, group: list[PendingRun], error: FabricError) -> None:
         now, wall = self.clocks.steady(), self.clocks.wall()
@@ -298,7 +279,7 @@ class JobPoller:
             else:
                 waiting.polled_at = now
                 patient.append(waiting)
-        self._spread(patient, now)
+        self._spacing.spread(patient, now)
 
     def _record_list_failure(self, item: ItemQueue, group: list[PendingRun], error: FabricError) -> None:
         now = self.clocks.steady()
@@ -313,46 +294,3 @@ class JobPoller:
     def _end(self, item: ItemQueue, waiting: PendingRun, outcome: JobInstance | Exception) -> None:
         item.waiting.discard(waiting)
         waiting.end(outcome)
-
-    def _shortest(self, poll: JobPoll) -> float:
-        """Return how soon after a poll a run may be polled again."""
-        return min(poll.check_interval, max(SHORTEST * self.budget.minute / 60, poll.check_interval / FASTEST))
-
-    def _spread(self, group: list[PendingRun], now: float, haste: float = 1.0) -> None:
-        """Move the next polls of a group together: nearer in haste, and a little at random."""
-        ahead = now - self.clocks.wall()
-        jitter = random.uniform(1.0 - JITTER, 1.0 + JITTER)  # noqa: S311 - not for secrets
-        for waiting in group:
-            pause = waiting.poll.next_poll_at - now
-            pause = min(pause, max(pause / haste, self._shortest(waiting.poll)))
-            waiting.poll.schedule_at(now + pause * jitter, ahead)
-
-
-class _GivingUp:
-    """Ends a wait at its deadline although its last poll gets no budget or no answer.
-
-    :param waiting: the wait.
-    :param clocks: the deadline is epoch seconds, and the wall clock may be set meanwhile.
-    :param grace: seconds for the last poll.
-    """
-
-    def __init__(self, waiting: PendingRun, clocks: Clocks, grace: float) -> None:
-        self._waiting, self._clocks, self._grace = waiting, clocks, grace
-        self._timer: asyncio.TimerHandle | None = None
-        self._check()
-
-    def _check(self) -> None:
-        deadline = self._waiting.poll.deadline
-        if deadline is None:
-            return
-        left = deadline + self._grace - self._clocks.wall()
-        if left > TICK:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(left, self._check, context=Context())
-        else:
-            self._waiting.end(self._waiting.poll.timed_out())
-
-    def cancel(self) -> None:
-        """Leave the wait alone."""
-        if self._timer is not None:
-            self._timer.cancel()

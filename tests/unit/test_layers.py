@@ -50,7 +50,7 @@ LEVELS = (
     {"triggerer.call_budget", "triggerer.clocks", "triggerer.durations"},
     {"triggerer.turns"},
     {"triggerer.cancels", "triggerer.identity", "triggerer.metrics", "triggerer.pending"},
-    {"triggerer.flow_calls"},
+    {"triggerer.flow_calls", "triggerer.spacing"},
     {"triggerer.poller"},
     {"triggerer.clients"},
     {"triggerer.shared"},

@@ -121,8 +121,13 @@ class VariableStore:
 
     def delete(self, key: str) -> None:
         """Delete the variable."""
-        if self.get(key) is not None:
-            _variables().delete(f"{key}:{self._name}")
+        if self.get(key) is None:
+            return
+        delete = getattr(_variables(), "delete", None)  # since 3.1
+        if delete is None:
+            self.set(key, {"nothing": True})
+        else:
+            delete(f"{key}:{self._name}")
 
 
 def _variables() -> Any:

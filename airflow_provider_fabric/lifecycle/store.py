@@ -122,11 +122,14 @@ class RunStore:
         self._write({"since": since, "run": run.to_state(), "cancel_asked": cancel_asked})
 
     def nothing_started(self) -> None:
-        """Write that no run of ours can be going on: whatever was started since is another's."""
-        if self._store is not None:
-            if keeps_delivered(self._store):
+        """Write that no run of ours can be going on: whatever was started since is another's.
+
+        Best effort: if it cannot be written, the next attempt looks for a run that nobody started.
+        """
+        with suppress(Exception):
+            if self._store is not None and keeps_delivered(self._store):
                 self._store.set(KEY, {"nothing": True})
-            else:
+            elif self._store is not None:
                 self._store.delete(KEY)
 
     def cancel_asked(self) -> None:

@@ -89,6 +89,18 @@ def test_nothing_started_is_no_record() -> None:
     assert attempt(store, 2).load() is None
 
 
+def test_a_store_that_is_gone_hides_no_other_error() -> None:
+    class Gone(Store):
+        def set(self, key: str, value: Any) -> None:
+            raise RuntimeError("the API server is gone")
+
+    attempt(Gone()).nothing_started()
+    attempt(Gone()).cancel_asked()
+    attempt(Gone()).delivered(waited=True)
+    with pytest.raises(RuntimeError):  # but without a record nothing is submitted
+        attempt(Gone()).submitting(WINDOW)
+
+
 CLEARED_BY = {  # retries before, retries now, max_tries as Airflow then sets it: attempts so far plus retries
     "fewer retries": (1, 0),
     "equal retries": (1, 1),

@@ -1,0 +1,64 @@
+"""What a task may know of its own earlier attempts and of other tasks."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_fabric import compat_tasks
+from airflow_provider_fabric.compat_tasks import VariableStore, keeps_delivered, states_of_tasks, worth_asking
+
+
+class Variables:
+    """Airflow's variables, as a task of Airflow 3 writes them."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    def get(self, key: str, default: Any, deserialize_json: bool) -> Any:
+        return json.loads(self.values[key]) if key in self.values else default
+
+    def set(self, key: str, value: Any, description: str, serialize_json: bool) -> None:
+        self.values[key] = json.dumps(value)
+
+    def delete(self, key: str) -> None:
+        del self.values[key]
+
+
+def test_a_variable_exists_only_while_it_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = Variables()
+    monkeypatch.setattr(compat_tasks, "_variables", lambda: variables)
+    one, other = (
+        VariableStore(SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=index)) for index in (0, 1)
+    )
+    assert one.get("fabric_run") is None
+    one.delete("fabric_run")
+    one.set("fabric_run", {"since": 1.0})
+    assert (one.get("fabric_run"), other.get("fabric_run")) == ({"since": 1.0}, None)
+    one.delete("fabric_run")
+    assert variables.values == {}
+    assert not keeps_delivered(one)
+
+
+@pytest.mark.skipif(compat_tasks.is_airflow_2(), reason="Airflow 2 is asked by its database")
+def test_states_are_read_by_run_task_and_map_index() -> None:
+    told = {"monday": {"run": "success", "load_2": "running", "load_2_1": None, "other": "failed"}}
+    ti = SimpleNamespace(dag_id="dag", get_task_states=lambda **_: told)
+    assert states_of_tasks({"ti": ti}, ["run", "load"]) == {
+        ("monday", "run", -1): "success",
+        ("monday", "load", 2): "running",
+    }
+    assert states_of_tasks({"ti": SimpleNamespace(dag_id="dag")}, ["run"]) is None
+
+
+def test_of_dag_runs_that_have_ended_only_the_newest_are_asked() -> None:
+    states = {(f"scheduled__2024-01-{day:02d}T00:00:00", "run", -1): "success" for day in range(1, 31)}
+    states["scheduled__2023-01-01T00:00:00", "run", -1] = "running"
+    asked = {run for run, _, _ in worth_asking(states, "scheduled__2024-01-01T00:00:00")}
+    assert "scheduled__2023-01-01T00:00:00" in asked  # it is busy
+    assert "scheduled__2024-01-01T00:00:00" in asked  # it is ours
+    assert "scheduled__2024-01-30T00:00:00" in asked
+    assert "scheduled__2024-01-02T00:00:00" not in asked

@@ -22,7 +22,9 @@ from airflow_provider_fabric.api.http.flow import Flow, Request, Response, Trans
 from airflow_provider_fabric.api.http.transport import HttpxDriver, RequestsDriver
 from airflow_provider_fabric.api.jobs.instances import get_item_job_instance, run_item_job
 from airflow_provider_fabric.api.jobs.listing import list_item_job_instances
+from airflow_provider_fabric.emulator import FabricEmulator
 from airflow_provider_fabric.exceptions import FabricAmbiguousError, FabricProtocolError, FabricTransportError
+from airflow_provider_fabric.hooks.fabric import FabricHook
 from tests.flow_driver import ITEM, JOB, WORKSPACE, instance
 from tests.raw_server import FixedTokens, Heard, Piece, RawServer, http
 
@@ -301,3 +303,24 @@ def test_a_driver_works_after_its_loop_was_closed_without_closing_it() -> None:
     with RawServer(lambda request: [http(b"{}")], keep_alive=True) as server:
         driver = HttpxDriver(FabricSettings("raw", host=server.url), TOKENS)
         assert [asyncio.run(ask()) for _ in range(3)] == [200, 200, 200]
+
+
+def test_one_hook_serves_one_loop_after_the_other_and_two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FabricEmulator() as emulator:
+        monkeypatch.setenv("AIRFLOW_CONN_FABRIC_DEFAULT", json.dumps(emulator.connection))
+        hook = FabricHook()
+
+        async def names() -> list[str]:
+            try:
+                return [workspace.display_name for workspace in await hook.alist_workspaces()]
+            finally:
+                await hook.aclose()
+
+        async def in_two() -> list[list[str]]:
+            return await asyncio.gather(names(), asyncio.to_thread(asyncio.run, names()))
+
+        expected = ["Emulator workspace"]
+        assert asyncio.run(names()) == asyncio.run(names()) == expected
+        assert asyncio.run(in_two()) == [expected, expected]
+        assert [workspace.display_name for workspace in hook.list_workspaces()] == expected
+        hook.close()

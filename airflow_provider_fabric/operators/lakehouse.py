@@ -1,4 +1,4 @@
-"""Look after a lakehouse: refresh its SQL endpoint and its materialized lake views, maintain its tables."""
+"""Maintain a lakehouse: refresh its SQL endpoint and its materialized lake views, maintain its tables."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
     :param parameters: the pipeline's parameters: names and values (templated). The service ignores unknown names.
     :param validate_parameters: compare the parameters, before the run, with those the pipeline's definition declares:
         unknown names, missing values (no default), wrong types. That takes the right to read it.
-    :param log_activities: log what the activities do, at every look; when the task waits in the triggerer, in the end.
+    :param log_activities: log what the activities do, at every poll; when the task waits in the triggerer, at the end.
     :param job_type: ``Execute``; older articles and clients say ``Pipeline`` (templated).
 
     The other parameters are those of :class:`~airflow_provider_fabric.operators.job.FabricRunItemJobOperator`.

@@ -124,7 +124,7 @@ def outcome(task: type[Any], name: str, form: str) -> str:
         return CHECKED if kind == "fixed" and refused == PARSED and not hasattr(given, "resolve") else refused
     if kind == "fixed":
         return CHECKED
-    ti = SimpleNamespace(xcom_pull=lambda *_, **__: value, get_relevant_upstream_map_indexes=lambda **_: None)
+    ti = SimpleNamespace(xcom_pull=lambda *_, **__: value, get_relevant_upstream_map_indexes=lambda *_, **__: None)
     run = SimpleNamespace(conf={})
     context = {"value": value, "params": {"value": DIGITS}, "ti": ti, "dag_run": run, "expanded_ti_count": None}
     try:

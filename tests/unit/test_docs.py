@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,8 @@ def test_every_part_is_used() -> None:
 @pytest.mark.parametrize("block", PYTHON, ids=str)
 def test_python_blocks_run(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
     """Operators are made, DAGs are parsed, functions are defined: with the arguments that the page shows."""
+    if "airflow.sdk" in block.text and find_spec("airflow.sdk") is None and "except ImportError" not in block.text:
+        pytest.skip("for Airflow 3")
     tree = ast.parse(block.text)
     if any(isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dags") for node in tree.body):
         return  # the example test: tests/docs/test_testing_page.py runs it

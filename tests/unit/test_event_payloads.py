@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.assets import fabric_asset, fabric_event_payloads
+from airflow_provider_fabric.assets import fabric_event_payloads
 from airflow_provider_fabric.operators.pipeline import FabricRunPipelineOperator
 
 try:
@@ -27,8 +27,7 @@ def event(job: str | None, minutes: int = 0, **extra: Any) -> SimpleNamespace:
 
 
 def test_the_newest_is_last_and_none_is_there_twice():
-    first, second = fabric_asset("w", "a"), fabric_asset("w", "b")
-    events = {first: [event("2", 2), event("1", 1)], second: [event("1", 1), event("3", 0)]}
+    events = {"a": [event("2", 2), event("1", 1)], "b": [event("1", 1), event("3", 0)]}
     assert [payload["job_instance_id"] for payload in fabric_event_payloads(events)] == ["3", "1", "2"]
 
 

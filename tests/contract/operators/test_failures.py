@@ -106,8 +106,8 @@ def test_more_details_and_their_remedy(tenant: FabricEmulator, pipeline: str):
     with pytest.raises(FabricJobFailed) as caught:
         run_pipeline().run()
     assert (
-        "failed: JobFailed: It failed [CapacityNotActive: Suspended; Other: x]. The capacity is paused: resume it in "
-        "the Azure portal, then run the task again. Job instance " in str(caught.value)
+        f"failed: JobFailed: It failed [CapacityNotActive: Suspended; Other: x]. {REMEDIES['CapacityNotActive']} "
+        "Job instance " in str(caught.value)
     )
 
 

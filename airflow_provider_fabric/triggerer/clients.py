@@ -111,6 +111,8 @@ class Clients:
     async def use(self, conn_id: str) -> AsyncIterator[Client]:
         """Return the client of a connection, which stays open meanwhile."""
         client = await self.get(conn_id)
+        while self.open.get(client.settings.identity) is not client:  # it was closed just now
+            client = await self.get(conn_id)
         client.users += 1
         if client.idle is not None:
             client.idle.cancel()
@@ -179,13 +181,15 @@ class Clients:
         self._close(client)
 
     def _close(self, client: Client) -> None:
+        client.idle = None
         if client.users:
+            return
+        if any(known.client is client and not known.look_up.done() for known in self._connections.values()):
+            self._release(client)  # it may be wanted again: later
             return
         del self.open[client.settings.identity]
         for conn_id in [conn_id for conn_id, known in self._connections.items() if known.client is client]:
             del self._connections[conn_id]
-        if client.idle is not None:
-            client.idle.cancel()
         self._forgotten(client)
         closing = Context().run(asyncio.get_running_loop().create_task, client.hook.aclose())
         self._closing.add(closing)

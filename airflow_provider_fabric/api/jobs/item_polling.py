@@ -20,6 +20,10 @@ from airflow_provider_fabric.exceptions import FabricError, FabricJobTimeout
 log = logging.getLogger(__name__)
 
 
+LONGEST_FIRST_WAIT = 60.0
+"""Seconds until the first poll at most, unless the interval is longer."""
+
+
 @dataclass
 class ItemPoll:
     """Which runs are waited for. All times are epoch seconds.
@@ -113,8 +117,8 @@ def poll_item(poll: ItemPoll, *, clock: Clock = time.time) -> Flow[JobInstance]:
     :raises FabricError: polling on cannot help: wrong ids, no rights.
     """
     wait = min(poll.next_poll_at, poll.deadline or math.inf) - clock()
-    if wait > 0:
-        yield Sleep(wait)
+    if wait > 0:  # an interval at most, however far apart this clock and the one of whoever submitted are
+        yield Sleep(min(wait, max(poll.check_interval, LONGEST_FIRST_WAIT)))
     while True:
         pause = poll.check_interval
         try:

@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_fabric.api.jobs.item_polling import ItemPoll, poll_item, poll_item_once, verdict
 from airflow_provider_fabric.api.models import JobInstance
+from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import FabricJobTimeout, FabricNotFoundError, FabricPermissionError
 from tests.flow_driver import ITEM, LOST, NO_SUCH_HOST, WORKSPACE, Answer, FakeClock, drive, instance, page, refusal
 
@@ -104,3 +105,10 @@ def test_the_deadline_has_a_last_look():
         FabricJobTimeout, match=r"There was not a completed run of item .* since 2025-06-15T15:06:40Z in"
     ):
         talk.result()
+
+
+def test_the_first_poll_is_not_hours_away_where_clocks_are_apart() -> None:
+    clock = FakeClock()
+    talk = drive(poll_item(poll(clock, next_poll_at=clock.now + 3600), clock=clock), [page(at(clock, 30))], clock)
+    assert talk.result().status is JobStatus.COMPLETED
+    assert talk.sleeps == [60.0]

@@ -495,6 +495,23 @@ def test_a_client_that_nobody_uses_is_closed_after_a_while(airflow: Airflow) -> 
     run(airflow, main())
 
 
+def test_a_client_whose_connection_is_being_looked_up_is_not_closed(airflow: Airflow) -> None:
+    async def main() -> None:
+        airflow.fabric.start(1, 1, 10)
+        await shared.wait("fabric_default", poll(1))
+        await asyncio.sleep(IDLE_SECONDS - 31)
+        airflow.trouble = [RuntimeError("the API server restarts")]
+        hooks = [asyncio.ensure_future(shared.shared_hook("fabric_default")) for _ in range(3)]
+        await asyncio.sleep(IDLE_SECONDS)
+        assert {await hook for hook in hooks} == {airflow.hooks[0]}
+        airflow.fabric.start(1, 2, 10)
+        await shared.wait("fabric_default", poll(2))
+        await asyncio.sleep(IDLE_SECONDS + 1)
+        assert airflow.open == 0
+
+    run(airflow, main())
+
+
 @pytest.mark.parametrize(
     ("changes", "same"),
     [

@@ -63,7 +63,10 @@ def get_provider_info() -> dict[str, Any]:
         ),
         "sensors": _modules("sensors", "job", "onelake"),
         "triggers": _modules("triggers", "capacity", "events", "item_job", "job", "onelake", "semantic_model"),
-        "extra-links": ["airflow_provider_fabric.links.FabricRunLink"],
+        "extra-links": [
+            f"airflow_provider_fabric.links.{name}"
+            for name in ("FabricRunLink", "FabricSparkUiLink", "FabricSnapshotLink", "FabricDriverLogLink")
+        ],
         "asset-uris": _ASSET_URIS,
         "dataset-uris": _ASSET_URIS,  # their name before Airflow 3.0
         "connection-types": [

@@ -86,3 +86,68 @@ class FabricRunLink(BaseOperatorLink):
             return str(read_own_xcom(ti_key, RUN_URL_KEY) or "")
         except Exception:  # noqa: BLE001 - a link must not fail the task that shows it
             return ""
+
+
+class _NotebookLink(BaseOperatorLink):
+    """A page of a notebook's run, known when the run has ended.
+
+    :cvar key: of the XCom that holds the address.
+    """
+
+    key = ""
+
+    @property
+    def xcom_key(self) -> str:
+        """Key under which Airflow 3 keeps the link."""
+        return f"_link_{type(self).__name__}"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+        """Return the address, or nothing if there is none. Never breaks a task."""
+        known = getattr(operator, "published_links", None)
+        if isinstance(known, dict):
+            return str(known.get(self.key) or "")
+        if getattr(ti_key, "task", None) is operator:
+            return ""
+        try:
+            return str(read_own_xcom(ti_key, self.key) or "")
+        except Exception:  # noqa: BLE001 - a link must not fail the task that shows it
+            return ""
+
+
+class FabricSparkUiLink(_NotebookLink):
+    """Opens the Spark application of a notebook's run."""
+
+    name = "Spark UI"
+    key = "spark_ui_url"
+
+
+class FabricSnapshotLink(_NotebookLink):
+    """Opens the cells of a notebook as they ran."""
+
+    name = "Snapshot"
+    key = "snapshot_url"
+
+
+class FabricDriverLogLink(_NotebookLink):
+    """Opens the driver's log of a notebook's run."""
+
+    name = "Driver log"
+    key = "driver_log_url"
+
+
+NOTEBOOK_LINKS: tuple[_NotebookLink, ...] = (FabricSparkUiLink(), FabricSnapshotLink(), FabricDriverLogLink())
+
+
+def publish_notebook_links(operator: Any, ti: Any, urls: dict[str, str | None]) -> None:
+    """Publish the addresses of a notebook's run: as XComs, and for the links.
+
+    :param operator: the task's operator, from which the links read them.
+    :param ti: the task instance.
+    :param urls: XCom key → address.
+    """
+    operator.published_links = {key: url for key, url in urls.items() if url}
+    for link in NOTEBOOK_LINKS:
+        url = operator.published_links.get(link.key)
+        if url:
+            ti.xcom_push(key=link.key, value=url)
+            push_link(ti, link.xcom_key, url)

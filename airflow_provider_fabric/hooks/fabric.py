@@ -27,7 +27,16 @@ from airflow_provider_fabric.api.deploy import flow as deploy
 from airflow_provider_fabric.api.http.flow import Flow
 from airflow_provider_fabric.api.http.transport import HttpxDriver, RequestsDriver, TokenSource
 from airflow_provider_fabric.api.items import folders, items, names, upsert
-from airflow_provider_fabric.api.jobs import activity_runs, instances, listing, parameters, polling, schedules, submit
+from airflow_provider_fabric.api.jobs import (
+    activity_runs,
+    instances,
+    listing,
+    notebooks,
+    parameters,
+    polling,
+    schedules,
+    submit,
+)
 from airflow_provider_fabric.compat import (
     BaseHook,
     get_connection_async,
@@ -95,6 +104,7 @@ class FabricHook(BaseHook):
     list_item_job_instances, alist_item_job_instances = both(listing.list_item_job_instances)
     cancel_item_job_instance, acancel_item_job_instance = both(instances.cancel_item_job_instance)
     wait_for_job_instance, await_for_job_instance = both(polling.wait_for_job_instance)
+    get_notebook_run, aget_notebook_run = both(notebooks.get_notebook_run)
     query_activity_runs, aquery_activity_runs = both(activity_runs.query_activity_runs)
 
     list_workspaces, alist_workspaces = both(items.list_workspaces)

@@ -93,6 +93,29 @@ class JobSchedulerBackend:
         return FabricJobInstanceTrigger(fabric_conn_id, run.to_state(), cancel_on_kill)
 
 
+class NotebookBackend(JobSchedulerBackend):
+    """A notebook's own job API for the submit; its runs are the job scheduler's.
+
+    :param generic_body: returns the body for the generic API, where the service does not know a notebook's own.
+    :param submit_form: which address of the generic API starts a job.
+    """
+
+    def __init__(self, generic_body: Callable[[], Mapping[str, Any] | None], submit_form: SubmitForm = "auto") -> None:
+        super().__init__(submit_form)
+        self._generic_body = generic_body
+
+    def submit(
+        self, workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None
+    ) -> Flow[Submission]:
+        """Start a run, once."""
+        from airflow_provider_fabric.api.jobs.notebooks import run_notebook
+
+        def fallback() -> Flow[Submission]:
+            return super(NotebookBackend, self).submit(workspace_id, item_id, job_type, self._generic_body())
+
+        return run_notebook(workspace_id, item_id, body or {}, fallback)
+
+
 class SemanticModelBackend:
     """Power BI's refreshes of semantic models."""
 

@@ -106,8 +106,9 @@ class JobExecution:
             raise self._timed_out(run, outcome)
         match outcome.status:
             case JobStatus.COMPLETED:
+                result = operator.build_result(self.context, run, outcome)  # an error here: a retry finds the run
                 self.store.delivered(waited=True)
-                return outcome.job
+                return result
             case JobStatus.DEDUPED:
                 return self._deduped(run, outcome)
             case JobStatus.CANCELLED:

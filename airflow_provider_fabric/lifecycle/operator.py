@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.models import JobInstance
+    from airflow_provider_fabric.compat import Context
     from airflow_provider_fabric.hooks.fabric import FabricHook
     from airflow_provider_fabric.lifecycle.errors import Explanation
     from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome
@@ -54,3 +55,5 @@ class JobOperator(Protocol):
     def on_poll(self, run: FabricRun, instance: JobInstance, changed: bool) -> None: ...
 
     def on_wait_end(self, run: FabricRun, outcome: Outcome) -> None: ...
+
+    def build_result(self, context: Context, run: FabricRun, outcome: Outcome) -> dict[str, Any]: ...

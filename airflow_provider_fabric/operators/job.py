@@ -79,7 +79,7 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
         "cancel_on_timeout",
         "durable",
     )
-    operator_extra_links = (FabricRunLink(),)
+    operator_extra_links: tuple[Any, ...] = (FabricRunLink(),)
     ui_color = "#dff3ef"
 
     published_run_url: str | None = None
@@ -160,6 +160,10 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
 
     def on_wait_end(self, run: FabricRun, outcome: Outcome) -> None:
         """Report on a wait that has ended, before the task does. Must not raise."""
+
+    def build_result(self, context: Context, run: FabricRun, outcome: Outcome) -> dict[str, Any]:
+        """Return what the task returns for a run that completed. After an error a retry finds the run again."""
+        return outcome.job
 
     def _backend(self) -> JobBackend:
         """Return the API that runs the job."""

@@ -1,11 +1,19 @@
-"""Run a notebook."""
+"""Run a notebook, and return what it exits with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from airflow_provider_fabric.links import NOTEBOOK_LINKS
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_fabric.api.jobs.notebooks import NotebookRun
+    from airflow_provider_fabric.compat import Context
+    from airflow_provider_fabric.exceptions import FabricError
+    from airflow_provider_fabric.lifecycle.backend import JobBackend
+    from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome
 
 
 class FabricRunNotebookOperator(FabricRunItemJobOperator):
@@ -13,12 +21,24 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
 
     https://learn.microsoft.com/fabric/data-engineering/notebook-public-api#run-a-notebook-on-demand
 
+    What the notebook passes to ``notebookutils.notebook.exit`` is ``exit_value`` of the return value, and an XCom.
+
+    With ``session_tag``, ``compute`` or ``compute_configuration`` the notebook is started by its own job API
+    (https://learn.microsoft.com/rest/api/fabric/notebook/background-jobs), otherwise, and where the service does not
+    know that, by the one of all items.
+
     :param workspace: GUID or display name of the workspace (templated).
     :param notebook: GUID or display name of the notebook (templated).
     :param parameters: names and values for the notebook's parameter cell: text, numbers and bools; dates and GUIDs
         arrive as text (templated).
     :param configuration: of the Spark session, as the article above lists it: ``defaultLakehouse``, ``environment``,
         ``useStarterPool``, ``conf`` (templated).
+    :param session_tag: runs with the same tag share a Spark session (high concurrency) (templated).
+    :param compute: ``Spark``, ``Jupyter`` or ``DataWarehouse``, as the notebook's language asks for (templated).
+    :param compute_configuration: of the session, as the notebook's own job API documents ``computeConfiguration``: such
+        as ``numExecutors``, ``defaultLakehouse`` or ``sparkProperties``; instead of ``configuration`` (templated).
+    :param parse_exit_value: the exit value is JSON: return what it says. A notebook that exits with something else, or
+        with nothing, fails the task.
     :param validate_parameters: compare the parameters, before the run, with the notebook's parameter cell: unknown
         names, missing values, wrong types. A notebook without a Python cell that is tagged so is not checked.
     :param job_type: ``RunNotebook`` (templated).
@@ -31,14 +51,29 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
         "notebook",
         "parameters",
         "configuration",
+        "session_tag",
+        "compute",
+        "compute_configuration",
         "execution_data",
         "job_type",
         "fabric_conn_id",
     )
-    template_fields_renderers = {"parameters": "json", "configuration": "json", "execution_data": "json"}
+    template_fields_renderers = {
+        "parameters": "json",
+        "configuration": "json",
+        "compute_configuration": "json",
+        "execution_data": "json",
+    }
     text_arguments: Sequence[str] = ("workspace", "notebook", "job_type", "fabric_conn_id")
-    flag_arguments: Sequence[str] = (*FabricRunItemJobOperator.flag_arguments, "validate_parameters")
+    optional_text_arguments: Sequence[str] = ("session_tag", "compute")
+    flag_arguments: Sequence[str] = (
+        *FabricRunItemJobOperator.flag_arguments,
+        "validate_parameters",
+        "parse_exit_value",
+    )
+    operator_extra_links: tuple[Any, ...] = (*FabricRunItemJobOperator.operator_extra_links, *NOTEBOOK_LINKS)
     item_field = "notebook"
+    _run_details: NotebookRun | FabricError | None = None
 
     def __init__(
         self,
@@ -47,6 +82,10 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
         notebook: str,
         parameters: Mapping[str, Any] | None = None,
         configuration: Mapping[str, Any] | None = None,
+        session_tag: str | None = None,
+        compute: str | None = None,
+        compute_configuration: Mapping[str, Any] | None = None,
+        parse_exit_value: bool = False,
         validate_parameters: bool = False,
         job_type: str = "RunNotebook",
         **kwargs: Any,
@@ -61,6 +100,10 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
         )
         self.notebook = notebook
         self.configuration = configuration
+        self.session_tag = session_tag
+        self.compute = compute
+        self.compute_configuration = compute_configuration
+        self.parse_exit_value = parse_exit_value
         self.validate_parameters = validate_parameters
         self.prepare_arguments()
 
@@ -77,7 +120,97 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
             check_declared(self.parameters or {}, declared, f"notebook {self.notebook!r}")
 
     def build_body(self) -> Mapping[str, Any] | None:
-        """Return ``executionData`` with typed parameters and the configuration."""
+        """Return ``executionData`` with the session's settings, and typed parameters."""
         from airflow_provider_fabric.api.jobs.payloads import notebook_body
 
-        return notebook_body(self.parameters, self.configuration, self.execution_data)
+        if not self._by_own_api:
+            return notebook_body(self.parameters, self.configuration, self.execution_data)
+        from airflow_provider_fabric.api.jobs.notebooks import own_body
+        from airflow_provider_fabric.exceptions import FabricInputError
+
+        if self.configuration is not None:
+            raise FabricInputError(
+                "configuration does not go with session_tag, compute or compute_configuration: say all of it in "
+                "compute_configuration, whose keys the notebook's own job API documents."
+            )
+        return own_body(
+            self.parameters,
+            compute=self.compute,
+            compute_configuration=self.compute_configuration,
+            session_tag=self.session_tag,
+            execution_data=self.execution_data,
+        )
+
+    @property
+    def _by_own_api(self) -> bool:
+        return any(value is not None for value in (self.session_tag, self.compute, self.compute_configuration))
+
+    def _backend(self) -> JobBackend:
+        """Return the notebook's own API, if something is asked for that only it has."""
+        if not self._by_own_api:
+            return super()._backend()
+        from airflow_provider_fabric.lifecycle.backend import NotebookBackend
+
+        return NotebookBackend(self._generic_body, self.submit_form)
+
+    def _generic_body(self) -> Mapping[str, Any] | None:
+        """Return the body for the API of all items: there a session is not shared."""
+        from airflow_provider_fabric.api.jobs.payloads import notebook_body
+
+        data = dict((self.build_body() or {}).get("executionData") or {})
+        self.log.warning("This service does not know a notebook's own job API: session_tag has no effect.")
+        return notebook_body(self.parameters, None, data)
+
+    def on_wait_end(self, run: FabricRun, outcome: Outcome) -> None:
+        """Read what only the notebook's own API shows of a run: its exit value, and where its logs are."""
+        from airflow_provider_fabric.exceptions import FabricError
+        from airflow_provider_fabric.links import publish_notebook_links
+
+        if outcome.status is None or not outcome.status.is_terminal or self._execution is None:
+            return
+        job = run.job
+        try:
+            found = self.hook.get_notebook_run(job.workspace_id, job.item_id, job.job_instance_id)
+        except FabricError as error:
+            self._run_details = error
+            self.log.warning("Could not read the notebook's exit value and links: %s", error)
+            return
+        self._run_details = found
+        urls = {
+            "spark_ui_url": found.spark_ui_url,
+            "snapshot_url": found.snapshot_url,
+            "driver_log_url": found.driver_log_url,
+        }
+        publish_notebook_links(self, self._execution.context["ti"], urls)
+
+    def build_result(self, context: Context, run: FabricRun, outcome: Outcome) -> dict[str, Any]:
+        """Add the exit value, which is an XCom too.
+
+        :raises FabricError: it could not be read, and another attempt may; or ``parse_exit_value`` is set, and it is no
+            JSON.
+        """
+        value = self._exit_value()
+        context["ti"].xcom_push(key="exit_value", value=value)
+        return {**outcome.job, "exit_value": value}
+
+    def _exit_value(self) -> Any:
+        import json
+
+        from airflow_provider_fabric.api.http.permanent import is_permanent
+        from airflow_provider_fabric.exceptions import FabricError, FabricProtocolError
+
+        details = self._run_details
+        if details is None or isinstance(details, FabricError):
+            if details is not None and (self.parse_exit_value or not is_permanent(details)):
+                raise details
+            return None
+        if not self.parse_exit_value:
+            return details.exit_value
+        try:
+            return json.loads(details.exit_value or "")
+        except ValueError:
+            shown = "nothing" if details.exit_value is None else repr(details.exit_value[:200])
+            raise FabricProtocolError(
+                f"parse_exit_value: notebook {self.notebook!r} exited with {shown}, which is not JSON. Have it call "
+                "notebookutils.notebook.exit(json.dumps(…)), or leave parse_exit_value out. The run itself completed."
+            ) from None

@@ -294,6 +294,25 @@ FEATURES = (
         ),
     ),
     Feature(
+        "A notebook's exit value in XCom, JSON on request",
+        YES,
+        NO,
+        "n/a",
+        "of its own notebooks",
+        (
+            "tests/contract/operators/test_notebook.py::test_the_exit_value_is_returned_and_published",
+            "tests/contract/operators/test_notebook.py::test_json_is_parsed_on_request",
+        ),
+    ),
+    Feature(
+        "Notebooks share a Spark session",
+        "`session_tag`",
+        "sent to a route that ignores it",
+        "n/a",
+        "job clusters",
+        ("tests/contract/operators/test_notebook.py::test_the_body_of_the_own_api",),
+    ),
+    Feature(
         "Dynamic task mapping",
         YES,
         YES,

@@ -60,7 +60,7 @@ def run_item_job(
         try:
             answer = yield from send(form, replay=Replay.IF_UNSENT)
         except FabricApiError as error:
-            if not _is_route_unknown(error):
+            if not is_route_unknown(error):
                 raise
             refused = error
         else:
@@ -74,7 +74,7 @@ ROUTE_NOT_FOUND_CODES = frozenset({None, "EntityNotFound", "EndpointNotFound", "
 """Codes of a 404 that is about the route; an empty 404 has none. ``ItemNotFound`` and all others are about the item."""
 
 
-def _is_route_unknown(error: FabricApiError) -> bool:
+def is_route_unknown(error: FabricApiError) -> bool:
     """Whether a refusal of the submit says that this form of the route is unknown, and not that the item is."""
     if error.status_code == 400:
         return error.error_code == "InvalidJobType"

@@ -177,6 +177,13 @@ def notebook_body(
     return execution_body(made, execution_data)
 
 
+def notebook_parameters(parameters: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return parameters as the notebook's own job API takes them: ``[{name, value, type}]``."""
+    names = {"bool": "Boolean", "int": "Integer", "float": "Number", "string": "Text"}
+    checked = _checked(parameters) if parameters else {}
+    return [{"name": n, "value": v, "type": names[_notebook_type(v, n)]} for n, v in checked.items()]
+
+
 def _notebook_type(value: Any, name: str) -> str:
     """Return a notebook's name for the type of a value that was made ready to send."""
     names: tuple[tuple[type, str], ...] = ((bool, "bool"), (int, "int"), (float, "float"), (str, "string"))

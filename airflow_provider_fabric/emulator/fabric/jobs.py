@@ -101,10 +101,18 @@ def _properties(job: JobInstance, request: ApiRequest) -> dict[str, Any]:
     """Return what only a notebook's own route shows: ``NotebookJobInstanceProperties`` of the notebook file."""
     if job.item_type != "Notebook" or "jobType" not in request.params:
         return {}
-    properties = {"compute": job.compute}
+    properties: dict[str, Any] = {"compute": job.compute, "computeDetails": _compute_details(job)}
     if job.is_over(request.now) and job.rule is not None and job.rule.exit_value is not None:
         properties["exitValue"] = job.rule.exit_value
     return {"properties": properties}
+
+
+def _compute_details(job: JobInstance) -> dict[str, Any]:
+    portal = f"https://app.fabric.microsoft.com/groups/{job.workspace_id}/synapsenotebooks/{job.item_id}"
+    info = {"executionSnapshotUrl": f"{portal}/snapshots/{job.id}"}
+    if job.compute == "Spark":
+        info |= {"sparkUiUrl": f"{portal}/sparkui/{job.id}", "driverLogUrl": f"{portal}/driverlog/{job.id}"}
+    return {"monitoringInfo": info}
 
 
 def _invisible(job: JobInstance, request: ApiRequest) -> dict[str, Any]:

@@ -30,9 +30,11 @@ def test_the_exit_value_of_a_notebook(service: Service) -> None:
     service.control("POST", "jobs", {"item_name": "Clean up", "exit_value": "17 rows"})
     url = service.run(item, "RunNotebook")
     own = f"/notebooks/{item}/jobs/execute/instances/{url.rsplit('/', 1)[1]}?beta=true"
-    assert service.get(own).json()["properties"] == {"compute": "Spark"}
+    shown = service.get(own).json()["properties"]
+    assert (shown["compute"], "exitValue" in shown) == ("Spark", False)
+    assert set(shown["computeDetails"]["monitoringInfo"]) == {"sparkUiUrl", "driverLogUrl", "executionSnapshotUrl"}
     service.clock.advance(3)
-    assert service.get(own).json()["properties"] == {"compute": "Spark", "exitValue": "17 rows"}
+    assert service.get(own).json()["properties"]["exitValue"] == "17 rows"
     assert "properties" not in service.get(url).json(), "the generic route does not show it"
 
 

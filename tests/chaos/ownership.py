@@ -17,6 +17,7 @@ from typing import Any
 
 from airflow_provider_fabric.emulator import FabricEmulator
 from devtools.airflow.metadata_db import TaskInstance
+from devtools.airflow.rest import as_a_person
 from devtools.airflow.stack import AirflowStack
 
 PIPELINE = "Daily load"
@@ -232,7 +233,7 @@ def clear_with_retries(retries: int) -> Callable[[Play], None]:
         time.sleep(1)
         play.stage.write(**{play.dag_ids[0].replace("-", "_"): {"retries": retries}})
         time.sleep(25)  # until Airflow has parsed it
-        play.stage.airflow.clear(*play.runs[0])
+        as_a_person(lambda: play.stage.airflow.clear(*play.runs[0]), done=lambda: False)
         play.wait(lambda: len(play.jobs()) > 1 or not play.done(), "the task runs again")
         time.sleep(3)
 
@@ -247,7 +248,7 @@ def clear_while_it_runs(play: Play) -> None:
     """Clear a task whose run goes on."""
     play.wait(lambda: _waits(play), "the task waits")
     time.sleep(5)
-    play.stage.airflow.clear(*play.runs[0])
+    as_a_person(lambda: play.stage.airflow.clear(*play.runs[0]), done=lambda: False)
     time.sleep(3)
 
 

@@ -1,4 +1,4 @@
-"""What Airflow's providers manager is told: declarative, no Airflow, Flask or wtforms import."""
+"""The metadata that Airflow's providers manager reads: declarative, no Airflow, Flask or wtforms import."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON as the service sends it, read so that nothing in it can break what is done with it later."""
+"""JSON from the service, parsed safely: too deep nesting is refused, what later code cannot handle is cleaned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The connection form of Airflow 2, which asks the hook for wtforms fields; Airflow 3.0 and 3.1 put stand-ins there.
+"""The connection form of Airflow 2, which asks the hook for wtforms fields; Airflow 3.0 and 3.1 use stubs.
 
 What Airflow 2's form does to a field that stays empty: it deletes the key from ``extra``. A password field is always
 sent empty, because its value is not written into the page, so saving any edit deleted every secret. Airflow 2 keeps

@@ -1,4 +1,4 @@
-"""Which run was active when Fabric ran nothing for ours (``Deduped``)."""
+"""The run that made Fabric skip ours as a duplicate (status ``Deduped``)."""
 
 from __future__ import annotations
 

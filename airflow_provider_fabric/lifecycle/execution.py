@@ -203,7 +203,9 @@ class JobExecution:
             ti.xcom_push(key=CLAIM_KEY, value=run.job.job_instance_id)
             publish_run_url(self.operator, ti, run.run_url)
         except Exception as error:  # noqa: BLE001 - what cannot be published does not end a run
-            self.operator.log.warning("Could not publish job instance %s: %r", run.job.job_instance_id, error)
+            self.operator.log.warning(
+                "Could not write the XComs of job instance %s: %r", run.job.job_instance_id, error
+            )
 
     def _cancel_briefly(self, run: FabricRun) -> None:
         result = ask_to_cancel(lambda: self.runs.cancel_briefly(run.job))

@@ -44,7 +44,7 @@ class FabricLineage:
         try:
             return None if self.ended is None else _lineage(*self.ended, self._datasets)
         except Exception:
-            log.warning("Could not tell OpenLineage about the Fabric run.", exc_info=True)
+            log.warning("Could not report the Fabric run to OpenLineage.", exc_info=True)
             return None
 
     def _datasets(self) -> tuple[list[DatasetName], list[DatasetName]]:
@@ -59,7 +59,9 @@ class FabricLineage:
             return datasets_of(run.item_type, parts)
         except Exception as error:  # noqa: BLE001 - no right to read it is no reason to tell nothing
             log.info(
-                "The definition of item %s cannot be read, so its datasets are not named: %s", run.job.item_id, error
+                "The definition of item %s cannot be read, so no datasets are reported to OpenLineage: %s",
+                run.job.item_id,
+                error,
             )
             return [], []
 

@@ -74,7 +74,7 @@ class OldRun:
         if status is None or status.is_terminal or not self.run.ours:
             return status
         id_, seconds = self.run.job.job_instance_id, self._request.timing.old_run
-        cancel = "not wanted (cancel_on_kill=False)"
+        cancel = "not requested (cancel_on_kill=False)"
         if self._request.cancel_on_kill:
             cancel = ask_to_cancel(lambda: self._runs.cancel(self.run.job, self._request.timing.cancel_patience)).text
         self._log.info(
@@ -94,7 +94,7 @@ class OldRun:
         except FabricError as error:
             raise FabricJobMayBeRunning(
                 f"Job instance {id_} of an earlier attempt has not ended within {seconds:.0f} s (cancel: {cancel}), so "
-                f"no new run was started beside it. {error}",
+                f"no new run was started while it may be active. {error}",
                 job=self.run.job.to_state(),
                 run_url=self.run.run_url,
             ) from error

@@ -1,4 +1,4 @@
-"""Which run is ours when the service did not name it to us, and the proof.
+"""Which run a task's submit started when its answer was lost: judged by the item's list and other tasks' claims.
 
 :mod:`airflow_provider_fabric.api.jobs.ownership` judges by the item's list, :mod:`.siblings` by what other tasks claim.
 Only both together make a run ours. Everything else "may be running": it is named, not adopted, and never cancelled.
@@ -72,7 +72,7 @@ class OwnershipSearch:
         try:
             self._siblings = Siblings(context, operator, died=died)
         except Exception as error:  # noqa: BLE001 - whatever Airflow's database or API raises
-            self._unanswered = f"the other tasks could not be asked: {error}"
+            self._unanswered = f"the runs that other tasks started could not be read from Airflow: {error}"
 
     def watch(self) -> None:
         """Read the list until our run must be in it."""
@@ -116,7 +116,7 @@ class OwnershipSearch:
         if len(left) > 1:
             return "it is not known which of them is this task's"
         if proven(left) is None:
-            return "its start or its kind of start does not fit the submit"
+            return "its start time or invoke type does not prove that this submit started it"
         if window is None or window.known is None:
             return "it is not known whether it was there before the submit"
         if claims.disputed & set(left):
@@ -129,4 +129,4 @@ class OwnershipSearch:
         try:
             return self._siblings.claims()
         except Exception as error:  # noqa: BLE001 - whatever Airflow's database or API raises
-            return Claims(unresolved=f"the other tasks could not be asked: {error}")
+            return Claims(unresolved=f"the runs that other tasks started could not be read from Airflow: {error}")

@@ -1,4 +1,4 @@
-"""Other tasks that run jobs of the same item: which runs they have claimed, and which of them may own one unnamed.
+"""Other tasks that run jobs of the same item: which runs they claimed, and which may own one that nobody claimed.
 
 A run that the service did not name can be ours only if it is no other task's. What a task publishes right after its
 submit (XCom ``job_instance_id``) is its claim; what it cannot tell from others it names (``job_instance_candidates``).
@@ -66,7 +66,9 @@ class Siblings:
         if self._unknown:
             return Claims(unresolved="this Airflow does not tell what the other tasks of this DAG have started")
         if len(self._asked) > MAX_ASKED:
-            return Claims(unresolved=f"{len(self._asked)} other task instances may run the same item")
+            return Claims(
+                unresolved=f"{len(self._asked)} other task instances may run the same item, too many to check"
+            )
         claimed, tasks = set[str](), set[tuple[str, str, int]]()
         for found in published_by(self._context, CLAIM_KEY, self._asked):
             if found.task != (self._context["ti"].dag_id, *self._own) and is_guid(found.value):
@@ -86,7 +88,8 @@ def _unresolved(tasks: Iterable[TaskKey]) -> str:
     if not names:
         return ""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"task instances that may run the same item have published no run yet: {', '.join(names[:3])}{more}"
+    named = f"{', '.join(names[:3])}{more}"
+    return f"task instances that may run the same item have not yet recorded which run they started: {named}"
 
 
 def _tasks_that_may_share(operator: Any, own_id: str) -> list[str]:

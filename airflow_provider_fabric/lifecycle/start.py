@@ -97,7 +97,7 @@ class RunStarter:
         if record.cancel_asked and run.ours and status is not None and not status.is_terminal:
             status = old.let_end()  # it may have completed all the same
         if status is None or status in UNSUCCESSFUL:
-            self._log.info("The earlier run %s is %s; starting anew.", id_, status.value if status else "gone")
+            self._log.info("The earlier run %s is %s; starting a new one.", id_, status.value if status else "gone")
             return None
         self._log.info("Reconnecting to job instance %s of an earlier attempt: %s.", id_, status.value)
         self.over = status.is_terminal
@@ -107,7 +107,7 @@ class RunStarter:
         """Find what an attempt started that ended before it learned the run's id."""
         if record.candidates is not None:
             if record.cleared:  # a person has seen which runs these were
-                self._log.info("Cleared after an unclear submit: starting anew.")
+                self._log.info("The task was cleared after a submit with an unknown outcome: starting a new run.")
                 return None
             raise self._may_be_running(
                 record.candidates, "an earlier attempt could not find out which of them is this task's"
@@ -116,14 +116,16 @@ class RunStarter:
         search.watch()
         verdict = search.verdict(adopt=self.request.adopt)
         if verdict.proven is not None:
-            self._log.info("An earlier attempt was cut short while it started job instance %s.", verdict.proven)
+            self._log.info(
+                "An earlier attempt ended before it recorded job instance %s, which it had started.", verdict.proven
+            )
             return self._adopted(verdict.proven, record, search)
         self._log_verdict(verdict)
         if verdict.nothing_started:
             return None
         active = [i for i in verdict.candidates if not search.sightings.latest[i].status.is_terminal]
         if record.cleared and verdict.complete and not active:
-            self._log.info("None of them is active; the task was cleared, so it starts anew.")
+            self._log.info("None of these runs is active and the task was cleared: starting a new run.")
             return None
         raise self._unclear(verdict, record.window, None)
 
@@ -137,7 +139,7 @@ class RunStarter:
             return None
         status = search.sightings.latest[id_].status
         if status in UNSUCCESSFUL:
-            self._log.info("It is %s; starting anew.", status.value)
+            self._log.info("That run is %s; starting a new one.", status.value)
             return None
         self.over = status.is_terminal
         self._remember(run, since)
@@ -242,7 +244,9 @@ class RunStarter:
 
     def _log_verdict(self, verdict: Verdict) -> None:
         if verdict.candidates:
-            self._log.warning("Not adopted: %s. Runs that may be this task's: %s.", verdict.reason, _named(verdict))
+            self._log.warning(
+                "No run was proven to be this task's (%s). Candidates: %s.", verdict.reason, _named(verdict)
+            )
         elif verdict.complete:
             self._log.info("No new run of the item has appeared: nothing was started.")
 
@@ -254,7 +258,8 @@ class RunStarter:
             self.store.nothing_started()
             return self._error(f"{error} No new instance has appeared since; the next attempt starts one.", error)
         if not verdict.candidates:  # the list could not be read: the next attempt reads it again
-            return self._error(f"{error or 'An earlier attempt was cut short.'} Not adopted: {verdict.reason}.", error)
+            what = error or "An earlier attempt ended while it was starting a run."
+            return self._error(f"{what} No run was proven to be this task's: {verdict.reason}.", error)
         if window is not None:
             self.store.unclear(window, verdict.candidates)
         self._publish_candidates(verdict.candidates)
@@ -265,7 +270,7 @@ class RunStarter:
         try:
             self._context["ti"].xcom_push(key=CANDIDATES_KEY, value=list(candidates))
         except Exception as error:  # noqa: BLE001 - the error that names them counts
-            self._log.warning("Could not publish %s: %r", CANDIDATES_KEY, error)
+            self._log.warning("Could not write XCom %s: %r", CANDIDATES_KEY, error)
 
     def _may_be_running(
         self, candidates: tuple[str, ...], reason: str, cause: FabricError | None = None

@@ -56,7 +56,7 @@ class FabricRun:
         try:
             run = cls(**{**state, "job": JobRef.from_state(state["job"])})
         except (TypeError, KeyError, AttributeError) as error:
-            raise FabricInputError(f"This is not the state of a Fabric run: {error}.") from error
+            raise FabricInputError(f"The deferred task's saved state is not that of a Fabric run: {error}.") from error
         times = [run.submitted_at, run.next_poll_at, run.check_interval]
         times += [] if run.deadline is None else [run.deadline]
         if not all(isinstance(t, int | float) and math.isfinite(t) for t in times):
@@ -163,7 +163,9 @@ class Outcome:
         try:
             return cls(WaitEnd(state["ending"]), dict(state["job"]), str(state.get("message", "")))
         except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise FabricInputError(f"This is not the event of a Fabric trigger: {error!r}.") from error
+            raise FabricInputError(
+                f"The triggerer sent an event that no Fabric trigger produces: {error!r}."
+            ) from error
 
 
 def event_of(run: FabricRun, outcome: Outcome) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""How long the execution of a run waits for what, in seconds."""
+"""The time limits of a task's run, in seconds."""
 
 from __future__ import annotations
 

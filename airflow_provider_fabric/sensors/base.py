@@ -164,7 +164,7 @@ class RunSensor(TaskArguments, BaseSensorOperator):
         :raises AirflowSensorTimeout: the sensor's ``timeout`` has passed.
         """
         if self._waited(context) + min(AIRFLOWS_LEAD, self.timeout / 10) > self.timeout:
-            raise self._timed_out(f"It was waited for {self.timeout:g} s. {self.last_seen()}")
+            raise self._timed_out(f"Timed out after {self.timeout:g} s. {self.last_seen()}")
 
     def _waited(self, context: Context) -> float:
         """Return the seconds since the first poke, as Airflow counts them."""

@@ -81,7 +81,7 @@ class CancelQueue:
                 failures += 1
                 await asyncio.sleep(retry_after(error) or min(2.0 ** (failures - 1), LONGEST_PAUSE))
             else:
-                done = "Asked Fabric to cancel %s." if accepted else "Nothing to cancel: %s is over."
+                done = "Asked Fabric to cancel %s." if accepted else "Nothing to cancel: %s has already ended."
                 _log.info(done, what)
                 return accepted
 

@@ -141,7 +141,9 @@ class Clients:
                 raise
             except Exception as error:
                 if old is not None:
-                    _log.warning("Could not look connection %r up again: %r", conn_id, error)
+                    _log.warning(
+                        "Could not read connection %r again, going on with its last settings: %r", conn_id, error
+                    )
                     return old
                 if pause is None:
                     raise

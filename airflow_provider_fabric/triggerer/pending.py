@@ -1,4 +1,7 @@
-"""Who waits for which run, by item: what one poll can serve. All times are seconds on a clock that nobody sets."""
+"""The waiting triggers, grouped by item, because one List poll serves all of an item's runs.
+
+All times are seconds on a clock that nobody sets.
+"""
 
 from __future__ import annotations
 

@@ -286,7 +286,7 @@ class JobPoller:
         interval = min(waiting.poll.check_interval for waiting in group)
         item.list_failed(now, interval)
         if item.list_failures > 1:
-            _log.warning("Runs of item %s are polled one by one for a while: %s", item.item_id, error)
+            _log.warning("Runs of item %s are polled one by one, because listing them failed: %s", item.item_id, error)
             return
         _log.warning("Could not list the runs of item %s, will list them again: %s", item.item_id, error)
         item.rest_until = now + min(LIST_RETRY * self.budget.minute / 60, interval / 4)

@@ -1,4 +1,4 @@
-"""One token per identity and process: fetched once however many wait for it, renewed in time, never hammered for.
+"""One token per identity and process: fetched once for all callers, renewed before it expires, with backoff.
 
 Nothing here knows how a token is fetched. A fetch runs in the thread of a synchronous caller, or in a thread of its
 own for callers on an event loop; everyone else waits for that same fetch.

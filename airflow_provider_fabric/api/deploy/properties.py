@@ -1,4 +1,4 @@
-"""Properties of items that only their kind's own API has, and that may take a while to be there."""
+"""Item properties that only the type-specific API returns, and that may not be there right after creation."""
 
 from __future__ import annotations
 

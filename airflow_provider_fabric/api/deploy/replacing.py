@@ -1,4 +1,4 @@
-"""``replace`` for a folder: texts for all items, or for the items and parts that are named."""
+"""The ``replace`` argument for a folder: text substitutions for all items, or for named items and parts only."""
 
 from __future__ import annotations
 

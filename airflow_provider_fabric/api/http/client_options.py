@@ -1,4 +1,4 @@
-"""A connection's proxies, trust and timeout, in the words of each HTTP library, so that every call has the same.
+"""A connection's proxies, CA bundle and timeout as arguments for each HTTP library, so that every call uses the same.
 
 Left to themselves the libraries differ: ``requests`` lets ``REQUESTS_CA_BUNDLE`` and the proxies of the environment win
 over a session's own, and puts a ``.netrc`` password in place of a bearer token; ``httpx`` knows ``SSL_CERT_FILE`` only.

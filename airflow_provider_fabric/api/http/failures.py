@@ -94,7 +94,9 @@ def _connection(chain: list[BaseException], names: set[str], host: str, via: str
     if any(isinstance(link, ConnectionRefusedError) for link in chain):
         return TransportFailure(f"{host} refused the connection{via}.", unsent=True)
     if names & _MALFORMED:
-        return TransportFailure(f"the request to {host} could not be formed.", unsent=True, permanent=True)
+        return TransportFailure(
+            f"the request to {host} was rejected by the HTTP library as malformed.", unsent=True, permanent=True
+        )
     if {"ConnectTimeout", "ConnectTimeoutError"} & names:
         return TransportFailure(f"{host} did not accept a connection in time{via}.", unsent=True)
     if names & _UNSENT:

@@ -1,4 +1,4 @@
-"""What a REST conversation is here: a generator that does no I/O.
+"""A flow: one REST conversation, as a generator that yields requests and does no I/O itself.
 
 A *flow* yields what it wants done and is sent what came of it::
 

@@ -1,4 +1,4 @@
-"""What both drivers do alike, without I/O: from a flow's wish to bytes for a host, and from what came of it onwards."""
+"""What both drivers share, without I/O: turn a flow's request into an HTTP call, and hand the flow its result."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def list_page(
     content = answer.json_object()
     page = content.get("value")
     if not isinstance(page, list) or not all(isinstance(entry, dict) for entry in page):
-        raise FabricProtocolError(f"Could not {request.action}: the answer has no list 'value'.")
+        raise FabricProtocolError(f"Could not {request.action}: the answer lacks the list 'value'.")
     return page, _next_token(content, request.action), answer
 
 

@@ -76,7 +76,7 @@ def send(request: Request, *, replay: Replay, budget: RetryBudget = PATIENT) -> 
                 request, refreshed = replace(request, fresh_token=True), True
                 continue
         if not isinstance(answer, Response | TransportFailure):
-            raise TypeError(f"The driver answered a request with {type(answer).__name__}.")
+            raise TypeError(f"Bug: the driver answered a request with {type(answer).__name__}.")
         if not _may_repeat(answer, replay):
             raise _error(request, answer, replay, slept)
         throttled = isinstance(answer, Response) and answer.status in THROTTLED

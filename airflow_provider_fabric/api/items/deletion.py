@@ -1,4 +1,4 @@
-"""A DELETE that may be repeated: what is not there after a lost answer was deleted by the first attempt."""
+"""A DELETE that is safe to repeat: a 404 after an attempt whose answer was lost counts as deleted."""
 
 from __future__ import annotations
 

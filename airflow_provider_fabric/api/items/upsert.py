@@ -1,4 +1,4 @@
-"""Make an item be what a definition says, whoever else is at it.
+"""Create or update an item so that it matches a definition, even while others change the same item.
 
 Races: another process creates the item first (``ItemDisplayNameAlreadyInUse``), or has just deleted it
 (``ItemDisplayNameNotAvailableYet``, for seconds to minutes; seen as 409 and as 400, so the code decides).

@@ -100,7 +100,7 @@ def utc_text(value: datetime | str, name: str) -> str:
     try:
         moved = aware.astimezone(timezone.utc)
     except OverflowError:
-        raise FabricInputError(f"{name} must be {_EXAMPLE}; {value} has no time in UTC.") from None
+        raise FabricInputError(f"{name} must be {_EXAMPLE}; {value} cannot be converted to UTC.") from None
     return f"{moved.replace(tzinfo=None, microsecond=0).isoformat()}{fraction}Z"
 
 

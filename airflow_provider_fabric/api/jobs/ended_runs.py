@@ -1,4 +1,4 @@
-"""Which ends of an item's runs were reported already: nothing twice, nothing forgotten, nothing old."""
+"""Which finished runs an event trigger has reported, so that each is reported exactly once and old ones never."""
 
 from __future__ import annotations
 

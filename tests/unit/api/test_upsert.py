@@ -1,4 +1,4 @@
-"""Make an item be what a definition says, whoever else is at it."""
+"""Create or update an item so that it matches a definition, even while others change the same item."""
 
 from __future__ import annotations
 

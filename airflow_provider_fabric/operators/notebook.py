@@ -184,25 +184,36 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
         publish_notebook_links(self, self._execution.context["ti"], urls)
 
     def build_result(self, context: Context, run: FabricRun, outcome: Outcome) -> dict[str, Any]:
-        """Add the exit value, which is an XCom too.
+        """Add the exit value, which is an XCom too; both are left out where the service lets nobody read it.
+
+        An unreadable value is not ``None``, which means that the notebook passed none: a branch must not go by it.
 
         :raises FabricError: it could not be read, and another attempt may; or ``parse_exit_value`` is set, and it is no
             JSON.
         """
+        from airflow_provider_fabric.exceptions import FabricError
+
+        if isinstance(self._run_details, FabricError) and not self._must_be_read(self._run_details):
+            return outcome.job
         value = self._exit_value()
         context["ti"].xcom_push(key="exit_value", value=value)
         return {**outcome.job, "exit_value": value}
 
+    def _must_be_read(self, error: Exception) -> bool:
+        """Whether a result without the exit value would be wrong: it was asked for, or another attempt may read it."""
+        from airflow_provider_fabric.api.http.permanent import is_permanent
+
+        return self.parse_exit_value or not is_permanent(error)
+
     def _exit_value(self) -> Any:
         import json
 
-        from airflow_provider_fabric.api.http.permanent import is_permanent
         from airflow_provider_fabric.exceptions import FabricError, FabricProtocolError
 
         details = self._run_details
-        if details is None or isinstance(details, FabricError):
-            if details is not None and (self.parse_exit_value or not is_permanent(details)):
-                raise details
+        if isinstance(details, FabricError):
+            raise details
+        if details is None:
             return None
         if not self.parse_exit_value:
             return details.exit_value

@@ -77,6 +77,16 @@ def test_an_exit_value_that_cannot_be_read_now_is_not_taken_for_none(tenant: Fab
     assert len(submits(tenant)) == 1
 
 
+def test_an_exit_value_that_nobody_may_read_is_left_out_and_not_none(tenant: FabricEmulator) -> None:
+    """``None`` says that the notebook passed nothing; a branch would go by it."""
+    tenant.control.add_job_rule(exit_value="skip")
+    fault = {"method": "GET", "path": "*/notebooks/*/jobs/execute/*", "status": 403}
+    tenant.control.add_fault(**fault, error_code="InsufficientPrivileges", count=99)
+    run = task()
+    assert "exit_value" not in run.run()
+    assert "exit_value" not in run.xcoms
+
+
 def test_the_body_of_the_own_api(tenant: FabricEmulator) -> None:
     task(
         session_tag="etl-{{ ds }}",

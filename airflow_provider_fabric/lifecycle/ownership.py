@@ -117,7 +117,7 @@ class OwnershipSearch:
             return "it is not known which of them is this task's"
         if proven(left) is None:
             return "its start time or invoke type does not prove that this submit started it"
-        if window is None or window.known is None:
+        if window is None or not window.can_prove:
             return "it is not known whether it was there before the submit"
         if claims.disputed & set(left):
             return "another task may have started it"

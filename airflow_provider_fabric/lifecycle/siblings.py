@@ -17,10 +17,10 @@ from airflow_provider_fabric.compat_tasks import TaskKey, published_by, states_o
 CLAIM_KEY = "job_instance_id"
 CANDIDATES_KEY = "job_instance_candidates"
 
-SUBMITTING = frozenset({"running", "deferred", "restarting"})
-"""States in which a task may have sent a submit a short while ago."""
+SUBMITTING = frozenset({"running", "deferred", "restarting", "up_for_retry"})
+"""States in which a task may have sent a submit a short while ago; one that waits for its retry may have died since."""
 
-MAY_HAVE_DIED = SUBMITTING | {"up_for_retry", "queued", "scheduled"}
+MAY_HAVE_DIED = SUBMITTING | {"queued", "scheduled"}
 """States in which it may have sent one before it died."""
 
 MAX_ASKED = 300

@@ -177,7 +177,8 @@ class RunStarter:
         """Start a run, and remember it before anything else can go wrong."""
         request = self.request
         known = self._list_before()
-        trace = SubmitTrace(on_post=lambda: self._before_post(known), on_pause=self.store.nothing_started)
+        trace = SubmitTrace(on_pause=self.store.nothing_started)
+        trace.on_post = lambda: self._before_post(known, stale=trace.paused)
         try:
             submission = self.runs.submit(*request.item, request.body, trace)
         except FabricAmbiguousError as error:
@@ -203,14 +204,14 @@ class RunStarter:
                 self._log.info("The item's runs cannot be listed before the submit: %s", error)
         return self._listed
 
-    def _before_post(self, known: list[JobInstance] | None) -> None:
+    def _before_post(self, known: list[JobInstance] | None, *, stale: bool) -> None:
         self.request.signal.raise_if_killed()  # a task that was killed meanwhile starts nothing
         since = self.runs.clock.now()
         if since is None:  # no answer said what time it is: nothing can be proven then
             self.store.submitting(SubmitWindow(time.time()))
         else:
             kept = None if known is None else undecided_by_time(known, since)
-            self.store.submitting(SubmitWindow(since, known=kept))
+            self.store.submitting(SubmitWindow(since, known=kept, stale=stale))
 
     def _resolve(self, error: FabricAmbiguousError, trace: SubmitTrace, known: list[JobInstance] | None) -> FabricRun:
         """Find out whether a submit started a run, when its answer does not say so."""

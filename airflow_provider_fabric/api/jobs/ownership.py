@@ -2,7 +2,7 @@
 
 A run that the service did not name in its answer is *proven* to be the one we asked for only if
 
-* it was not in the item's list before the request,
+* it was not in the item's list right before the request: a list from before a pause says nothing of the pause,
 * it was asked for between our request and the unclear answer, by the service's clock, or was in the list that was read
   right after that answer,
 * it was started on demand, not by a schedule or an event, and
@@ -53,16 +53,23 @@ class SubmitWindow:
     :param until: not after this; ``None`` if nobody saw the answer, because the worker died.
     :param known: ids that the item listed before, as far as time alone does not rule them out; ``None`` if the list
         could not be read.
+    :param stale: the request went out after a pause, so the list of before says nothing of what was started meanwhile.
     """
 
     since: float
     until: float | None = None
     known: frozenset[str] | None = None
+    stale: bool = False
+
+    @property
+    def can_prove(self) -> bool:
+        """Whether it is known what the item listed right before the request."""
+        return self.known is not None and not self.stale
 
     def to_state(self) -> dict[str, Any]:
         """Return plain values."""
         known = None if self.known is None else sorted(self.known)
-        return {"since": self.since, "until": self.until, "known": known}
+        return {"since": self.since, "until": self.until, "known": known, "stale": self.stale}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> SubmitWindow:
@@ -76,6 +83,7 @@ class SubmitWindow:
                 float(state["since"]),
                 None if until is None else float(until),
                 None if known is None else frozenset(map(str, known)),
+                bool(state.get("stale")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise FabricInputError(f"This is not the time of a submit: {error!r}.") from error
@@ -91,7 +99,7 @@ def window_of(trace: SubmitTrace, clock: ServiceClock, known: Collection[str] | 
     since, until = clock.earliest(trace.sent), clock.latest(trace.answered)
     if since is None:
         return None
-    return SubmitWindow(since, until, None if known is None else frozenset(known))
+    return SubmitWindow(since, until, None if known is None else frozenset(known), trace.paused)
 
 
 def undecided_by_time(listed: Collection[JobInstance], since: float) -> frozenset[str]:

@@ -71,12 +71,14 @@ class SubmitTrace:
 
     :param on_post: called right before each POST.
     :param on_pause: called before each pause, when every POST so far was surely refused.
+    :param paused: whether there was a pause.
     """
 
     on_post: Callable[[], None] = field(default=_nothing)
     on_pause: Callable[[], None] = field(default=_nothing)
     sent: float | None = None
     answered: float | None = None
+    paused: bool = False
 
 
 def observed(flow: Flow[T], clock: ServiceClock, trace: SubmitTrace | None = None) -> Flow[T]:
@@ -114,6 +116,7 @@ def observed(flow: Flow[T], clock: ServiceClock, trace: SubmitTrace | None = Non
 
 def _note(step: Request | Sleep, trace: SubmitTrace) -> None:
     if isinstance(step, Sleep):
+        trace.paused = True
         trace.on_pause()
     elif step.method == "POST":
         trace.on_post()

@@ -217,7 +217,7 @@ def test_siblings_never_share_a_run(
         assert jobs(tenant)["started"] == len(tasks)
 
 
-@pytest.mark.parametrize("state", ["running", "deferred"])
+@pytest.mark.parametrize("state", ["running", "deferred", "up_for_retry"])
 def test_a_sibling_that_has_published_nothing_may_own_the_only_run(
     tenant: FabricEmulator, pipeline: Any, state: str
 ) -> None:
@@ -286,6 +286,22 @@ def test_the_hook_does_not_adopt_it_either(tenant: FabricEmulator, item: str, mo
     with pytest.raises(FabricJobMayBeRunning):
         FabricHook().run_item_job(tenant.workspace_id, item, "Execute")
     stranger.join()
+
+
+@pytest.mark.parametrize(("dated_after", "at"), [(30.0, 0.5), (0.0, 1.8)], ids=["queued", "right before the POST"])
+def test_a_run_that_somebody_starts_while_our_submit_is_throttled_is_not_adopted(
+    tenant: FabricEmulator, pipeline: Any, item: str, dated_after: float, at: float
+) -> None:
+    """The list from before the pause does not hold it, and its start tells nothing."""
+    tenant.control.add_job_rule(duration_seconds=3, dated_after_seconds=dated_after)
+    tenant.control.add_fault(**SUBMIT, action="status", status=429, phase="before", count=1, retry_after=2)
+    tenant.control.add_fault(**BEFORE)
+    stranger = threading.Timer(at, lambda: tenant.control.start_job(item, "Execute", invoke_type="Manual"))
+    stranger.start()
+    with pytest.raises(FabricJobMayBeRunning, match="whether it was there before the submit"):
+        TaskRunner(pipeline()).run()
+    stranger.join()
+    assert (jobs(tenant)["started"], jobs(tenant)["cancel_requests"]) == (1, 0)
 
 
 @pytest.mark.parametrize("invoked", ["Scheduled", "EventTriggered", "Retry"])

@@ -138,7 +138,7 @@ def test_the_outcome_of_a_wait_that_ended_first(error: Exception, ending: WaitEn
 )
 def test_an_event_is_checked_on_arrival(state: Any) -> None:
     """A trigger of another version, or a person, may have sent it."""
-    with pytest.raises(FabricInputError, match="event of a Fabric trigger"):
+    with pytest.raises(FabricInputError, match="event that no Fabric trigger produces"):
         Outcome.from_state(state)
 
 

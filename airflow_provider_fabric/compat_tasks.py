@@ -28,6 +28,9 @@ TaskKey = tuple[str, str, int]
 RECENT_RUNS = 25
 """DAG runs that have ended whose tasks are asked, too: the newest ones."""
 
+NEAR_RUNS = 16
+"""And so many right before and right after one's own in date: a backfill may have run them at the same time."""
+
 UNFINISHED = frozenset(
     {"running", "deferred", "restarting", "up_for_retry", "up_for_reschedule", "queued", "scheduled"}
 )
@@ -199,7 +202,7 @@ def _task_key(run_id: str, name: str, task_ids: Collection[str]) -> TaskKey | No
 def published_by(context: Mapping[str, Any], key: str, tasks: Collection[TaskKey]) -> Iterator[Published]:
     """Yield what task instances published under a key: of these, and on Airflow 2 of those of every DAG.
 
-    :param tasks: instances of this DAG; of DAG runs that have ended, only the newest are asked.
+    :param tasks: instances of this DAG; see :func:`worth_asking`.
     """
     ti = context["ti"]
     if is_airflow_2():
@@ -220,10 +223,12 @@ def _published_anywhere(key: str) -> Iterator[Published]:
 
 
 def worth_asking(states: Mapping[TaskKey, str], own_run: str) -> list[TaskKey]:
-    """Return the task instances that may have to do with what goes on now: see :data:`RECENT_RUNS`."""
+    """Return the task instances that may matter now: of DAG runs that have ended, the newest and the nearest ones."""
     busy = {own_run, *(run for (run, _, _), state in states.items() if state in UNFINISHED)}
     others = sorted({run for run, _, _ in states} - busy, key=_date_of, reverse=True)
-    runs = busy | set(others[:RECENT_RUNS])
+    later = sum(_date_of(run) > _date_of(own_run) for run in others)
+    near = others[max(later - NEAR_RUNS, 0) : later + NEAR_RUNS] if _date_of(own_run) else []
+    runs = busy | {*others[:RECENT_RUNS], *near}
     return [key for key in states if key[0] in runs]
 
 

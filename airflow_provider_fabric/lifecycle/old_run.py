@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_fabric.api.http.permanent import is_permanent
 from airflow_provider_fabric.api.jobs.polling import NOT_VISIBLE_CODES, JobPoll
 from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.api.status import JobStatus
@@ -46,11 +47,16 @@ class OldRun:
         return 0.0 if now is None or self._since is None else max(now - self._since, 0.0)
 
     def status(self) -> JobStatus | None:
-        """Return its status; ``NotStarted`` while it may be too young to be visible, ``None`` once it is gone."""
+        """Return its status; ``None`` once it is gone.
+
+        ``NotStarted`` while it may be too young to be visible, or if the service says that it is not found for now
+        (``isRetriable``): that is no proof that it is gone, and whoever waits for it goes on polling.
+        """
         try:
             instance = self._runs.get(self.run.job)
-        except FabricNotFoundError:
-            return JobStatus.NOT_STARTED if self._may_be_invisible else None
+        except FabricNotFoundError as error:
+            for_good = is_permanent(error) and not self._may_be_invisible
+            return None if for_good else JobStatus.NOT_STARTED
         return JobStatus.NOT_STARTED if self._says_invisible(instance) else instance.status
 
     @property

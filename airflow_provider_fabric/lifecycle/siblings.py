@@ -1,13 +1,15 @@
 """Other tasks that run jobs of the same item: which runs they claimed, and which may own one that nobody claimed.
 
 A run that the service did not name can be ours only if it is no other task's. What a task publishes right after its
-submit (XCom ``job_instance_id``) is its claim; what it cannot tell from others it names (``job_instance_candidates``).
-Asked are other map indexes, other tasks of the DAG, and its other DAG runs; on Airflow 2 all DAGs are asked for claims.
+submit (XCom ``job_instance_id``) is its claim; what it cannot tell from others it names (``job_instance_candidates``),
+and an empty list there says that it surely started nothing. A task that may have sent a submit and published neither
+may own whatever nobody claims. Asked are other map indexes, other tasks of the DAG, and its other DAG runs; on Airflow
+2 all DAGs are asked for claims.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,11 +19,14 @@ from airflow_provider_fabric.compat_tasks import TaskKey, published_by, states_o
 CLAIM_KEY = "job_instance_id"
 CANDIDATES_KEY = "job_instance_candidates"
 
-SUBMITTING = frozenset({"running", "deferred", "restarting", "up_for_retry"})
-"""States in which a task may have sent a submit a short while ago; one that waits for its retry may have died since."""
+MAY_HAVE_SUBMITTED = frozenset({"running", "deferred", "restarting", "up_for_retry", "failed"})
+"""States in which a task may have sent a submit a short while ago, or died right after it."""
 
-MAY_HAVE_DIED = SUBMITTING | {"queued", "scheduled"}
-"""States in which it may have sent one before it died."""
+MAY_HAVE_DIED = MAY_HAVE_SUBMITTED | {"queued", "scheduled"}
+"""States in which it may have sent one some time ago, before it died."""
+
+DID_NOT_RUN = frozenset({"queued", "scheduled", "skipped", "upstream_failed", "removed"})
+"""States that a task comes to without a submit; any other that is new says that it ran meanwhile."""
 
 MAX_ASKED = 300
 """More task instances than this are not asked one by one: then nothing is excluded."""
@@ -42,7 +47,7 @@ class Claims:
 
 
 class Siblings:
-    """The other tasks, as they were when a submit was answered unclearly.
+    """The other tasks: as they were when a submit was answered unclearly, and as they are when that is judged.
 
     :param context: the task's context.
     :param operator: the task's operator, its templates rendered.
@@ -53,34 +58,60 @@ class Siblings:
         self._context = context
         ti = context["ti"]
         self._own: TaskKey = (ti.run_id, ti.task_id, ti.map_index)
-        task_ids = _tasks_that_may_share(operator, ti.task_id)
-        states = states_of_tasks(context, task_ids)
-        self._unknown = states is None and (ti.map_index >= 0 or len(task_ids) > 1)
-        others = {key: state for key, state in (states or {}).items() if key != self._own}
-        self._asked = worth_asking(others, ti.run_id)
-        busy = MAY_HAVE_DIED if died else SUBMITTING
-        self._busy = frozenset(key for key, state in others.items() if state in busy)
+        self._task_ids = _tasks_that_may_share(operator, ti.task_id)
+        self._may_own = MAY_HAVE_DIED if died else MAY_HAVE_SUBMITTED
+        self._before = self._states()
 
     def claims(self) -> Claims:
-        """Ask what they have published by now."""
-        if self._unknown:
-            return Claims(unresolved="this Airflow does not tell what the other tasks of this DAG have started")
-        if len(self._asked) > MAX_ASKED:
-            return Claims(
-                unresolved=f"{len(self._asked)} other task instances may run the same item, too many to check"
-            )
-        claimed, tasks = set[str](), set[tuple[str, str, int]]()
-        for found in published_by(self._context, CLAIM_KEY, self._asked):
-            if found.task != (self._context["ti"].dag_id, *self._own) and is_guid(found.value):
-                claimed.add(found.value.lower())
-                tasks.add(found.task[1:])
-        disputed = {
-            str(id_).lower()
-            for found in published_by(self._context, CANDIDATES_KEY, self._asked)
-            if found.task != (self._context["ti"].dag_id, *self._own) and isinstance(found.value, list | tuple)
-            for id_ in found.value
-        }
-        return Claims(frozenset(claimed), frozenset(disputed), _unresolved(self._busy - tasks))
+        """Ask what they have published by now: to be called once the item's list has been read for the last time.
+
+        A run in that list was submitted before. So whoever submitted it shows in the states, which are read first, and
+        its claim, unless it is still to come, in what is read after them.
+        """
+        now = self._states()
+        if self._before is None or now is None:
+            alone = self._own[2] < 0 and len(self._task_ids) == 1
+            unknown = "this Airflow does not tell what the other tasks of this DAG have started"
+            return Claims(unresolved="" if alone else unknown)
+        changed = {key: state for key, state in now.items() if self._before.get(key) != state}
+        own_run = self._own[0]
+        asked = sorted({*worth_asking(self._before, own_run), *worth_asking(now, own_run), *changed})
+        if len(asked) > MAX_ASKED:
+            return Claims(unresolved=f"{len(asked)} other task instances may run the same item, too many to check")
+        may_own = {key for states in (self._before, now) for key, state in states.items() if state in self._may_own}
+        may_own |= {key for key, state in changed.items() if state not in DID_NOT_RUN}
+        return self._published(asked, may_own & set(asked))
+
+    def _published(self, asked: Collection[TaskKey], may_own: Set[TaskKey]) -> Claims:
+        claims = [(task, id_.lower()) for task, id_ in self._others(CLAIM_KEY, asked) if is_guid(id_)]
+        named = [(task, ids) for task, ids in self._others(CANDIDATES_KEY, asked) if isinstance(ids, list | tuple)]
+        resolved = {task for task, _ in claims} | {task for task, ids in named if not ids}
+        return Claims(
+            frozenset(id_ for _, id_ in claims),
+            frozenset(str(id_).lower() for _, ids in named for id_ in ids),
+            _unresolved(may_own - resolved),
+        )
+
+    def _states(self) -> dict[TaskKey, str] | None:
+        """Return the states of the others, or ``None`` if nobody tells."""
+        states = states_of_tasks(self._context, self._task_ids)
+        return None if states is None else {key: state for key, state in states.items() if key != self._own}
+
+    def _others(self, key: str, asked: Collection[TaskKey]) -> Iterator[tuple[TaskKey | None, Any]]:
+        """Yield what others published under a key, and which task of this DAG it was, if it was one."""
+        dag_id = self._context["ti"].dag_id
+        for found in published_by(self._context, key, asked):
+            task = found.task[1:] if found.task[0] == dag_id else None
+            if task != self._own:
+                yield task, found.value
+
+
+def publish_candidates(ti: Any, candidates: Collection[str], log: Any) -> None:
+    """Let other tasks know which runs may be this one's; none says that it surely started nothing."""
+    try:
+        ti.xcom_push(key=CANDIDATES_KEY, value=list(candidates))
+    except Exception as error:  # noqa: BLE001 - the error that follows counts
+        log.warning("Could not write XCom %s: %r", CANDIDATES_KEY, error)
 
 
 def _unresolved(tasks: Iterable[TaskKey]) -> str:

@@ -22,7 +22,7 @@ from airflow_provider_fabric.exceptions import (
 from airflow_provider_fabric.lifecycle.old_run import OldRun
 from airflow_provider_fabric.lifecycle.ownership import OwnershipSearch, Verdict
 from airflow_provider_fabric.lifecycle.request import RunRequest
-from airflow_provider_fabric.lifecycle.siblings import CANDIDATES_KEY
+from airflow_provider_fabric.lifecycle.siblings import publish_candidates
 from airflow_provider_fabric.lifecycle.state import FabricRun
 from airflow_provider_fabric.lifecycle.store import RunRecord, RunStore
 
@@ -186,7 +186,7 @@ class RunStarter:
         except FabricJobCancelled:  # killed in a pause, when nothing had been started
             raise
         except FabricError:
-            self.store.nothing_started()
+            self._nothing_started()
             raise
         self._log.info("Started a run: job instance %s of item %s.", submission.job_instance_id, request.item_id)
         run = request.run(submission.job_instance_id, first_poll_after=submission.retry_after or 0.0)
@@ -256,22 +256,20 @@ class RunStarter:
     ) -> FabricJobMayBeRunning:
         """Record what is not known, and return the error that says so."""
         if verdict.nothing_started:
-            self.store.nothing_started()
+            self._nothing_started()
             return self._error(f"{error} No new instance has appeared since; the next attempt starts one.", error)
         if not verdict.candidates:  # the list could not be read: the next attempt reads it again
             what = error or "An earlier attempt ended while it was starting a run."
             return self._error(f"{what} No run was proven to be this task's: {verdict.reason}.", error)
         if window is not None:
             self.store.unclear(window, verdict.candidates)
-        self._publish_candidates(verdict.candidates)
+        publish_candidates(self._context["ti"], verdict.candidates, self._log)
         return self._may_be_running(verdict.candidates, verdict.reason, error)
 
-    def _publish_candidates(self, candidates: tuple[str, ...]) -> None:
-        """Let other tasks know which runs may be this one's."""
-        try:
-            self._context["ti"].xcom_push(key=CANDIDATES_KEY, value=list(candidates))
-        except Exception as error:  # noqa: BLE001 - the error that names them counts
-            self._log.warning("Could not write XCom %s: %r", CANDIDATES_KEY, error)
+    def _nothing_started(self) -> None:
+        """Record that no run of ours can be going on, and let other tasks know."""
+        self.store.nothing_started()
+        publish_candidates(self._context["ti"], (), self._log)
 
     def _may_be_running(
         self, candidates: tuple[str, ...], reason: str, cause: FabricError | None = None

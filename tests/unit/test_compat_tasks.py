@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date, timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,11 +55,15 @@ def test_states_are_read_by_run_task_and_map_index() -> None:
     assert states_of_tasks({"ti": SimpleNamespace(dag_id="dag")}, ["run"]) is None
 
 
-def test_of_dag_runs_that_have_ended_only_the_newest_are_asked() -> None:
-    states = {(f"scheduled__2024-01-{day:02d}T00:00:00", "run", -1): "success" for day in range(1, 31)}
-    states["scheduled__2023-01-01T00:00:00", "run", -1] = "running"
-    asked = {run for run, _, _ in worth_asking(states, "scheduled__2024-01-01T00:00:00")}
-    assert "scheduled__2023-01-01T00:00:00" in asked  # it is busy
-    assert "scheduled__2024-01-01T00:00:00" in asked  # it is ours
-    assert "scheduled__2024-01-30T00:00:00" in asked
-    assert "scheduled__2024-01-02T00:00:00" not in asked
+def test_of_dag_runs_that_have_ended_the_newest_and_the_nearest_are_asked() -> None:
+    def name(day: int) -> str:
+        return f"scheduled__{date(2024, 1, 1) + timedelta(days=day)}T00:00:00"
+
+    states = {(name(day), "run", -1): "success" for day in range(200)}
+    states[name(1), "run", -1] = "running"
+    asked = {run for run, _, _ in worth_asking(states, name(90))}
+    ours, busy = {90}, {1}
+    near, newest = {*range(74, 90), *range(91, 107)}, set(range(175, 200))
+    assert asked == {name(day) for day in ours | busy | near | newest}
+    asked = {run for run, _, _ in worth_asking(states, "started by hand")}
+    assert asked == {name(day) for day in busy | newest}

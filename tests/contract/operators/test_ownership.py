@@ -19,6 +19,7 @@ from airflow_provider_fabric.exceptions import (
     FabricJobDeduped,
     FabricJobMayBeRunning,
     FabricJobTimeout,
+    FabricPermissionError,
 )
 from airflow_provider_fabric.hooks.fabric import FabricHook
 from airflow_provider_fabric.lifecycle.timing import Timing
@@ -138,7 +139,8 @@ class DagTask(TaskRunner):
         return {**context, "ti": ti, "task_instance": ti}
 
     def run(self) -> Any:
-        self.dag.xcoms.pop((self.run_id, "run", self.map_index, "job_instance_id"), None)
+        for key in ("job_instance_id", "job_instance_candidates"):  # as Airflow does before every attempt
+            self.dag.xcoms.pop((self.run_id, "run", self.map_index, key), None)
         self.dag.is_running(self.map_index, self.run_id)
         try:
             result = super().run()
@@ -234,6 +236,79 @@ def test_a_sibling_that_has_published_nothing_may_own_the_only_run(
     task.clear()
     assert task.run()["status"] == "Completed"
     assert jobs(tenant)["started"] == 2
+
+
+class LateDag(Dag):
+    """A DAG one of whose tasks begins, and starts its run, right after another's submit was answered unclearly."""
+
+    begin: Callable[[], None] = staticmethod(lambda: None)
+
+    def get_task_states(self, dag_id: str, task_ids: list[str]) -> dict[str, dict[str, str]]:
+        states = {run: dict(tasks) for run, tasks in self.states.items()}
+        begin, self.begin = self.begin, lambda: None
+        begin()
+        return states
+
+
+@pytest.mark.parametrize("place", [(1, "run"), (-1, "tuesday")], ids=["mapped task", "DAG run"])
+@pytest.mark.parametrize("before", [None, "queued"])
+@pytest.mark.parametrize("after", ["running", "up_for_retry", "failed", "success"])
+def test_a_sibling_that_begins_after_our_answer_may_own_the_only_run(
+    tenant: FabricEmulator, item: str, place: tuple[int, str], before: str | None, after: str
+) -> None:
+    """It has not claimed its run: its own answer is unclear, or late, or it died, or XComs cannot be written."""
+    tenant.control.add_fault(**BEFORE)
+    dag, (index, run_id) = LateDag(), place
+    if before:
+        dag.is_running(index, run_id, before)
+
+    def begin() -> None:
+        tenant.control.start_job(item, "Execute", invoke_type="Manual")
+        dag.is_running(index, run_id, after)
+
+    dag.begin = begin  # type: ignore[method-assign]
+    with pytest.raises(FabricJobMayBeRunning, match="have not yet recorded which run they started: run"):
+        DagTask(one_operator(tenant, item), dag=dag, map_index=0 if index >= 0 else -1, run_id="run").run()
+
+
+@pytest.mark.parametrize("place", [(1, "run"), (-1, "tuesday")], ids=["mapped task", "DAG run"])
+def test_the_claim_of_a_sibling_that_begins_after_our_answer_counts(
+    tenant: FabricEmulator, item: str, place: tuple[int, str]
+) -> None:
+    tenant.control.add_fault(**BEFORE)
+    dag, (index, run_id) = LateDag(), place
+
+    def begin() -> None:
+        theirs = tenant.control.start_job(item, "Execute", invoke_type="Manual")
+        dag.xcoms[run_id, "run", index, "job_instance_id"] = theirs
+        dag.is_running(index, run_id, "success")
+
+    dag.begin = begin  # type: ignore[method-assign]
+    task = DagTask(one_operator(tenant, item), dag=dag, map_index=0 if index >= 0 else -1, run_id="run")
+    with pytest.raises(FabricJobMayBeRunning, match="No new instance has appeared"):
+        task.run()
+    assert task.run()["status"] == "Completed"
+    assert jobs(tenant)["started"] == 2
+
+
+@pytest.mark.parametrize("state", ["failed", "up_for_retry"])
+@pytest.mark.parametrize("started_nothing", [False, True], ids=["died", "refused"])
+def test_a_sibling_that_ended_without_a_claim_may_own_the_run_unless_it_says_that_it_started_nothing(
+    tenant: FabricEmulator, pipeline: Any, state: str, started_nothing: bool
+) -> None:
+    dag = Dag()
+    if started_nothing:
+        tenant.control.add_fault(**SUBMIT, action="status", status=403, error_code="InsufficientPrivileges", count=1)
+        with pytest.raises(FabricPermissionError):
+            DagTask(pipeline(), dag=dag, map_index=1).run()
+    dag.is_running(1, state=state)
+    tenant.control.add_fault(**AFTER)
+    task = DagTask(pipeline(), dag=dag, map_index=0)
+    if started_nothing:
+        assert task.run()["status"] == "Completed"
+        return
+    with pytest.raises(FabricJobMayBeRunning, match=r"run\[1\]"):
+        task.run()
 
 
 def test_mapped_tasks_of_an_airflow_that_tells_nothing_adopt_nothing(tenant: FabricEmulator, pipeline: Any) -> None:
@@ -558,6 +633,35 @@ def test_the_timeout_is_one_clock_over_all_attempts(
     with pytest.raises(FabricJobTimeout):
         task.run()
     assert time.monotonic() - began < 3.5
+
+
+@pytest.mark.parametrize("cleared", [False, True], ids=["retried", "cleared"])
+def test_a_404_that_may_pass_starts_no_second_run_beside_the_first(
+    tenant: FabricEmulator, pipeline: Any, monkeypatch: pytest.MonkeyPatch, cleared: bool
+) -> None:
+    """The service says ``isRetriable``: the run is not found for now, which does not say that it is gone."""
+    monkeypatch.setattr(FabricRunItemJobOperator, "_timing", Timing(visibility_grace=0.0, old_run=10.0))
+    tenant.control.add_job_rule(duration_seconds=2.0)
+    first = TaskRunner(pipeline(wait_for_termination=False), max_tries=1)
+    id_ = first.run()["job_instance_id"]
+    tenant.control.add_fault(
+        method="GET",
+        path="*/jobs/instances/*",
+        action="status",
+        status=404,
+        error_code="ItemNotFound",
+        is_retriable=True,
+        count=8,
+    )
+    task = TaskRunner(pipeline(cancel_on_kill=False), store=first.store, max_tries=1)
+    if cleared:
+        task.try_number = 1
+        task.clear()
+    found = task.run()["job_instance_id"]
+    assert (found == id_, jobs(tenant)["started"]) == ((False, 2) if cleared else (True, 1))
+    if cleared:
+        runs = FabricHook().list_item_job_instances(tenant.workspace_id, task.operator().pipeline)
+        assert runs[0].start_time_utc >= runs[1].end_time_utc, "the new run started beside the old one"
 
 
 # Deduped, other names, other items.

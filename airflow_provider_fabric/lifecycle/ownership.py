@@ -75,18 +75,14 @@ class OwnershipSearch:
             self._unanswered = f"the runs that other tasks started could not be read from Airflow: {error}"
 
     def watch(self) -> None:
-        """Read the list until our run must be in it."""
-        began = self._runs.clock.read()
+        """Read the list until our run must be in it.
 
-        def ends() -> float | None:
-            window = self._window()
-            now = self._runs.clock.now()
-            if not self._died or window is None or now is None:
-                return began + self._timing.visible_within
-            return self._runs.clock.read() + window.since + self._timing.visible_within - now
-
+        An earlier attempt may have sent its submit long after it wrote down that it would, and have died only just
+        now: its run, too, has the whole time from now on to appear.
+        """
+        ends = self._runs.clock.read() + self._timing.visible_within
         self._runs.search(
-            self.sightings, self._item, ends, at_once=not self._died, visible_within=self._timing.visible_within
+            self.sightings, self._item, lambda: ends, at_once=not self._died, visible_within=self._timing.visible_within
         )
 
     def candidates(self) -> dict[str, Ownership]:

@@ -518,6 +518,23 @@ def test_clocks_apart_lead_to_no_second_run_of_one_that_is_visible_late(
     assert jobs(tenant)["started"] == 1
 
 
+def test_a_submit_that_was_sent_long_after_its_record_is_found_though_its_run_is_visible_late(
+    tenant: FabricEmulator, item: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant.control.add_job_rule(duration_seconds=2.0, visible_after_seconds=0.9)
+    task = TaskRunner(one_operator(tenant, item))
+    monkeypatch.setattr(FabricRunItemJobOperator, "_timing", Timing(visible_within=1.5))
+    with monkeypatch.context() as patch:
+        patch.setattr("airflow_provider_fabric.lifecycle.store.RunStore.started", die)
+        with pytest.raises(WorkerDied):
+            task.run()
+    assert task.store is not None
+    record = task.store.values["fabric_run"]
+    record["since"] -= 10.0  # the worker stood still for so long before it sent the submit
+    assert task.run()["status"] == "Completed"
+    assert jobs(tenant)["started"] == 1
+
+
 def test_clocks_apart_do_not_make_a_strangers_run_ours(
     tenant: FabricEmulator, item: str, other_clock: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -112,6 +112,9 @@ class Clients:
         """Return the client of a connection, which stays open meanwhile."""
         client = await self.get(conn_id)
         while self.open.get(client.settings.identity) is not client:  # it was closed just now
+            known = self._connections.get(conn_id)
+            if known is not None and known.look_up.done():
+                known.invalidate()  # or the same client would be returned for ever
             client = await self.get(conn_id)
         client.users += 1
         if client.idle is not None:
@@ -183,8 +186,10 @@ class Clients:
         self._close(client)
 
     def _close(self, client: Client) -> None:
-        client.idle = None
-        if client.users:
+        if client.idle is not None:
+            client.idle.cancel()  # it may be closed before its time, and must not be a second time
+            client.idle = None
+        if client.users or self.open.get(client.settings.identity) is not client:
             return
         if any(known.client is client and not known.look_up.done() for known in self._connections.values()):
             self._release(client)  # it may be wanted again: later

@@ -40,6 +40,9 @@ REQUEST_SECONDS = 15.0
 QUEUED_WITHIN = 300.0
 """Seconds after a submit beyond which a run that starts is taken to be another's."""
 
+QUEUED_WITHIN_AFTER_DEATH = 3600.0
+"""The same for the submit of a worker that died: by its retry, a run that waited in Fabric's queue may have started."""
+
 ON_DEMAND = frozenset({"", "manual", "ondemand"})
 AUTOMATIC = frozenset({"scheduled", "schedule", "eventtriggered", "event", "trigger", "triggered"})
 """Words of ``invokeType`` for runs that nobody asked for by a request. What is in neither list is never proven."""
@@ -130,7 +133,8 @@ def judge(instance: JobInstance, window: SubmitWindow, *, seen_at_once: bool = F
         in_time = seen_at_once and window.known is not None and window.until is not None
     else:
         start = instance.start_time_utc.timestamp()
-        if start > (window.until or window.since) + QUEUED_WITHIN:
+        latest = window.since + QUEUED_WITHIN_AFTER_DEATH if window.until is None else window.until + QUEUED_WITHIN
+        if start > latest:
             return Ownership.NOT_OURS
         in_time = start <= (window.since + REQUEST_SECONDS if window.until is None else window.until) + CLOCK_MARGIN
     return Ownership.PROVABLE if in_time and invoked in ON_DEMAND else Ownership.POSSIBLE

@@ -18,7 +18,8 @@ QUERY_METADATA = "queryMetadata.json"
 FORM_PARTS = frozenset({CONTENT, MASHUP, QUERY_METADATA})
 
 #: Keys that both forms have, besides the mashup itself.
-COMMON_KEYS = ("queriesMetadata", "queryGroups", "documentLocale")
+LOCALE = "documentLocale"
+COMMON_KEYS = ("queriesMetadata", "queryGroups", LOCALE)
 _STAGING = re.compile(r"\A\s*\[StagingDefinition\s*=.*?\]\s*\]\s*(?=section\b)", re.DOTALL)
 
 
@@ -52,7 +53,8 @@ def differences(ours: Mapping[str, bytes], theirs: Mapping[str, bytes]) -> Itera
         yield part, "editingSessionMashup.mashupDocument" if part == CONTENT else ""
     place = "editingSessionMashup." if part == CONTENT else ""
     for key in COMMON_KEYS:
-        if our_keys.get(key) and not _agrees(our_keys[key], their_keys.get(key)):
+        given, held = our_keys.get(key), their_keys.get(key)
+        if not _agrees(given, held) if given else not (key == LOCALE or _is_added(key, held)):
             yield (CONTENT if part == CONTENT else QUERY_METADATA), place + key
 
 
@@ -88,7 +90,19 @@ def _lines(text: str) -> str:
 
 
 def _agrees(ours: Any, theirs: Any) -> bool:
-    """Whether theirs has all that ours has; the service adds ids and defaults to the metadata of queries."""
+    """Whether theirs means what ours means; what theirs has besides must be something that the service adds."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
-        return all(key in theirs and _agrees(value, theirs[key]) for key, value in ours.items() if value is not None)
+        given = {key: value for key, value in ours.items() if value is not None}
+        return all(key in theirs and _agrees(value, theirs[key]) for key, value in given.items()) and all(
+            _is_added(key, value) for key, value in theirs.items() if key not in given
+        )
     return bool(ours == theirs)
+
+
+def _is_added(key: str, value: Any) -> bool:
+    """Whether the service may have added a key to the metadata of queries: an id, a name, a default, or nothing."""
+    if isinstance(value, dict):
+        return all(_is_added(inner, entry) for inner, entry in value.items())
+    if key == "loadEnabled":
+        return value is not False
+    return value in (None, "", [], False) or key == "queryName" or key.lower().endswith("id")

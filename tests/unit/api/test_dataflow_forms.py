@@ -91,3 +91,21 @@ def test_a_form_that_cannot_be_read_is_a_difference(content: bytes) -> None:
 def test_the_same_form_on_both_sides_is_compared_part_by_part() -> None:
     assert same_definition(older(), older(), item_type="Dataflow")
     assert not same_definition(older(), older(fastCombine=True), item_type="Dataflow")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "same"),
+    [
+        ({"Q": {"queryId": "1"}}, {"Q": {"queryId": "1", "loadEnabled": False}}, False),
+        ({"Q": {"queryId": "1"}}, {"Q": {"queryId": "1", "loadEnabled": True, "isHidden": False}}, True),
+        ({"Q": {"queryId": "1"}}, {"Q": {"queryId": "1", "isHidden": True}}, False),
+        ({"Q": {"queryId": "1"}}, {"Q": {"queryId": "1", "queryName": "Q", "queryGroupId": None}}, True),
+        ({"Q": {"queryId": "1"}}, {"Q": {"queryId": "1"}, "R": {"queryId": "2", "loadEnabled": False}}, False),
+        (None, {"Q": {"queryId": "1", "loadEnabled": True}}, True),
+        (None, {"Q": {"queryId": "1", "loadEnabled": False}}, False),
+    ],
+)
+def test_a_setting_that_only_the_service_holds_is_a_change(ours: Any, theirs: Any, same: bool) -> None:
+    """Leaving ``loadEnabled: false`` out of what is deployed switches the load on again."""
+    given = older() if ours is None else older(queriesMetadata=ours)
+    assert same_definition(given, newer(queriesMetadata=theirs), item_type="Dataflow") is same

@@ -1,4 +1,4 @@
-"""Every operation of the seed articles, in every dialect, through both drivers, answered at once and with 202."""
+"""Every operation of Microsoft's articles, in every dialect, through both drivers, answered at once and with 202."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The direction of imports, as DESIGN §3 draws it: whoever turns one round learns it here.
+"""The direction of imports, one way only: whoever turns one round learns it here.
 
 Imports are read from the source, those inside functions included; importing nothing, this sees every version's branch.
 """

@@ -11,7 +11,7 @@ import pytest
 from devtools.docs.public_api import NOT_PROMISED, SNAPSHOT, lines, members, public_names
 
 NAMES = dict(public_names())
-DESIGNED = {  # the names that DESIGN §2 fixed
+DESIGNED = {  # the names that users and checks rely on
     "hooks.fabric.FabricHook",
     "operators.dataflow.FabricRunDataflowRefreshOperator",
     "operators.dataflow.FabricPublishDataflowOperator",

@@ -148,7 +148,7 @@ class OneRunOnce(RuleBasedStateMachine):
 
     @precondition(lambda self: self.wish is not None and self.wish.method == "GET")
     @rule(answer=st.sampled_from(BLIPS))
-    def stumble(self, answer: Answer) -> None:
+    def fail_once(self, answer: Answer) -> None:
         self._go_on(answer)
 
     @precondition(lambda self: self.wish is None)

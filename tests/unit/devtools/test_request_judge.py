@@ -73,7 +73,7 @@ LIST = "/v1/workspaces/w/items/i/jobs/instances"
 OVER = {"id": "j1", "ends_at": 12.0, "active": False}
 
 
-def test_a_list_is_a_look_at_every_run_of_the_item():
+def test_a_list_polls_every_run_of_the_item():
     seen = judge([accepted(0), entry(4, "GET", LIST), entry(10, "GET", LIST)])
     assert seen.polls == 2
     assert seen.early == ["item i was looked at 6.00 s too early"]

@@ -34,7 +34,7 @@ def list_item_job_instances(
     budget: RetryBudget = PATIENT,
     clock: Clock = time.time,
 ) -> Flow[list[JobInstance]]:
-    """Return an item's job instances, all pages, newest first.
+    """Return an item's job instances, all pages: newest first if they are filtered, else in the service's order.
 
     :param workspace_id: GUID.
     :param item_id: GUID.
@@ -52,6 +52,8 @@ def list_item_job_instances(
         found = [instance for instance in found if same_job_type(instance.job_type, job_type)]
     if since is not None:
         found = started_since(found, since + ahead)
+    if job_type is None and since is None:
+        return found
     return sorted(found, key=started_at, reverse=True)
 
 

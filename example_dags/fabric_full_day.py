@@ -8,6 +8,7 @@ workspace", which the emulator has; and the capacity of that workspace: the Airf
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import Any
 
 try:
     from airflow.sdk import DAG, task
@@ -68,11 +69,11 @@ with DAG(
     )
 
     @task.branch
-    def is_there_news(exit_value: str | None) -> str | None:
-        """Go on, unless the notebook has found nothing new."""
-        return None if exit_value == "nothing new" else "refresh_sql"
+    def is_there_news(run: dict[str, Any]) -> str | None:
+        """Go on, unless the notebook has found nothing new. One that exits with nothing has the value ``None``."""
+        return None if run["exit_value"] == "nothing new" else "refresh_sql"
 
-    news = is_there_news(clean.output["exit_value"])
+    news = is_there_news(clean.output)
     refresh_sql = FabricRefreshSqlEndpointOperator(task_id="refresh_sql", lakehouse="Fullday")
     refresh_model = FabricRefreshSemanticModelOperator(
         task_id="refresh_model", semantic_model="Full day model", check_interval=2

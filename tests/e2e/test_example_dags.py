@@ -76,6 +76,11 @@ def _mapped(run: Played) -> bool:
     return len({run.xcom("run", "job_instance_id", index) for index in range(3)}) == 3
 
 
+def _deployed(run: Played) -> set[str]:
+    """Return the names of what a folder's deploy brought."""
+    return {item["display_name"] for item in run["deploy"]["items"]}
+
+
 PROMISES: dict[str, Callable[[Played], bool]] = {
     "fabric_attach_and_retry": lambda run: (
         run["run_or_attach"]["job_instance_id"] == run.xcom("start_pipeline", "job_instance_id")
@@ -98,7 +103,7 @@ PROMISES: dict[str, Callable[[Played], bool]] = {
     "fabric_notebook": lambda run: run.completed("run_notebook"),
     "fabric_other_items": _other_items,
     "fabric_parameters": lambda run: run.completed("run_pipeline", "refresh_dataflow"),
-    "fabric_deploy_folder": lambda run: run.completed("run") and {"Nightly", "Clean orders"} <= set(run["names"]),
+    "fabric_deploy_folder": lambda run: run.completed("run") and {"Nightly", "Clean orders"} <= _deployed(run),
     "fabric_rest": lambda run: (
         "Called by REST" in run["list_pipelines"]
         and "pipeline-content.json" in run["read_definition"]

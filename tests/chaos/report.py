@@ -1,17 +1,46 @@
-"""The tables of ``docs/reliability.md``: written by the runs, between markers, one per Airflow version."""
+"""What a matrix did, as JSON in ``docs/matrices/``, and the table of ``docs/reliability-matrix.md``, made of it.
+
+::
+
+    python -m tests.chaos.report    write the table anew
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from tests.chaos.runner import Verdict
+if TYPE_CHECKING:
+    from tests.chaos.runner import Verdict
 
-PAGE = Path(__file__).resolve().parent.parent.parent / "docs" / "reliability.md"
+DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
+PAGE = DOCS / "reliability-matrix.md"
+RESULTS = DOCS / "matrices"
+
+
+def record(title: str, verdicts: Sequence[Verdict], seconds: float, executor: str = "LocalExecutor") -> None:
+    """Keep what a matrix did, and write the page's table anew.
+
+    :param title: ``Airflow 3.3.2``, with the executor if it is not Airflow's default.
+    :param seconds: how long all of it took.
+    """
+    result = {
+        "title": title,
+        "machine": machine(executor),
+        "minutes": round(seconds / 60),
+        "remark": "",  # for whoever has to explain a deviation
+        "rows": [_result_row(verdict) for verdict in verdicts],
+    }
+    RESULTS.mkdir(exist_ok=True)
+    name = re.sub(r"[^a-z0-9.]+", "-", title.lower())
+    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    write("matrix", table(results()))
 
 
 def write(section: str, text: str) -> None:
@@ -19,21 +48,52 @@ def write(section: str, text: str) -> None:
 
     :raises ValueError: the page has no place for such a section.
     """
+    PAGE.write_text(replaced(PAGE.read_text(), section, text))
+
+
+def replaced(page: str, section: str, text: str) -> str:
+    """Return the page with a section's text.
+
+    :raises ValueError: the page has no place for such a section.
+    """
     begin, end = f"<!-- begin {section} -->", f"<!-- end {section} -->"
     block = f"{begin}\n{text.strip()}\n{end}"
-    page = PAGE.read_text()
     if begin in page:
-        page = re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: block, page, flags=re.DOTALL)
-    else:
-        place = f"<!-- more {section.split()[0]} -->"
-        if place not in page:
-            raise ValueError(f"{PAGE.name} has no {place}")
-        page = page.replace(place, f"{block}\n\n{place}")
-    PAGE.write_text(page)
+        return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: block, page, flags=re.DOTALL)
+    place = f"<!-- more {section.split()[0]} -->"
+    if place not in page:
+        raise ValueError(f"{PAGE.name} has no {place}")
+    return page.replace(place, f"{block}\n\n{place}")
+
+
+def results() -> list[dict[str, Any]]:
+    """Return what has been recorded, the newest Airflow first."""
+    recorded = [json.loads(path.read_text()) for path in RESULTS.glob("*.json")]
+    return sorted(recorded, key=lambda one: (*_version(one["title"]), -len(one["title"])), reverse=True)
+
+
+def table(recorded: Sequence[Mapping[str, Any]]) -> str:
+    """Return one table for every Airflow: what goes wrong, what must come of it, and where it did."""
+    heads = [one["title"].removeprefix("Airflow ").replace("Executor", "") for one in recorded]
+    lines = [
+        f"| What goes wrong | Runs, cancels, task | {' | '.join(heads)} |",
+        f"| --- | --- |{' --- |' * len(heads)}",
+    ]
+    names = dict.fromkeys(row["name"] for one in recorded for row in one["rows"])
+    notes: dict[str, list[str]] = {}
+    for name in names:
+        rows = [[row for row in one["rows"] if row["name"] == name] for one in recorded]
+        wanted = next(row["expected"] for of_one in rows for row in of_one)
+        cells = " | ".join(_cell(of_one, wanted) for of_one in rows)
+        lines.append(f"| {name} | {_outcome(wanted)} | {cells} |")
+        if note := next((row["note"] for of_one in rows for row in of_one if row["note"]), ""):
+            notes.setdefault(note, []).append(f"*{name}*")
+    remarks = [f"* {', '.join(of)}: {note}" for note, of in notes.items()]
+    return "\n".join([*lines, "", *remarks, *map(_summary, recorded)])
 
 
 def matrix(title: str, verdicts: Sequence[Verdict], seconds: float, executor: str = "LocalExecutor") -> str:
-    """Return the matrix as Markdown."""
+    """Return one matrix in full, for whoever watches it."""
     good = sum(verdict.good for verdict in verdicts)
     lines = [
         f"### {title}",
@@ -52,6 +112,44 @@ def machine(executor: str = "LocalExecutor") -> str:
     return f"({today}, Python {platform.python_version()}, {os.cpu_count()} cores, PostgreSQL, {executor})"
 
 
+def _result_row(verdict: Verdict) -> dict[str, Any]:
+    wanted = verdict.expected
+    return {
+        "name": verdict.cell.name,
+        "mode": verdict.cell.mode,
+        "got": [verdict.started, verdict.cancelled, verdict.state, verdict.left_running],
+        "expected": [wanted.started, wanted.cancelled, wanted.state, wanted.left_running],
+        "good": verdict.good,
+        "seconds": round(verdict.seconds),
+        "note": verdict.cell.note,
+    }
+
+
+def _version(title: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", title)[:3])
+
+
+def _outcome(got: Sequence[Any]) -> str:
+    started, cancelled, state, left_running = got
+    return f"{started} · {cancelled} · {state}" + (" · 1 goes on" if left_running else "")
+
+
+def _cell(rows: Sequence[Mapping[str, Any]], wanted: Sequence[Any]) -> str:
+    """Return how one accident went in both modes: ✓, what this Airflow does otherwise, or what is wrong."""
+    if not rows:
+        return ""
+    signs = {True: "✓", False: "✗"}
+    other = [f"{signs[row['good']]} {row['mode']}: {_outcome(row['got'])}" for row in rows if row["got"] != wanted]
+    return "; ".join(other) or "✓"
+
+
+def _summary(one: Mapping[str, Any]) -> str:
+    good = sum(row["good"] for row in one["rows"])
+    file = re.sub(r"[^a-z0-9.]+", "-", one["title"].lower())
+    came = f"{good} of {len(one['rows'])} as expected, in {one['minutes']} minutes {one['machine']}."
+    return f"* [{one['title']}](matrices/{file}.json): {came} {one['remark']}".rstrip()
+
+
 def _row(verdict: Verdict) -> str:
     wanted = verdict.expected
     expected = f"{wanted.started} · {wanted.cancelled} · {wanted.state}"
@@ -63,6 +161,10 @@ def _row(verdict: Verdict) -> str:
     return "| " + " | ".join(map(str, columns)) + f" | {verdict.seconds:.0f} |"
 
 
-def _notes(verdicts: Sequence[Verdict]) -> list[str]:
+def _notes(verdicts: Sequence[Verdict]) -> Iterator[str]:
     notes = dict.fromkeys((verdict.cell.name, verdict.cell.note) for verdict in verdicts if verdict.cell.note)
-    return [f"* *{name}*: {note}" for name, note in notes]
+    return (f"* *{name}*: {note}" for name, note in notes)
+
+
+if __name__ == "__main__":
+    write("matrix", table(results()))

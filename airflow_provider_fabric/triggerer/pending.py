@@ -6,11 +6,11 @@ All times are seconds on a clock that nobody sets.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from math import inf
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from airflow_provider_fabric.api.jobs.polling import JobPoll
 from airflow_provider_fabric.api.models import JobInstance
@@ -28,6 +28,9 @@ SAMPLE = 16
 
 LIST_RETRY = 15.0
 """Seconds after which a List that failed once is read again, or a quarter of the interval if that is less."""
+
+ANNOUNCED = 100.0
+"""What a poll of a run is worth whose end an event has announced: more than any likelihood."""
 
 LONGEST_WITHOUT_LISTS = 32
 """Intervals at most between attempts to read a list that keeps failing."""
@@ -70,6 +73,16 @@ class PendingRun:
             self.future.set_result(outcome)
 
 
+class PollObserver(Protocol):
+    """Whoever learns from an item's polls, and may change when its runs are polled next."""
+
+    def polled(self, active: Iterable[PendingRun]) -> None:
+        """Take in that runs were polled and are not over; their next polls are planned."""
+
+    def found_over(self, waiting: PendingRun) -> None:
+        """Take in that a run was found over."""
+
+
 class ItemQueue(Waiter):
     """The runs of one item that are waited for.
 
@@ -95,6 +108,9 @@ class ItemQueue(Waiter):
         self.rest_until = -inf
         """No List before this: polls that are due soon after one another become one."""
         self.under_way = False
+        self.announced: set[PendingRun] = set()
+        """Runs that are over by an event, and not yet by a poll (:mod:`.hints`)."""
+        self.observer: PollObserver | None = None
         self._poll = poll
 
     @property
@@ -110,6 +126,8 @@ class ItemQueue(Waiter):
 
     def gain(self, now: float, share: float) -> float:
         """Return what a poll would be worth now, for each call it costs."""
+        if self.announced:
+            return ANNOUNCED / self.cost
         sample = list(islice(self.waiting, SAMPLE))
         if not sample:
             return 0.0
@@ -125,7 +143,7 @@ class ItemQueue(Waiter):
 
     def due_for(self, waiting: PendingRun, now: float) -> float:
         """Return when to poll on behalf of one wait."""
-        alone = waiting.singly or waiting.poll.is_last or now < self.lists_from
+        alone = waiting.singly or waiting.poll.is_last or now < self.lists_from or waiting in self.announced
         return waiting.due if alone else max(waiting.due, self.rest_until)
 
     def plan(self, now: float) -> float:
@@ -151,5 +169,5 @@ class ItemQueue(Waiter):
             runs = len({w.run for w in ready})
             if not self.listed or (runs > 1 and runs >= self.pages):
                 return ready, True
-        most_overdue = min(ready, key=lambda w: (not w.singly, w.due))
+        most_overdue = min(ready, key=lambda w: (w not in self.announced, not w.singly, w.due))
         return [w for w in ready if w.run == most_overdue.run], False

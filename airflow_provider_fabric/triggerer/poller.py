@@ -44,6 +44,7 @@ from airflow_provider_fabric.triggerer.turns import TICK, TurnQueue
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.http.flow import Flow
+    from airflow_provider_fabric.triggerer.hints import Hints
 
 LAST_POLL = 5.0
 """Seconds after its deadline at which a wait ends without a last poll."""
@@ -113,11 +114,12 @@ class JobPoller:
         calls = UrgentCalls(self.budget)
         return await run_in_turns(flow, calls, arun or self._arun, self.clocks.steady)
 
-    async def wait(self, poll: JobPoll, arun: Arun | None = None) -> JobInstance:
+    async def wait(self, poll: JobPoll, arun: Arun | None = None, hints: Hints | None = None) -> JobInstance:
         """Wait until a run is over.
 
         :param poll: which run, and how often to poll.
         :param arun: makes the calls.
+        :param hints: what announces ends, if anything does.
         :returns: the instance in a terminal status, whichever.
         :raises FabricJobTimeout: the deadline passed first.
         :raises FabricJobMayBeRunning: polling on could not help.
@@ -127,16 +129,18 @@ class JobPoller:
         poll.start(now, wall)
         started = now - max(0.0, wall - poll.submitted_at)
         waiting = PendingRun(poll, asyncio.get_running_loop().create_future(), now, started)
-        item = self._join(waiting, arun or self._arun, now)
+        item = self._join(waiting, arun or self._arun, now, hints)
         giving_up = GivingUp(waiting, self.clocks, LAST_POLL * self.budget.minute / 60)
         try:
             return await waiting.future
         finally:
             giving_up.cancel()
             item.waiting.discard(waiting)
+            if hints is not None:
+                hints.left(waiting)
             self._forget(item)
 
-    def _join(self, waiting: PendingRun, arun: Arun, now: float) -> ItemQueue:
+    def _join(self, waiting: PendingRun, arun: Arun, now: float, hints: Hints | None) -> ItemQueue:
         key = (arun, waiting.poll.job.workspace_id, waiting.poll.job.item_id)
         item = self._items.get(key)
         if item is None:
@@ -144,12 +148,25 @@ class JobPoller:
             item.usual, item.listed = self._history.of(item.key), self._history.knows(item.key)
             self.turns.members.add(item)
         item.waiting.add(waiting)
+        if hints is not None:
+            item.observer = hints
+            hints.joined(self, item, waiting)
         due = item.due_for(waiting, now)
         if not item.under_way and (item.stamp < 0 or due < item.due):
             item.since, item.urgent = waiting.polled_at, waiting.poll.is_last
             self.turns.schedule(item, due)
             self.turns.pump()
         return item
+
+    def replan(self, item: ItemQueue) -> None:
+        """Take in that the schedule of some of an item's runs was changed."""
+        if item.waiting and not item.under_way:
+            self.turns.schedule(item, item.plan(self.clocks.steady()))
+            self.turns.pump()
+
+    def conclude(self, item: ItemQueue, waiting: PendingRun, instance: JobInstance) -> None:
+        """End a wait without a poll."""
+        self._record_polls(item, [(waiting, instance)])
 
     def _forget(self, item: ItemQueue) -> None:
         key = (item.arun, item.workspace_id, item.item_id)
@@ -252,6 +269,8 @@ class JobPoller:
                     lag = wall - ended.end_time_utc.timestamp()
                     self.reporter.detected(max(0.0, min(lag, now - waiting.polled_at)))
                 self._end(item, waiting, ended)
+                if item.observer is not None:
+                    item.observer.found_over(waiting)
                 continue
             active.append(waiting)
             waiting.polled_at = now
@@ -260,6 +279,8 @@ class JobPoller:
             chances[waiting.run] = chance_soon(item, waiting, now)
         item.usual = self._history.of(item.key)
         self._spacing.spread(active, now, sum(chances.values()))
+        if item.observer is not None:
+            item.observer.polled(active)
 
     def _record_failure(self, item: ItemQueue, group: list[PendingRun], error: FabricError) -> None:
         now, wall = self.clocks.steady(), self.clocks.wall()

@@ -42,6 +42,9 @@ docs: environment .venv-docs/installed-for  ## Build the site, warnings are erro
 docs-parts: environment  ## Rewrite what the documentation takes from the code
 	$(VENV)/python -m devtools.docs.public_api --write
 	$(VENV)/python -m devtools.docs.doc_parts --write
+	$(VENV)/python -m devtools.docs.rest_coverage
+	$(VENV)/python -m devtools.docs.evidence
+	$(VENV)/python -m tests.chaos.report
 
 dist: environment .venv-docs/installed-for  ## Build wheel and sdist twice, compare, check: what a release uploads
 	.venv-docs/bin/python -m devtools.release.dist

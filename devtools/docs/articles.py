@@ -359,8 +359,8 @@ def named_tests() -> Iterator[str]:
 
 def operations_table() -> str:
     """Return a row for each operation."""
-    rows = ["| Operation | Articles | Ours | Shown by |", "| --- | --- | --- | --- |"]
-    rows += [f"| `{row.name}` | {row.articles} | {row.ours} | {_shown(row.tests)} |" for row in OPERATIONS]
+    rows = ["| Operation | Articles | Ours |", "| --- | --- | --- |"]
+    rows += [f"| `{row.name}` | {row.articles} | {row.ours} |" for row in OPERATIONS]
     return "\n".join(rows) + "\n"
 
 
@@ -372,10 +372,6 @@ def words_table() -> str:
 
 def statements_table() -> str:
     """Return a row for each header, payload, answer, limitation and use case."""
-    rows = ["| | Articles | They say | Here | Shown by |", "| --- | --- | --- | --- | --- |"]
-    rows += [f"| {s.kind} | {s.articles} | {s.what} | {s.ours} | {_shown(s.tests)} |" for s in STATEMENTS]
+    rows = ["| | Articles | They say | Here |", "| --- | --- | --- | --- |"]
+    rows += [f"| {s.kind} | {s.articles} | {s.what} | {s.ours} |" for s in STATEMENTS]
     return "\n".join(rows) + "\n"
-
-
-def _shown(tests: tuple[str, ...]) -> str:
-    return "<br>".join(f"`{test.removeprefix('tests/')}`" for test in tests)

@@ -7,6 +7,7 @@ import pytest
 from airflow_provider_fabric.emulator.http.routing import Router
 from airflow_provider_fabric.emulator.routes import all_routes
 from airflow_provider_fabric.hooks.fabric import FabricHook
+from devtools.docs import evidence
 from devtools.docs.rest_coverage import DOCUMENT, document, routes_of
 from devtools.docs.rest_operations import SeedOperation, seed_operations
 
@@ -46,6 +47,10 @@ def test_every_seed_operation_has_a_row() -> None:
 
 def test_the_document_is_what_the_code_does() -> None:
     assert DOCUMENT.read_text() == document(), "write it anew: python -m devtools.docs.rest_coverage"
+
+
+def test_the_evidence_is_what_the_tables_say() -> None:
+    assert evidence.DOCUMENT.read_text() == evidence.document(), "write it anew: python -m devtools.docs.evidence"
 
 
 @pytest.mark.parametrize("operation", seed_operations(), ids=lambda operation: operation.id)

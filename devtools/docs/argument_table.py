@@ -157,18 +157,41 @@ def outcomes_table() -> str:
     return "\n".join(rows) + "\n"
 
 
+SAID_BY_THE_CLASS = ("`item`", "`item_type`")
+"""Arguments of :class:`FabricRunItemJobOperator` that a class for one kind of item has no use for."""
+
+
 def arguments_table() -> str:
-    """Return which arguments of each operator and sensor are of which kind."""
+    """Return which arguments of each operator and sensor are of which kind.
+
+    ``…`` stands for those of :class:`FabricRunItemJobOperator`, in classes that derive from it.
+    """
+    shared = _by_kind(FabricRunItemJobOperator, own_parameters(FabricRunItemJobOperator))
     rows = [
         "| Class | text | lists of text | other templated values | not templated |",
         "| --- | --- | --- | --- | --- |",
     ]
     for task in tasks():
-        kinds: dict[str, list[str]] = {"text": [], "texts": [], "data": [], "fixed": []}
-        for name in own_parameters(task):
-            kind = kind_of(task, name)
-            kinds["fixed" if kind == "flag" else kind].append(f"`{name}`")
-        if issubclass(task, BaseSensorOperator):
-            kinds["fixed"] += ["`timeout`", "`poke_interval`"]
+        kinds = _by_kind(task, own_parameters(task))
+        if issubclass(task, FabricRunItemJobOperator) and task is not FabricRunItemJobOperator:
+            kinds = {kind: _folded(names, shared[kind]) for kind, names in kinds.items()}
         rows.append(f"| `{task.__name__}` | " + " | ".join(" ".join(names) for names in kinds.values()) + " |")
     return "\n".join(rows) + "\n"
+
+
+def _folded(names: list[str], shared: list[str]) -> list[str]:
+    """Return names with ``…`` in the place of the shared ones, if all of them are there."""
+    common = [name for name in shared if name not in SAID_BY_THE_CLASS]
+    if not common or not set(common) <= set(names):
+        return names
+    return [*(name for name in names if name not in common), "…"]
+
+
+def _by_kind(task: type[Any], parameters: Mapping[str, Any]) -> dict[str, list[str]]:
+    kinds: dict[str, list[str]] = {"text": [], "texts": [], "data": [], "fixed": []}
+    for name in parameters:
+        kind = kind_of(task, name)
+        kinds["fixed" if kind == "flag" else kind].append(f"`{name}`")
+    if issubclass(task, BaseSensorOperator):
+        kinds["fixed"] += ["`timeout`", "`poke_interval`"]
+    return kinds

@@ -14,10 +14,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import inspect
+import json
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from airflow_provider_fabric import exceptions, remedies
@@ -41,9 +42,9 @@ def documents() -> list[Path]:
     return [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))]
 
 
-def operators_table() -> str:
-    """Return what a DAG can do, a row for each operator and sensor."""
-    rows = ["| In `airflow_provider_fabric` | Class | What it does |", "| --- | --- | --- |"]
+def operators_glance() -> str:
+    """Return the operators and sensors, a row for each module."""
+    rows: dict[str, list[str]] = {}
     for full_name, thing in public_names():
         module, _, name = full_name.removeprefix("airflow_provider_fabric.").rpartition(".")
         if module.startswith(("operators.", "sensors.")) and {"workspace", "capacity"} & set(
@@ -51,27 +52,13 @@ def operators_table() -> str:
         ):
             if thing.__subclasses__() and name not in BASES_OF_USE:
                 continue
-            rows.append(f"| `{module}` | `{name}` | {summary(thing)} |")
-    return "\n".join(rows) + "\n"
-
-
-def operators_glance() -> str:
-    """Return the operators and sensors, a row for each module."""
-    rows: dict[str, list[str]] = {}
-    for row in operators_table().splitlines()[2:]:
-        module, name = re.findall(r"`([\w.]+)`", row)[:2]
-        rows.setdefault(module, []).append(f"`{name}`")
+            rows.setdefault(module, []).append(f"`{name}`")
     lines = [f"| `{module}` | {', '.join(names)} |" for module, names in rows.items()]
     return "\n".join(["| `airflow_provider_fabric.…` | |", "| --- | --- |", *lines]) + "\n"
 
 
 BASES_OF_USE = ("FabricRunItemJobOperator", "FabricJobInstanceSensor")
 """Classes that others derive from, and that DAGs use all the same."""
-
-
-def summary(thing: object) -> str:
-    """Return the first paragraph of a docstring as one line of Markdown."""
-    return markdown((inspect.getdoc(thing) or "").split("\n\n")[0])
 
 
 def markdown(text: str) -> str:
@@ -102,11 +89,25 @@ def emulator_help() -> str:
 
 def emulator_settings() -> str:
     """Return the settings of the emulator with their defaults."""
-    described = dict(re.findall(r":param (\w+): (.*?)(?=\n:param|\Z)", inspect.getdoc(Config) or "", re.DOTALL))
-    rows = ["| Setting | Default | Meaning |", "| --- | --- | --- |"]
-    for name, value in Config().as_dict().items():
-        rows.append(f"| `{name}` | `{value!r}` | {markdown(described[name])} |")
-    return "\n".join(rows) + "\n"
+    described = parameters_of(Config)
+    fields = ((name, json.dumps(value), described[name]) for name, value in Config().as_dict().items())
+    return fenced("yaml", commented(fields))
+
+
+def commented(fields: Iterable[tuple[str, str, str]], indent: str = "", first: str = "") -> str:
+    """Return fields as YAML: what each means is a comment above it.
+
+    :param fields: name, default as YAML (empty: none), meaning.
+    :param indent: before every line.
+    :param first: instead of it, before the first line: the ``- `` of a list.
+    """
+    lines: list[str] = []
+    for name, default, meaning in fields:
+        lines += textwrap.wrap(meaning, 110 - len(indent), initial_indent="# ", subsequent_indent="# ")
+        lines.append(f"{name}: {default}".rstrip())
+    drawn = [f"{indent}{line}" for line in lines]
+    drawn[0] = f"{first or indent}{lines[0]}"
+    return "\n".join(drawn)
 
 
 def parameters_of(thing: object) -> dict[str, str]:
@@ -121,11 +122,9 @@ def fields_of(thing: type, left_out: tuple[str, ...]) -> str:
     :param left_out: fields that only the emulator sets.
     """
     described = parameters_of(thing)
-    rows = ["| Field | Default | Meaning |", "| --- | --- | --- |"]
-    for entry in dataclasses.fields(thing):
-        if entry.name not in left_out:
-            rows.append(f"| `{entry.name}` | `{entry.default!r}` | {described[entry.name]} |")
-    return "\n".join(rows) + "\n"
+    fields = [entry for entry in dataclasses.fields(thing) if entry.name not in left_out]
+    shown = ((entry.name, json.dumps(entry.default), described[entry.name]) for entry in fields)
+    return fenced("yaml", commented(shown))
 
 
 def emulator_job_rules() -> str:
@@ -140,16 +139,16 @@ def emulator_faults() -> str:
 
 def emulator_seeds() -> str:
     """Return the fields of ``seed``."""
-    tables = {
-        "workspaces": seeding.WORKSPACE_FIELDS,
-        "items": seeding.ITEM_FIELDS,
-        "copies": seeding.COPIES_FIELDS,
-        "capacities": seeding.CAPACITY_FIELDS,
-        "identities": seeding.IDENTITY_FIELDS,
-    }
-    rows = ["| In | Field | Meaning |", "| --- | --- | --- |"]
-    rows += [f"| `{table}` | `{name}` | {text} |" for table, fields in tables.items() for name, text in fields.items()]
-    return "\n".join(rows) + "\n"
+    items = commented(_seed_fields(seeding.ITEM_FIELDS), "    ", "  - ")
+    parts = ["workspaces:", commented(_seed_fields(seeding.WORKSPACE_FIELDS), "  ", "- "), items, "copies:"]
+    parts.append(commented(_seed_fields(seeding.COPIES_FIELDS), "  "))
+    for name, fields in (("capacities", seeding.CAPACITY_FIELDS), ("identities", seeding.IDENTITY_FIELDS)):
+        parts += [f"{name}:", commented(_seed_fields(fields), "  ", "- ")]
+    return fenced("yaml", "\n".join(parts))
+
+
+def _seed_fields(fields: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    return ((name, "", text) for name, text in fields.items())
 
 
 def supported_versions() -> str:
@@ -209,7 +208,6 @@ def hook_methods() -> str:
 PARTS: Mapping[str, Callable[[], str]] = {
     "connection-table": fields_table,
     "operators-glance": operators_glance,
-    "operators-table": operators_table,
     "remedies-table": remedies_table,
     "error-tree": error_tree,
     "emulator-help": emulator_help,

@@ -48,16 +48,16 @@ FORMS: Mapping[str, tuple[Callable[[DAG], Any], bool, Any]] = {
 KINDS: Mapping[str, str] = {
     "text": "text by nature",
     "texts": "list of texts",
-    "data": "value inside `parameters`, `execution_data`, `configuration`, `options`, `query`, `json` …",
+    "data": "value inside a mapping, such as `parameters`",
     "flag": "`True` or `False`",
-    "fixed": "number, or a choice that the DAG file must say",
+    "fixed": "number or choice",
 }
 
 OWN_RULES = ("definition",)
 """Arguments whose templates follow a rule of their own, which the page on deploying explains."""
 
-CHECKED = "taken or refused by a rule of its own"
-PARSED, REFUSED = "refused when the DAG is parsed", "refused by name, before anything is sent"
+CHECKED = "rule of its own"
+PARSED, REFUSED = "refused when parsed", "refused by name"
 
 EXPECTED: Mapping[str, tuple[str, ...]] = {
     "text": ("'2024'",) * 6 + (REFUSED, REFUSED, REFUSED),

@@ -159,7 +159,7 @@ FEATURES = (
         (f"{_JOB}test_timeout_cancels_and_names_the_run",),
     ),
     Feature(
-        "Trouble while polling never cancels a healthy run",
+        "An error while polling never cancels a healthy run",
         YES,
         YES,
         "cancels it",

@@ -35,8 +35,8 @@ and the method of `FabricHook` that calls it. Each method has an awaited twin th
 against the emulator, and its requests and answers are held to Microsoft's OpenAPI files and their examples. `…` stands
 for `/v1/workspaces/{workspaceId}`.
 
-| Operation | Route | Method |
-| --- | --- | --- |
+| Operation | Of | Route | Method |
+| --- | --- | --- | --- |
 """
 
 
@@ -95,13 +95,18 @@ def title(operation: SeedOperation) -> str:
 
 
 def document() -> str:
-    """Return the whole document."""
-    rows = []
+    """Return the whole document; what is the same for several kinds of item is one row."""
+    together: dict[tuple[str, str], list[SeedOperation]] = {}
     for operation in seed_operations():
-        shown = (route.replace(" /v1/workspaces/{workspaceId}/", " …/") for route in routes_of(operation))
-        cells = (title(operation), "<br>".join(f"`{route}`" for route in shown), f"`{operation.calls[0].method}`")
-        rows.append("| " + " | ".join(cells) + " |\n")
-    return HEAD + "".join(rows)
+        together.setdefault((operation.name, operation.calls[0].method), []).append(operation)
+    return HEAD + "".join(_row(*key, same) for key, same in together.items())
+
+
+def _row(name: str, method: str, same: Sequence[SeedOperation]) -> str:
+    kinds = ", ".join(operation.kind for operation in same if operation.kind)
+    found = dict.fromkeys(route for operation in same for route in routes_of(operation))
+    shown = (route.replace(" /v1/workspaces/{workspaceId}/", " …/") for route in found)
+    return f"| {name} | {kinds} | {'<br>'.join(f'`{route}`' for route in shown)} | `{method}` |\n"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

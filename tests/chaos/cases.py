@@ -128,7 +128,7 @@ def _worker() -> Iterator[Cell]:
         rules=({"duration_seconds": LONG},),
         accident=task_failures.kill_worker_in_fault_and_start_another,
         expected=Expected(state="failed", left_running=1),
-        note="Which run is ours cannot be told: the task fails and names both, nothing is started or cancelled.",
+        note="Nothing proves which run is ours: the task fails and names both, nothing is started or cancelled.",
     )
     yield from both(
         "worker killed -9 while waiting",

@@ -179,6 +179,7 @@ class FabricOperationError(FabricError):
     :param error_code: the operation's ``error.errorCode``.
     :param request_id: the operation's ``error.requestId``.
     :param is_retriable: the operation's ``error.isRetriable``; ``None`` if the service did not say.
+    :param goes_on: it did not end in time, and goes on.
     """
 
     def __init__(
@@ -189,8 +190,10 @@ class FabricOperationError(FabricError):
         error_code: str | None = None,
         request_id: str | None = None,
         is_retriable: bool | None = None,
+        goes_on: bool = False,
     ) -> None:
         super().__init__(message)
+        self.goes_on = goes_on
         self.operation_id = operation_id
         self.error_code = error_code
         self.request_id = request_id

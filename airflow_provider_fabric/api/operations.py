@@ -12,7 +12,7 @@ import time
 from itertools import pairwise
 from typing import Any
 
-from airflow_provider_fabric.api.http.flow import Clock, Flow, Request, Response, Sleep, quote_segment
+from airflow_provider_fabric.api.http.flow import JSON, Clock, Flow, Request, Response, Sleep, quote_segment
 from airflow_provider_fabric.api.http.headers import split_link
 from airflow_provider_fabric.api.http.permanent import PATIENCE, is_permanent, retry_after
 from airflow_provider_fabric.api.http.retry import Replay, send
@@ -59,9 +59,14 @@ def get_operation_result(operation_id: str) -> Flow[dict[str, Any]]:
     :param operation_id: GUID.
     :raises FabricBadRequestError: ``OperationHasNoResult``.
     """
-    path = f"/v1/operations/{quote_segment(operation_id, 'operation_id')}/result"
-    answer = yield from send(Request("GET", path, "read the operation's result"), replay=Replay.SAFE)
+    answer = yield from send(result_request(operation_id), replay=Replay.SAFE)
     return answer.json_object()
+
+
+def result_request(operation_id: str, accept: str = JSON) -> Request:
+    """Return what asks for an operation's result."""
+    path = f"/v1/operations/{quote_segment(operation_id, 'operation_id')}/result"
+    return Request("GET", path, "read the operation's result", accept=accept)
 
 
 def wait_for_operation(
@@ -73,6 +78,24 @@ def wait_for_operation(
     clock: Clock = time.time,
 ) -> Flow[dict[str, Any] | None]:
     """Wait until an operation ends and return its result, ``None`` if it has none.
+
+    The parameters are those of :func:`await_operation`.
+    """
+    operation = yield from await_operation(
+        operation_id, action=action, first_poll_after=first_poll_after, deadline=deadline, clock=clock
+    )
+    return (yield from get_operation_result(operation_id)) if operation.has_result else None
+
+
+def await_operation(
+    operation_id: str,
+    *,
+    action: str = "complete the operation",
+    first_poll_after: float = 0.0,
+    deadline: float | None = None,
+    clock: Clock = time.time,
+) -> Flow[Operation]:
+    """Wait until an operation has succeeded.
 
     It can be taken up again from the id alone, by another process.
 
@@ -99,13 +122,14 @@ def wait_for_operation(
             continue
         failing_since = None
         if operation.status is OperationStatus.SUCCEEDED:
-            return (yield from get_operation_result(operation_id)) if operation.has_result else None
+            return operation
         if operation.status is OperationStatus.FAILED:
             raise _failure(operation, action)
         if clock() >= deadline:
             raise FabricOperationError(
                 f"Could not {action} in time: operation {operation_id} is {operation.status.value} and goes on.",
                 operation_id=operation_id,
+                goes_on=True,
             )
         pause = max(operation.retry_after, MIN_PAUSE) if operation.retry_after is not None else DEFAULT_PAUSE
 

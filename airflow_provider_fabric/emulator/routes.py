@@ -11,9 +11,13 @@ from airflow_provider_fabric.emulator.fabric import (
     copy_jobs,
     dataflows,
     definitions,
+    deployment_pipelines,
     environments,
+    git,
     items,
     jobs,
+    lakehouses,
+    mirroring,
     operations,
     power_bi,
     schedules,
@@ -44,6 +48,7 @@ def all_routes() -> Iterator[Route]:
     for collection, item_type in COLLECTIONS.items():
         yield from _items(collection, item_type)
     yield from _special()
+    yield from _stages()
     yield from _power_bi()
     yield from _arm()
     yield from _onelake()
@@ -68,6 +73,7 @@ def _platform() -> Iterator[Route]:
     yield fabric("GET", WORKSPACE, workspaces.get_workspace)
     yield fabric("PATCH", WORKSPACE, workspaces.update_workspace)
     yield fabric("DELETE", WORKSPACE, workspaces.delete_workspace)
+    yield fabric("POST", f"{WORKSPACE}/assignToCapacity", workspaces.assign_to_capacity)
     yield fabric("GET", "/v1/capacities", workspaces.list_capacities)
     yield fabric("GET", f"{WORKSPACE}/roleAssignments", workspaces.list_role_assignments)
     yield fabric("GET", "/v1/capacities/{capacityId}", workspaces.get_capacity)
@@ -134,12 +140,46 @@ def _special() -> Iterator[Route]:
     yield fabric("POST", reset, copy_jobs.reset_copy_job, item_type="CopyJob")
     parameters = f"{WORKSPACE}/dataflows" + "/{itemId}/parameters"
     yield fabric("GET", parameters, dataflows.list_parameters, item_type="Dataflow")
-    publish = f"{WORKSPACE}/environments" + "/{itemId}/staging/publish"
-    yield fabric("POST", publish, environments.publish, item_type="Environment")
+    query = f"{WORKSPACE}/dataflows" + "/{itemId}/executeQuery"
+    yield fabric("POST", query, dataflows.execute_query, item_type="Dataflow")
+    staging = f"{WORKSPACE}/environments" + "/{itemId}/staging"
+    yield fabric("POST", f"{staging}/publish", environments.publish, item_type="Environment")
+    yield fabric("POST", f"{staging}/cancelPublish", environments.cancel_publish, item_type="Environment")
+    tables = f"{WORKSPACE}/lakehouses" + "/{itemId}/tables"
+    yield fabric("GET", tables, lakehouses.list_tables, item_type="Lakehouse")
+    yield fabric("POST", tables + "/{tableName}/load", lakehouses.load_table, item_type="Lakehouse")
+    mirrored = f"{WORKSPACE}/mirroredDatabases" + "/{itemId}"
+    yield fabric("POST", f"{mirrored}/startMirroring", mirroring.start, item_type="MirroredDatabase")
+    yield fabric("POST", f"{mirrored}/stopMirroring", mirroring.stop, item_type="MirroredDatabase")
+    yield fabric("POST", f"{mirrored}/getMirroringStatus", mirroring.get_status, item_type="MirroredDatabase")
+    per_table = f"{mirrored}/getTablesMirroringStatus"
+    yield fabric("POST", per_table, mirroring.get_tables_status, item_type="MirroredDatabase")
     refresh = f"{WORKSPACE}/sqlEndpoints" + "/{sqlEndpointId}/refreshMetadata"
     yield fabric("POST", refresh, sql_endpoints.refresh_metadata)
     invoke = f"{WORKSPACE}/userDataFunctions" + "/{itemId}/functions/{functionName}/invoke"
     yield fabric("POST", invoke, user_functions.invoke_function, item_type="UserDataFunction")
+
+
+def _stages() -> Iterator[Route]:
+    """Return what moves items from one stage to the next: Git, and deployment pipelines."""
+    many = "/v1/deploymentPipelines"
+    one = many + "/{deploymentPipelineId}"
+    stage = one + "/stages/{stageId}"
+    for method, template, handler in (
+        ("GET", f"{WORKSPACE}/git/status", git.get_status),
+        ("POST", f"{WORKSPACE}/git/updateFromGit", git.update_from_git),
+        ("POST", f"{WORKSPACE}/git/commitToGit", git.commit_to_git),
+        ("GET", many, deployment_pipelines.list_pipelines),
+        ("POST", many, deployment_pipelines.create_pipeline),
+        ("GET", one, deployment_pipelines.get_pipeline),
+        ("GET", f"{one}/stages", deployment_pipelines.list_stages),
+        ("GET", f"{stage}/items", deployment_pipelines.list_stage_items),
+        ("POST", f"{stage}/assignWorkspace", deployment_pipelines.assign_workspace),
+        ("POST", f"{one}/deploy", deployment_pipelines.deploy),
+        ("GET", f"{one}/operations", deployment_pipelines.list_operations),
+        ("GET", one + "/operations/{operationId}", deployment_pipelines.get_operation),
+    ):
+        yield fabric(method, template, handler)
 
 
 def _power_bi() -> Iterator[Route]:

@@ -90,10 +90,10 @@ class FabricRefreshSqlEndpointOperator(ItemOperator):
         :raises FabricOperationError: the operation failed, or did not end in time, or a table was not refreshed.
         """
         from airflow_provider_fabric.api.sql_endpoints import require_refreshed, tables_of
-        from airflow_provider_fabric.exceptions import FabricOperationError
+        from airflow_provider_fabric.triggers.job import operation_error
 
         if not event["succeeded"]:
-            raise FabricOperationError(event["message"])
+            raise operation_error(event)
         return self._refreshed(require_refreshed(tables_of(event["result"])))
 
     def _refreshed(self, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:

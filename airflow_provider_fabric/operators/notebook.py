@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome
 
 
+JOB_TYPE = "RunNotebook"
+
+
 class FabricRunNotebookOperator(FabricRunItemJobOperator):
     """Run a notebook and wait for it.
 
@@ -23,9 +26,10 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
 
     What the notebook passes to ``notebookutils.notebook.exit`` is ``exit_value`` of the return value, and an XCom.
 
-    With ``session_tag``, ``compute`` or ``compute_configuration`` the notebook is started by its own job API
-    (https://learn.microsoft.com/rest/api/fabric/notebook/background-jobs), otherwise, and where the service does not
-    know that, by the one of all items.
+    The notebook is started by its own job API
+    (https://learn.microsoft.com/rest/api/fabric/notebook/background-jobs), and where the service refuses that address,
+    by the one of all items; so it is if ``configuration``, ``execution_data``, ``submit_form`` or another ``job_type``
+    is given, which only that one takes.
 
     :param workspace: GUID or display name of the workspace (templated).
     :param notebook: GUID or display name of the notebook (templated).
@@ -33,8 +37,10 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
         arrive as text (templated).
     :param configuration: of the Spark session, as the article above lists it: ``defaultLakehouse``, ``environment``,
         ``useStarterPool``, ``conf`` (templated).
-    :param session_tag: runs with the same tag share a Spark session (high concurrency) (templated).
-    :param compute: ``Spark``, ``Jupyter`` or ``DataWarehouse``, as the notebook's language asks for (templated).
+    :param session_tag: runs with the same tag share a Spark session (high concurrency); those that the job API of all
+        items started do not (templated).
+    :param compute: ``Spark``, ``Jupyter`` or ``DataWarehouse``, as the notebook's language asks for; with
+        ``session_tag`` or ``compute_configuration`` the default is ``Spark`` (templated).
     :param compute_configuration: of the session, as the notebook's own job API documents ``computeConfiguration``: such
         as ``numExecutors``, ``defaultLakehouse`` or ``sparkProperties``; instead of ``configuration`` (templated).
     :param parse_exit_value: the exit value is JSON: return what it says. A notebook that exits with something else, or
@@ -87,7 +93,7 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
         compute_configuration: Mapping[str, Any] | None = None,
         parse_exit_value: bool = False,
         validate_parameters: bool = False,
-        job_type: str = "RunNotebook",
+        job_type: str = JOB_TYPE,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -143,10 +149,14 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
 
     @property
     def _by_own_api(self) -> bool:
-        return any(value is not None for value in (self.session_tag, self.compute, self.compute_configuration))
+        """Whether the notebook's own API starts it: unless something is given that only the API of all items takes."""
+        if any(value is not None for value in (self.session_tag, self.compute, self.compute_configuration)):
+            return True
+        of_all_items = (self.configuration, self.execution_data)
+        return of_all_items == (None, None) and self.job_type == JOB_TYPE and self.submit_form == "auto"
 
     def _backend(self) -> JobBackend:
-        """Return the notebook's own API, if something is asked for that only it has."""
+        """Return the API that starts the notebook."""
         if not self._by_own_api:
             return super()._backend()
         from airflow_provider_fabric.lifecycle.backend import NotebookBackend
@@ -154,12 +164,22 @@ class FabricRunNotebookOperator(FabricRunItemJobOperator):
         return NotebookBackend(self._generic_body, self.submit_form)
 
     def _generic_body(self) -> Mapping[str, Any] | None:
-        """Return the body for the API of all items: there a session is not shared."""
-        from airflow_provider_fabric.api.jobs.payloads import notebook_body
+        """Return the body for the API of all items, which takes no settings of the own one.
 
-        data = dict((self.build_body() or {}).get("executionData") or {})
-        self.log.warning("This service does not know a notebook's own job API: session_tag has no effect.")
-        return notebook_body(self.parameters, None, data)
+        :raises FabricInputError: ``compute_configuration`` would be lost, and with it the default lakehouse.
+        """
+        from airflow_provider_fabric.api.jobs.payloads import notebook_body
+        from airflow_provider_fabric.exceptions import FabricInputError
+
+        if self.compute_configuration is not None:
+            raise FabricInputError(
+                "compute_configuration needs a notebook's own job API, which this service does not offer. Nothing was "
+                "started. Say it in configuration, as the job API of all items has it."
+            )
+        if self.session_tag is not None or self.compute is not None:
+            text = "This service does not offer a notebook's own job API: session_tag and compute have no effect."
+            self.log.warning(text)
+        return notebook_body(self.parameters, None, self.execution_data)
 
     def on_wait_end(self, run: FabricRun, outcome: Outcome) -> None:
         """Read what only the notebook's own API shows of a run: its exit value, and where its logs are."""

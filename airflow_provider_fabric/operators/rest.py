@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from airflow_provider_fabric.arguments import TaskArguments
 from airflow_provider_fabric.compat import BaseOperator, default_deferrable
 
 if TYPE_CHECKING:
+    from airflow_provider_fabric.api.rest_call import RestCall
     from airflow_provider_fabric.compat import Context
     from airflow_provider_fabric.hooks.fabric import FabricHook
 
@@ -22,7 +24,10 @@ class FabricRestOperator(TaskArguments, BaseOperator):
     operator; a long-running operation is followed to its end, by default in the triggerer.
 
     A POST whose answer was lost may have been carried out. With ``replay_safe=False`` it is not sent again, the task
-    fails, and Airflow does not retry it: look in Fabric, then clear the task.
+    fails, and Airflow does not retry it: look in Fabric, then clear the task. The same holds when an operation that it
+    started does not end in time, or can no longer be followed.
+
+    What starts a job is refused: :class:`~airflow_provider_fabric.operators.job.FabricRunItemJobOperator` runs any job.
 
     :param method: ``GET``, ``POST``, ``PUT``, ``PATCH``, ``DELETE`` or ``HEAD`` (templated).
     :param path: below the API's root, such as ``/workspaces/{workspace}/git/updateFromGit``; ``{workspace}`` and
@@ -34,6 +39,7 @@ class FabricRestOperator(TaskArguments, BaseOperator):
     :param json: body (templated).
     :param data: body as it is, bytes or text, instead of ``json`` (templated).
     :param content_type: of ``data`` (templated).
+    :param accept: media type that is asked for (templated).
     :param replay_safe: whether the request may be sent again after an answer was lost. A POST must say it; PATCH is
         not repeated by default, everything else is.
     :param pages: read all pages of a list, and return its entries.
@@ -54,10 +60,11 @@ class FabricRestOperator(TaskArguments, BaseOperator):
         "json",
         "data",
         "content_type",
+        "accept",
         "fabric_conn_id",
     )
     template_fields_renderers = {"query": "json", "json": "json"}
-    text_arguments: Sequence[str] = ("method", "path", "content_type", "fabric_conn_id")
+    text_arguments: Sequence[str] = ("method", "path", "content_type", "accept", "fabric_conn_id")
     optional_text_arguments: Sequence[str] = ("workspace", "item", "item_type")
     flag_arguments: Sequence[str] = ("replay_safe", "pages", "deferrable")
     ui_color = "#dff3ef"
@@ -74,6 +81,7 @@ class FabricRestOperator(TaskArguments, BaseOperator):
         json: Any = None,
         data: bytes | str | None = None,
         content_type: str = "application/octet-stream",
+        accept: str = "application/json",
         replay_safe: bool | None = None,
         pages: bool = False,
         deferrable: bool | None = None,
@@ -92,6 +100,7 @@ class FabricRestOperator(TaskArguments, BaseOperator):
         self.json = json
         self.data = data
         self.content_type = content_type
+        self.accept = accept
         self.replay_safe = replay_safe
         self.pages = pages
         self.deferrable = default_deferrable() if deferrable is None else deferrable
@@ -110,53 +119,82 @@ class FabricRestOperator(TaskArguments, BaseOperator):
     def execute(self, context: Context) -> Any:
         """Send the request, and follow the operation that it starts, if any."""
         self.resolve_arguments()
-        from airflow_provider_fabric.api.operations import wait_for_operation
-        from airflow_provider_fabric.api.rest import send_request
-        from airflow_provider_fabric.compat import AirflowFailException
+        from airflow_provider_fabric.api.operations import await_operation
+        from airflow_provider_fabric.api.rest import send_call
         from airflow_provider_fabric.exceptions import FabricAmbiguousError
         from airflow_provider_fabric.lifecycle.options import positive_seconds
 
         deadline = time.time() + positive_seconds(self.timeout, "timeout")
+        call = self._call()
         try:
-            content, operation_id, pause = self.hook.run(
-                send_request(
-                    self.method,
-                    self.path,
-                    workspace=self.workspace,
-                    item=self.item,
-                    item_type=self.item_type,
-                    query=self.query,
-                    json=self.json,
-                    data=self.data,
-                    content_type=self.content_type,
-                    replay_safe=self.replay_safe,
-                    pages=self.pages,
-                )
-            )
+            accepted = self.hook.run(send_call(call))
         except FabricAmbiguousError as error:
-            raise AirflowFailException(f"{error} Not retried: look in Fabric, then clear this task.") from error
-        if operation_id is None:
-            return self._result(content)
-        self.log.info("%s %s goes on as operation %s.", self.method, self.path, operation_id)
+            raise self._for_good(error) from error
+        id_ = accepted.operation_id
+        if id_ is None:
+            if accepted.status == 202:
+                self.log.warning("%s was accepted and names no operation: it may still be going on.", call.action)
+            return self._result(accepted.content)
+        self.log.info("%s goes on as operation %s.", call.action, id_)
         if self.deferrable:
             from airflow_provider_fabric.triggers.job import FabricOperationTrigger
 
-            trigger = FabricOperationTrigger(self.fabric_conn_id, operation_id, deadline)
+            trigger = FabricOperationTrigger(self.fabric_conn_id, id_, deadline, with_result=False)
             self.defer(trigger=trigger, method_name="execute_complete")
-        action = f"{self.method} {self.path}"
-        flow = wait_for_operation(operation_id, action=action, first_poll_after=pause, deadline=deadline)
-        return self._result(self.hook.run(flow))
+        wait = await_operation(id_, action=call.action, first_poll_after=accepted.first_poll_after, deadline=deadline)
+        with self._once():
+            operation = self.hook.run(wait)
+        return self._result_of(id_, has_result=operation.has_result)
 
     def execute_complete(self, context: Context, event: Any) -> Any:
         """Take over from the triggerer.
 
         :raises FabricOperationError: the operation failed, or did not end in time.
         """
-        from airflow_provider_fabric.exceptions import FabricOperationError
+        self.resolve_arguments()
+        from airflow_provider_fabric.triggers.job import operation_error
 
         if not event["succeeded"]:
-            raise FabricOperationError(event["message"])
-        return self._result(event["result"])
+            with self._once():
+                raise operation_error(event)
+        if "operation_id" not in event:  # deferred by an older version, whose event has the result
+            return self._result(event["result"])
+        return self._result_of(event["operation_id"], has_result=event["has_result"])
+
+    def _call(self) -> RestCall:
+        from dataclasses import fields
+
+        from airflow_provider_fabric.api.rest_call import RestCall
+
+        return RestCall(**{field.name: getattr(self, field.name) for field in fields(RestCall)})
+
+    def _result_of(self, operation_id: str, *, has_result: bool) -> Any:
+        """Return what becomes the XCom, of an operation that has succeeded."""
+        from airflow_provider_fabric.api.rest import read_result
+
+        with self._once():
+            content = self.hook.run(read_result(operation_id, self.accept)) if has_result else None
+        return self._result(content)
+
+    @contextmanager
+    def _once(self) -> Iterator[None]:
+        """Wait for what was started: unless it failed, another attempt of the task must not start it again."""
+        from airflow_provider_fabric.api.http.retry import Replay
+        from airflow_provider_fabric.exceptions import FabricError, FabricOperationError
+
+        try:
+            yield
+        except FabricError as error:
+            failed = isinstance(error, FabricOperationError) and not error.goes_on
+            if failed or self._call().replay is Replay.SAFE:
+                raise
+            raise self._for_good(error) from error
+
+    def _for_good(self, error: Exception) -> Exception:
+        from airflow_provider_fabric.compat import AirflowFailException
+
+        text = f"{error} Not retried: look in Fabric, then clear this task."
+        return AirflowFailException(text)  # type: ignore[no-any-return]
 
     def _result(self, content: Any) -> Any:
         """Return what becomes the XCom."""

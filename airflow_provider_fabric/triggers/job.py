@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_fabric.api.jobs.polling import cancel_if_active
 from airflow_provider_fabric.api.models import JobInstance
-from airflow_provider_fabric.api.operations import wait_for_operation
-from airflow_provider_fabric.exceptions import FabricError
+from airflow_provider_fabric.api.operations import await_operation, get_operation_result
+from airflow_provider_fabric.exceptions import FabricError, FabricOperationError
 from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome, event_of
 from airflow_provider_fabric.triggerer import shared
+
+if TYPE_CHECKING:
+    from airflow_provider_fabric.api.http.flow import Flow
+    from airflow_provider_fabric.api.models import Operation
 
 log = logging.getLogger(__name__)
 
@@ -99,15 +103,20 @@ def _forget(request: asyncio.Future[bool]) -> None:
 class FabricOperationTrigger(BaseTrigger):
     """Fires once, when a long-running operation has ended, or can no longer be waited for.
 
-    The event is ``{"succeeded": bool, "result": object or None, "message": str}``.
+    The event is ``{"operation_id", "succeeded": bool, "result": object or None, "has_result": bool, "message": str,
+    "error": dict}``; :func:`operation_error` makes an error of one that did not succeed.
 
     :param fabric_conn_id: id of the connection.
     :param operation_id: GUID.
     :param deadline: epoch seconds at which to give up, or ``None`` for an hour from now.
+    :param with_result: read the result here, and put it into the event; otherwise only say whether there is one.
     """
 
-    def __init__(self, fabric_conn_id: str, operation_id: str, deadline: float | None = None) -> None:
+    def __init__(
+        self, fabric_conn_id: str, operation_id: str, deadline: float | None = None, with_result: bool = True
+    ) -> None:
         super().__init__()
+        self.with_result = with_result
         self.fabric_conn_id = fabric_conn_id
         self.operation_id = operation_id
         self.deadline = deadline
@@ -120,15 +129,38 @@ class FabricOperationTrigger(BaseTrigger):
                 "fabric_conn_id": self.fabric_conn_id,
                 "operation_id": self.operation_id,
                 "deadline": self.deadline,
+                "with_result": self.with_result,
             },
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, then fire one event, whatever happened."""
-        flow = wait_for_operation(self.operation_id, deadline=self.deadline)
+        event: dict[str, Any] = {"operation_id": self.operation_id, "succeeded": True, "message": "", "error": {}}
+        event |= {"result": None, "has_result": False}
         try:
-            result = await shared.arun(self.fabric_conn_id, flow)
-            event = {"succeeded": True, "result": result, "message": ""}
+            operation, event["result"] = await shared.arun(self.fabric_conn_id, self._wait())
+            event["has_result"] = operation.has_result
         except Exception as error:  # noqa: BLE001 - every error must reach the task, or it would wait for ever
-            event = {"succeeded": False, "result": None, "message": str(error)}
+            event |= {"succeeded": False, "message": str(error), "error": _fields(error)}
         yield TriggerEvent(event)
+
+    def _wait(self) -> Flow[tuple[Operation, Any]]:
+        operation = yield from await_operation(self.operation_id, deadline=self.deadline)
+        wanted = self.with_result and operation.has_result
+        return operation, (yield from get_operation_result(self.operation_id)) if wanted else None
+
+
+OPERATION_FIELDS = ("operation_id", "error_code", "request_id", "is_retriable", "goes_on")
+
+
+def _fields(error: Exception) -> dict[str, Any]:
+    """Return what an error says of the operation; one that is about something else says that the operation goes on."""
+    if isinstance(error, FabricOperationError):
+        return {name: getattr(error, name) for name in OPERATION_FIELDS}
+    return {"goes_on": True}
+
+
+def operation_error(event: Mapping[str, Any]) -> FabricOperationError:
+    """Return the error that an event of :class:`FabricOperationTrigger` tells of."""
+    fields = event.get("error") or {}
+    return FabricOperationError(str(event["message"]), **{n: fields[n] for n in OPERATION_FIELDS if n in fields})

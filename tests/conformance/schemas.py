@@ -102,6 +102,8 @@ class Translator:
         if schema.get("type") == "file" or (schema.get("type") == "object" and not schema.keys() & SHAPED):
             return {}
         written = {key: schema[key] for key in PLAIN if key in schema}
+        if "pattern" in written:  # .NET has a class for letters that Python lacks; \w has them too
+            written["pattern"] = written["pattern"].replace(r"\p{L}", "")
         if "enum" in schema and (self._request or not schema.get("x-ms-enum", {}).get("modelAsString")):
             written["enum"] = schema["enum"]
         if isinstance(schema.get("items"), dict):

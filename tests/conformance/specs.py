@@ -199,6 +199,9 @@ class Specs:
         if schema is None:
             if exchange.body:
                 yield f"a body is not documented: {exchange.body[:80]!r}"
+        elif schema.get("type") == "file":
+            if not exchange.body:
+                yield "the file is missing"
         else:
             content = _without_measured(operation, json.loads(exchange.body))
             yield from self.errors(schema, operation.file, content, request=False)

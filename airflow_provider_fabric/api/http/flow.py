@@ -33,6 +33,8 @@ from airflow_provider_fabric.exceptions import FabricInputError, FabricProtocolE
 
 T = TypeVar("T")
 
+JSON = "application/json"
+
 Clock = Callable[[], float]
 """Returns the time: epoch seconds, unless it says otherwise."""
 
@@ -57,6 +59,7 @@ class Request:
     :param json: JSON-able body, or ``None``.
     :param content: body as it is, or ``None``; not together with ``json``.
     :param content_type: of ``content``.
+    :param accept: media type that is asked for.
     :param service: which service's host and token to use.
     :param fresh_token: ask for a new token first, because the last one was refused.
     """
@@ -68,6 +71,7 @@ class Request:
     json: Any = field(default=None, repr=False)
     content: bytes | None = field(default=None, repr=False)
     content_type: str = "application/octet-stream"
+    accept: str = JSON
     service: Service = Service.FABRIC
     fresh_token: bool = False
 

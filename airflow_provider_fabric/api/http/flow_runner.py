@@ -111,7 +111,7 @@ class FlowRunner(Generic[T]):
             url += "?" + urlencode(request.params, quote_via=quote)
         headers = {
             "Authorization": f"Bearer {token}",
-            "Accept": "application/json",
+            "Accept": request.accept,
             "Accept-Encoding": ACCEPT_ENCODING,
             "User-Agent": USER_AGENT,
         }

@@ -1,8 +1,8 @@
 """Lists that come in pages.
 
-A page has ``value``, and ``continuationToken`` with ``continuationUri`` unless it is the last
-(https://learn.microsoft.com/rest/api/fabric/articles/pagination). Only the token is used, at the configured host: a
-link from an answer is never followed, so a bearer token cannot be lured away (CWE-918).
+A page has ``value`` (the tables of a lakehouse: ``data``), and ``continuationToken`` with ``continuationUri`` unless it
+is the last (https://learn.microsoft.com/rest/api/fabric/articles/pagination). Only the token is used, at the configured
+host: a link from an answer is never followed, so a bearer token cannot be lured away (CWE-918).
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def list_page(
     """Return one page: its entries, the token of the next one (``None`` after the last), the whole answer."""
     answer = yield from send(request, replay=Replay.SAFE, budget=budget)
     content = answer.json_object()
-    page = content.get("value")
+    page = content.get("value", content.get("data"))
     if not isinstance(page, list) or not all(isinstance(entry, dict) for entry in page):
         raise FabricProtocolError(f"Could not {request.action}: the answer lacks the list 'value'.")
     return page, _next_token(content, request.action), answer

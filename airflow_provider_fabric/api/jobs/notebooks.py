@@ -22,6 +22,8 @@ from airflow_provider_fabric.exceptions import FabricApiError, FabricInputError
 
 SPARK = "Spark"
 _OWN = "/jobs/execute/instances"
+NOT_OFFERED = frozenset({"FeatureNotAvailable"})
+"""Codes of a refusal that is about this API, not about the notebook."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,12 @@ def own_body(
     compute_configuration: Mapping[str, Any] | None = None,
     session_tag: str | None = None,
     execution_data: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Return the body of a run by the notebook's own API.
+) -> dict[str, Any] | None:
+    """Return the body of a run by the notebook's own API; ``None`` if there is nothing to say.
 
     :param parameters: names and values: text, numbers and bools.
-    :param compute: ``Spark`` (default), ``Jupyter`` or ``DataWarehouse``.
+    :param compute: ``Spark``, ``Jupyter`` or ``DataWarehouse``; ``Spark`` if the session is configured, else the
+        notebook's own.
     :param compute_configuration: of the session, as the API documents ``computeConfiguration``.
     :param session_tag: runs with the same tag share a Spark session.
     :param execution_data: further keys.
@@ -75,16 +78,20 @@ def own_body(
         settings["highConcurrencyModeOptions"] = {"enabled": True, "sessionTag": session_tag}
     if settings and kind == "DataWarehouse":
         raise FabricInputError("compute_configuration: compute 'DataWarehouse' takes none.")
-    made = {"compute": ("compute", kind), "computeConfiguration": ("compute_configuration", settings or None)}
+    said = compute is not None or compute_configuration is not None or session_tag is not None or execution_data
+    made = {
+        "compute": ("compute", kind if said else None),
+        "computeConfiguration": ("compute_configuration", settings or None),
+    }
     body = execution_body(made, execution_data) or {}
     typed = notebook_parameters(parameters)
-    return {**body, "parameters": typed} if typed else body
+    return {**body, **({"parameters": typed} if typed else {})} or None
 
 
 def run_notebook(
     workspace_id: str,
     notebook_id: str,
-    body: Mapping[str, Any],
+    body: Mapping[str, Any] | None,
     fallback: Callable[[], Flow[Submission]] | None = None,
 ) -> Flow[Submission]:
     """Start a notebook by its own API, once.
@@ -94,17 +101,17 @@ def run_notebook(
     :param workspace_id: GUID.
     :param notebook_id: GUID.
     :param body: see :func:`own_body`.
-    :param fallback: starts it where the service does not know this address; nothing was started then. By default the
-        generic API, with the same body.
+    :param fallback: starts it where the service does not know this address, or does not offer it to this tenant;
+        nothing was started then. By default the generic API, with the same body.
     :raises FabricAmbiguousError: no clear answer; it may be running.
     """
     action = f"start notebook {notebook_id}"
     path = item_path(workspace_id, notebook_id, "Notebook", typed=True) + _OWN
-    request = Request("POST", path, action, params={"beta": "false"}, json=dict(body))
+    request = Request("POST", path, action, params={"beta": "false"}, json=None if body is None else dict(body))
     try:
         answer = yield from send(request, replay=Replay.IF_UNSENT)
     except FabricApiError as error:
-        if not is_route_unknown(error):
+        if not is_route_unknown(error) and error.error_code not in NOT_OFFERED:
             raise
         generic = fallback() if fallback else run_item_job(workspace_id, notebook_id, "RunNotebook", body)
         return (yield from generic)

@@ -8,6 +8,7 @@ from typing import Any
 from airflow_provider_fabric.emulator.errors import ServiceError, invalid_input
 from airflow_provider_fabric.emulator.state.definitions import read_definition
 from airflow_provider_fabric.emulator.state.files import File
+from airflow_provider_fabric.emulator.state.git import GitConnection, commit_hash, read_change
 from airflow_provider_fabric.emulator.state.identities import read_identity
 from airflow_provider_fabric.emulator.state.item_types import find_item_type
 from airflow_provider_fabric.emulator.state.items import Item
@@ -20,6 +21,8 @@ WORKSPACE_FIELDS = {
     "description": "free text",
     "capacityId": "GUID of the capacity that it is on; absent is the emulator's own",
     "items": "list of items",
+    "git": "connection to Git: `{remoteCommitHash, changes}`; a change is `{itemType, displayName, remoteChange or "
+    "workspaceChange, objectId, logicalId}`",
 }
 """Fields of an entry of ``workspaces``."""
 
@@ -92,7 +95,17 @@ def seed_workspace(world: World, body: dict[str, Any]) -> dict[str, Any]:
         found = world.workspaces.create(name, str(body.get("description", "")), body.get("id"))
     found.capacity_id = str(body.get("capacityId", found.capacity_id))
     items = [_seed_item(world, found.id, entry) for entry in body.get("items") or []]
+    if body.get("git") is not None:
+        found.git = _read_git(body["git"])
     return {"id": found.id, "displayName": found.display_name, "items": items}
+
+
+def _read_git(body: Any) -> GitConnection:
+    _check_fields(body, {"remoteCommitHash": "", "changes": ""}, "git")
+    changes = [read_change(change) for change in body.get("changes") or []]
+    remote = str(body.get("remoteCommitHash") or commit_hash("remote"))
+    behind = any("remoteChange" in change for change in changes)
+    return GitConnection(commit_hash("workspace") if behind else remote, remote, changes)
 
 
 def _seed_item(world: World, workspace_id: str, body: dict[str, Any]) -> dict[str, Any]:

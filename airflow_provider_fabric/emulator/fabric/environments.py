@@ -19,7 +19,18 @@ def publish(world: World, request: ApiRequest) -> Response:
     if item.publish_ends_at is not None and request.now < item.publish_ends_at:
         raise ServiceError(400, "EnvironmentPublishInProgress", "The environment is being published already")
     item.publish_ends_at = request.now + world.config.scaled(world.config.lro_seconds)
-    item.published_revision = item.revision
-    if world.config.is_long_running("publish_environment", by_default=False):
+    item.published_revision, item.publish_cancelled = item.revision, False
+    beta = request.query.get("beta", "").lower() == "true"  # its preview documents no operation
+    if not beta and world.config.is_long_running("publish_environment", by_default=False):
         return accepted_response(world, request)
+    return json_response(typed_item(world, item, request.now)["properties"])
+
+
+def cancel_publish(world: World, request: ApiRequest) -> Response:
+    """``POST …/environments/{itemId}/staging/cancelPublish``."""
+    item = item_of(world, request)
+    if item.publish_ends_at is None or request.now >= item.publish_ends_at:
+        text = "Environment cancel operation failed due to error: Code = EnvironmentUpsupportedStateForCancel"
+        raise ServiceError(400, "InvalidEnvironmentCancel", text, is_retriable=False)
+    item.publish_ends_at, item.publish_cancelled = request.now, True
     return json_response(typed_item(world, item, request.now)["properties"])

@@ -82,7 +82,7 @@ def _environment(world: World, item: Item, now: float) -> dict[str, Any]:
     if item.publish_ends_at is None:
         return {"publishDetails": {}}
     details = {
-        "state": "Running" if now < item.publish_ends_at else "Success",
+        "state": "Running" if now < item.publish_ends_at else "Cancelled" if item.publish_cancelled else "Success",
         "targetVersion": derived_id(item.id, f"version {item.published_revision}"),
         "startTime": service_time(item.modified_at) + "Z",
     }

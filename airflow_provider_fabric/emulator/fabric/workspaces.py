@@ -53,6 +53,16 @@ def update_workspace(world: World, request: ApiRequest) -> Response:
     return json_response(workspace.to_wire())
 
 
+def assign_to_capacity(world: World, request: ApiRequest) -> Response:
+    """``POST /v1/workspaces/{workspaceId}/assignToCapacity``: accepted, with nothing to follow; here it is done."""
+    workspace = workspace_of(world, request)
+    wanted = read_guid(request.json_object().get("capacityId"), "capacityId")
+    if world.capacities.get(wanted) is None:
+        raise not_found("CapacityNotFound", "capacity", wanted)
+    workspace.capacity_id = wanted
+    return empty_response(202)
+
+
 def delete_workspace(world: World, request: ApiRequest) -> Response:
     """``DELETE /v1/workspaces/{workspaceId}``."""
     workspace = workspace_of(world, request)

@@ -66,12 +66,16 @@ def page_response(request: ApiRequest, values: Sequence[Any], last_number: int |
 
     :param last_number: number of the last entry when more follow, ``None`` on the last page.
     """
-    body: dict[str, Any] = {"value": values}
-    if last_number is not None:
-        token = base64.urlsafe_b64encode(f"after,{last_number}".encode()).decode()
-        body["continuationToken"] = token
-        body["continuationUri"] = request.url(request.path, {**request.query, "continuationToken": token})
-    return json_response(body)
+    return json_response({"value": values, **next_page(request, last_number)})
+
+
+def next_page(request: ApiRequest, last_number: int | None) -> dict[str, str]:
+    """Return what leads on from a page; nothing from the last."""
+    if last_number is None:
+        return {}
+    token = base64.urlsafe_b64encode(f"after,{last_number}".encode()).decode()
+    uri = request.url(request.path, {**request.query, "continuationToken": token})
+    return {"continuationToken": token, "continuationUri": uri}
 
 
 def paged_response(

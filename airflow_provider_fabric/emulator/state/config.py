@@ -24,6 +24,10 @@ LONG_RUNNING_CALLS = (
     "update_definition",
     "publish_environment",
     "refresh_sql_endpoint",
+    "git_status",
+    "update_from_git",
+    "commit_to_git",
+    "deploy_stage",
 )
 """The calls for which the specs document both a direct answer and 202 with an operation."""
 

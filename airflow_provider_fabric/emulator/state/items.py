@@ -22,8 +22,10 @@ class Item:
     :param revision: counts changes of the definition; a dataflow runs the revision published last.
     :param definition_format: format in which ``parts`` were written; ``None`` for kinds that have none.
     :param publish_ends_at: when an environment's last publish ends (epoch seconds); ``None`` if there was none.
+    :param publish_cancelled: whether that publish was cancelled.
     :param active_value_set: of a variable library; empty for its default values.
     :param tables: of a lakehouse: ``name``, and what a refresh of the SQL endpoint says of it (``status``, ``error``).
+    :param mirroring: of a mirrored database: the status that it has, or changes to until ``mirroring_settles_at``.
     :param publishing: publish jobs not known to have ended, each with the revision it publishes.
     """
 
@@ -43,8 +45,11 @@ class Item:
     modified_by: str = ""
     definition_format: str | None = None
     publish_ends_at: float | None = None
+    publish_cancelled: bool = False
     active_value_set: str = ""
     tables: list[dict[str, Any]] = field(default_factory=list)
+    mirroring: str = "Initialized"
+    mirroring_settles_at: float = 0.0
 
     def to_wire(self) -> dict[str, Any]:
         """Return the OpenAPI ``Item``."""

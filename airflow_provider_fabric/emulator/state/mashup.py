@@ -41,6 +41,14 @@ def read_parameters(parts: Parts) -> list[dict[str, Any]]:
     ]
 
 
+def query_names(parts: Parts, document: object = None) -> list[str]:
+    """Return the names of a dataflow's queries.
+
+    :param document: a mashup document that counts instead of the dataflow's own.
+    """
+    return _QUERY.findall(document if isinstance(document, str) else _mashup(parts))
+
+
 def in_two_parts(parts: Parts) -> Parts:
     """Return a dataflow written as ``dataflow-content.json`` as ``queryMetadata.json`` and ``mashup.pq``.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_fabric.emulator.errors import ServiceError, not_found
 from airflow_provider_fabric.emulator.state.capacities import CAPACITY_ID
+from airflow_provider_fabric.emulator.state.git import GitConnection
 from airflow_provider_fabric.emulator.state.identities import Identity
 from airflow_provider_fabric.emulator.state.ids import new_id, read_guid
 
@@ -31,7 +32,10 @@ class Folder:
 
 @dataclass
 class Workspace:
-    """A workspace with its folders; items live in their own store."""
+    """A workspace with its folders; items live in their own store.
+
+    :param git: its connection to Git, if it has one.
+    """
 
     id: str
     number: int
@@ -39,6 +43,7 @@ class Workspace:
     description: str
     capacity_id: str = CAPACITY_ID
     folders: dict[str, Folder] = field(default_factory=dict)
+    git: GitConnection | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """Return the OpenAPI ``Workspace``."""

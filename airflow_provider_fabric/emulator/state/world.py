@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from airflow_provider_fabric.emulator.state.capacities import CapacityStore
 from airflow_provider_fabric.emulator.state.config import Config
+from airflow_provider_fabric.emulator.state.deployment_pipelines import DeploymentPipelineStore
 from airflow_provider_fabric.emulator.state.device_codes import DeviceCodes
 from airflow_provider_fabric.emulator.state.faults import Faults
 from airflow_provider_fabric.emulator.state.files import FileStore
@@ -72,6 +73,7 @@ class World:
         """Go back to the seeded workspace and identities; tokens that were issued stay valid."""
         self.config = self.start_config
         self.capacities = CapacityStore()
+        self.deployment_pipelines = DeploymentPipelineStore()
         self.files = FileStore()
         self.workspaces = WorkspaceStore()
         self.items = ItemStore()

@@ -113,7 +113,7 @@ class NotebookBackend(JobSchedulerBackend):
         def fallback() -> Flow[Submission]:
             return super(NotebookBackend, self).submit(workspace_id, item_id, job_type, self._generic_body())
 
-        return run_notebook(workspace_id, item_id, body or {}, fallback)
+        return run_notebook(workspace_id, item_id, body, fallback)
 
 
 class SemanticModelBackend:

@@ -120,6 +120,50 @@ def test_the_generic_api_takes_over_where_the_own_is_unknown(tenant: FabricEmula
     assert ["/items/" in e["path"] for e in submits(tenant)] == [False, True]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [{"configuration": {}}, {"execution_data": {}}, {"job_type": "DefaultJob"}, {"submit_form": "query"}],
+    ids=lambda arguments: next(iter(arguments)),
+)
+def test_what_only_the_api_of_all_items_takes(tenant: FabricEmulator, arguments: dict[str, Any]) -> None:
+    assert task(**arguments, parameters={"limit": 3}).run()["status"] == "Completed"
+    (sent,) = submits(tenant)
+    assert "/items/" in sent["path"]
+    assert sent["body"]["executionData"]["parameters"] == {"limit": {"value": 3, "type": "int"}}
+
+
+def test_parameters_alone_leave_the_session_to_the_notebook(tenant: FabricEmulator) -> None:
+    task(parameters={"limit": 3}).run()
+    (sent,) = submits(tenant)
+    assert "/notebooks/" in sent["path"]
+    assert sent["body"] == {"parameters": [{"name": "limit", "value": 3, "type": "Integer"}]}
+
+
+def test_parameters_reach_the_api_of_all_items(tenant: FabricEmulator) -> None:
+    path = "*/notebooks/*/jobs/execute/instances"
+    tenant.control.add_fault(method="POST", path=path, status=400, error_code="FeatureNotAvailable")
+    assert task(parameters={"limit": 3}).run()["status"] == "Completed"
+    assert submits(tenant)[1]["body"] == {"executionData": {"parameters": {"limit": {"value": 3, "type": "int"}}}}
+
+
+def test_a_configuration_is_not_lost_on_the_way_to_the_other_api(tenant: FabricEmulator) -> None:
+    """The default lakehouse may be in it: a run without it would write elsewhere."""
+    path = "*/notebooks/*/jobs/execute/instances"
+    tenant.control.add_fault(method="POST", path=path, status=404, error_code="EntityNotFound", count=9)
+    run = task(compute_configuration={"defaultLakehouse": {"referenceType": "ById"}})
+    with pytest.raises(FabricInputError, match="compute_configuration needs a notebook's own job API"):
+        run.run()
+    assert tenant.control.stats()["jobs"]["started"] == 0
+
+
+@pytest.mark.parametrize("status", [500, 503, 504])
+def test_an_unclear_answer_is_not_followed_by_the_other_api(tenant: FabricEmulator, status: int) -> None:
+    path = "*/notebooks/*/jobs/execute/instances"
+    tenant.control.add_fault(method="POST", path=path, status=status, error_code="EntityNotFound", phase="after")
+    assert task().run()["status"] == "Completed"
+    assert len(submits(tenant)) == tenant.control.stats()["jobs"]["started"] == 1
+
+
 def test_a_notebook_that_is_not_there_is_not_tried_elsewhere(tenant: FabricEmulator) -> None:
     tenant.control.add_fault(
         method="POST", path="*/notebooks/*/jobs/execute/instances", status=404, error_code="ItemNotFound"

@@ -59,7 +59,7 @@ JOBS = [
         },
         id="notebook",
     ),
-    pytest.param(FabricRunNotebookOperator, "Notebook", {"notebook": "It"}, "RunNotebook", None, id="bare notebook"),
+    pytest.param(FabricRunNotebookOperator, "Notebook", {"notebook": "It"}, "execute", None, id="bare notebook"),
     pytest.param(
         FabricRunSparkJobOperator,
         "SparkJobDefinition",

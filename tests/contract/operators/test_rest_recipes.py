@@ -28,11 +28,18 @@ def recipes() -> dict[str, FabricRestOperator]:
     """Return the page's operators, made anew, by task id."""
     found: dict[str, FabricRestOperator] = {}
     for block in re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S):
-        if "task.sensor" in block:  # Airflow 3 only; tests/unit/test_docs.py runs it
-            continue
         names: dict[str, Any] = {"__name__": "page"}
         exec(compile(block, str(PAGE), "exec"), names)
         found |= {value.task_id: value for value in names.values() if isinstance(value, FabricRestOperator)}
+    return found
+
+
+def page_function(name: str) -> Callable[..., Any]:
+    """Return a function that the page defines."""
+    block = next(b for b in re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S) if f"def {name}" in b)
+    names: dict[str, Any] = {"__name__": "page"}
+    exec(compile(block, str(PAGE), "exec"), names)
+    found: Callable[..., Any] = names[name]
     return found
 
 
@@ -127,8 +134,10 @@ def mirroring(page: Page) -> None:
     page.emulator.control.configure(lro_seconds=0)
     page.run("stop_mirroring")
     assert page.run("mirroring_status") == "Stopped"
+    assert page_function("mirror_runs")() is False
     page.run("start_mirroring")
     assert page.run("mirroring_status") == "Running"
+    assert page_function("mirror_runs")() is True
     assert page.run("mirrored_tables") == {"lines": "Replicating"}
 
 

@@ -133,6 +133,59 @@ def test_a_long_running_operation_is_followed() -> None:
     assert talk.sleeps == [3.0]
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/workspaces/{workspace}/items/{item}/jobs/Execute/instances",
+        "/workspaces/{workspace}/items/{item}/jobs/instances",
+        "/workspaces/{workspace}/notebooks/{item}/jobs/execute/instances/",
+        "/workspaces/{workspace}/items/{item}/JOBS/RunNotebook/%49nstances",
+    ],
+)
+def test_what_starts_a_job_is_refused(path: str) -> None:
+    flow = request("POST", path, workspace=WORKSPACE, item=ITEM, replay_safe=False)
+    with pytest.raises(FabricInputError, match=r"path: .* starts a job.*FabricRunItemJobOperator"):
+        drive(flow, []).result()
+
+
+@pytest.mark.parametrize("end", ["", f"/{OTHER_JOB}", f"/{OTHER_JOB}/cancel"])
+def test_other_calls_about_jobs_are_not(end: str) -> None:
+    path = f"/workspaces/{WORKSPACE}/items/{ITEM}/jobs/instances{end}"
+    method = "POST" if end.endswith("cancel") else "GET"
+    talk = drive(request(method, path, replay_safe=True), [Response(202)])
+    assert talk.result() is None
+
+
+def test_an_answer_that_cannot_be_read_does_not_make_it_be_sent_again() -> None:
+    cut = Response(200, {"content-type": "application/json"}, b'{"cut')
+    with pytest.raises(FabricAmbiguousError, match="carried out"):
+        drive(request("POST", "/x", replay_safe=False), [cut]).result()
+    with pytest.raises(FabricProtocolError):
+        drive(request("POST", "/x", replay_safe=True), [cut]).result()
+
+
+@pytest.mark.parametrize("value", ["", "a\r\nX: y", "a\n", " a", None, "é"])
+@pytest.mark.parametrize("name", ["accept", "content_type"])
+def test_a_media_type_is_one_header(name: str, value: Any) -> None:
+    with pytest.raises(FabricInputError, match=name):
+        drive(request("GET", "/x", **{name: value}), []).result()
+
+
+def test_the_media_type_is_asked_for_in_the_result_too() -> None:
+    accepted = Response(202, {"x-ms-operation-id": OTHER_JOB})
+    done = ok({"status": "Succeeded"}, location=f"https://host/v1/operations/{OTHER_JOB}/result")
+    binary = Response(200, {"content-type": "application/vnd.apache.arrow.stream"}, b"\xff\xff")
+    talk = drive(request("POST", "/x", replay_safe=True, accept="a/b"), [accepted, done, binary])
+    assert talk.result() == b"\xff\xff"
+    assert [r.accept for r in talk.requests] == ["a/b", "application/json", "a/b"]
+
+
+def test_pages_of_tables_are_called_data() -> None:
+    first = ok({"data": [{"name": "a"}], "continuationToken": "t"})
+    talk = drive(request("GET", "/x", pages=True), [first, ok({"data": [{"name": "b"}]})])
+    assert talk.result() == [{"name": "a"}, {"name": "b"}]
+
+
 def test_202_that_names_no_operation_returns_what_it_says() -> None:
     answer = Response(202, {"content-type": "application/json"}, b'{"jobInstanceId": "x"}')
     assert drive(request("POST", "/x", replay_safe=False), [answer]).result() == {"jobInstanceId": "x"}

@@ -145,6 +145,8 @@ def _special() -> Iterator[Route]:
     staging = f"{WORKSPACE}/environments" + "/{itemId}/staging"
     yield fabric("POST", f"{staging}/publish", environments.publish, item_type="Environment")
     yield fabric("POST", f"{staging}/cancelPublish", environments.cancel_publish, item_type="Environment")
+    library = staging + "/libraries/{libraryName}"
+    yield fabric("POST", library, environments.upload_library, item_type="Environment")
     tables = f"{WORKSPACE}/lakehouses" + "/{itemId}/tables"
     yield fabric("GET", tables, lakehouses.list_tables, item_type="Lakehouse")
     yield fabric("POST", tables + "/{tableName}/load", lakehouses.load_table, item_type="Lakehouse")

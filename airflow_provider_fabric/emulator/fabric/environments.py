@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from airflow_provider_fabric.emulator.errors import ServiceError
+from airflow_provider_fabric.emulator.errors import ServiceError, invalid_input
 from airflow_provider_fabric.emulator.fabric.addressing import item_of
 from airflow_provider_fabric.emulator.fabric.item_properties import typed_item
 from airflow_provider_fabric.emulator.fabric.operations import accepted_response
 from airflow_provider_fabric.emulator.http.request import ApiRequest
-from airflow_provider_fabric.emulator.http.responses import json_response
+from airflow_provider_fabric.emulator.http.responses import empty_response, json_response
 from airflow_provider_fabric.emulator.state.world import World
+
+LIBRARIES = (".jar", ".py", ".whl", ".tar.gz")
 
 
 def publish(world: World, request: ApiRequest) -> Response:
@@ -34,3 +36,13 @@ def cancel_publish(world: World, request: ApiRequest) -> Response:
         raise ServiceError(400, "InvalidEnvironmentCancel", text, is_retriable=False)
     item.publish_ends_at, item.publish_cancelled = request.now, True
     return json_response(typed_item(world, item, request.now)["properties"])
+
+
+def upload_library(world: World, request: ApiRequest) -> Response:
+    """``POST …/environments/{itemId}/staging/libraries/{libraryName}``; the emulator looks at the name only."""
+    item_of(world, request)
+    if not request.params["libraryName"].endswith(LIBRARIES):
+        raise ServiceError(400, "EnvironmentValidationFailed", f"A library is one of {', '.join(LIBRARIES)}")
+    if not request.body:
+        raise invalid_input("The library is empty")
+    return empty_response()

@@ -145,8 +145,9 @@ def publish_environment(page: Page) -> None:
     page.seed({"type": "Environment", "displayName": "Spark 3"})
     page.emulator.control.configure(force_lro=True)
     assert page.run("publish_environment") is None
+    assert page.run("upload_library") == "uploaded"
     page.emulator.control.configure(force_lro=False, lro_seconds=60)
-    assert page.run("publish_environment")["publishDetails"]["state"] == "Running"
+    assert page.run("publish_environment") == "Running"
     assert page.run("cancel_publish") == "Cancelled"
 
 
@@ -181,7 +182,7 @@ CHECKS: dict[Callable[[Page], None], set[str]] = {
     commit_to_git: {"commit_to_git"},
     deploy_stage: {"find_pipelines", "find_stages", "deploy"},
     mirroring: {"start_mirroring", "mirroring_status", "mirrored_tables", "stop_mirroring"},
-    publish_environment: {"publish_environment", "cancel_publish"},
+    publish_environment: {"upload_library", "publish_environment", "cancel_publish"},
     load_table: {"load_table", "list_tables"},
     execute_query: {"execute_query"},
     assign_capacity: {"assign_capacity"},

@@ -1,7 +1,7 @@
 """The chaos matrix as data: what the task is, what goes wrong, and what must come of it.
 
-Each cell is one DAG of one task on an item of its own. Cells of a wave run at the same time in one Airflow; what
-happens to a shared component (:mod:`.waves`) happens to all cells of its wave.
+Each case is one DAG of one task on an item of its own. Cases of a wave run at the same time in one Airflow; what
+happens to a shared component (:mod:`.waves`) happens to all cases of its wave.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.chaos import task_failures
-from tests.chaos.runner import Scene
+from tests.chaos.runner import CaseRun
 
 MODES = ("synchronous", "deferrable")
 
@@ -26,7 +26,7 @@ LONG = 36_000.0
 
 @dataclass(frozen=True)
 class Expected:
-    """What must come of a cell.
+    """What must come of a case.
 
     :param started: runs the task started.
     :param cancelled: runs it asked to cancel.
@@ -41,16 +41,16 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Case:
     """One row of the matrix.
 
     :param name: what goes wrong.
     :param mode: where the task waits.
-    :param wave: cells of one wave run together; a wave named after a disturbance of a shared component suffers it.
+    :param wave: cases of one wave run together; a wave named after a disturbance of a shared component suffers it.
     :param operator: arguments of the operator, besides workspace, item, ``deferrable`` and ``check_interval``.
     :param task: ``retries`` (2) and ``execution_timeout`` (seconds).
     :param rules: job rules of the item; the last that matches and is not used up wins.
-    :param faults: faults of the emulator; ``{workspace}`` is the cell's.
+    :param faults: faults of the emulator; ``{workspace}`` is the case's.
     :param before: done before the task starts.
     :param accident: done while it runs.
     :param hold_at_end: the first try stops after the run's end, until it is killed.
@@ -67,8 +67,8 @@ class Cell:
     task: dict[str, Any] = field(default_factory=dict)
     rules: tuple[dict[str, Any], ...] = ({"duration_seconds": 10},)
     faults: tuple[dict[str, Any], ...] = ()
-    before: Callable[[Scene], None] | None = None
-    accident: Callable[[Scene], None] | None = None
+    before: Callable[[CaseRun], None] | None = None
+    accident: Callable[[CaseRun], None] | None = None
     hold_at_end: bool = False
     connection: str = "shared"
     expected: Expected = Expected()
@@ -92,13 +92,13 @@ def first_long(cancel_seconds: float = 8) -> tuple[dict[str, Any], ...]:
     return ({"duration_seconds": 5}, long)
 
 
-def both(name: str, **more: Any) -> Iterator[Cell]:
-    """Return a cell in both modes."""
+def both(name: str, **more: Any) -> Iterator[Case]:
+    """Return a case in both modes."""
     for mode in MODES:
-        yield Cell(name, mode, **more)
+        yield Case(name, mode, **more)
 
 
-def _worker() -> Iterator[Cell]:
+def _worker() -> Iterator[Case]:
     yield from both(
         "worker killed -9 before the submit",
         faults=({**LOOK_UP, "action": "delay", "delay_seconds": 40},),
@@ -141,7 +141,7 @@ def _worker() -> Iterator[Cell]:
     )
 
 
-def _components() -> Iterator[Cell]:
+def _components() -> Iterator[Case]:
     for wave in (
         "triggerer killed -9",
         "triggerer stopped politely",
@@ -151,7 +151,7 @@ def _components() -> Iterator[Cell]:
         yield from both(wave, wave=wave, rules=({"duration_seconds": LONG},))
 
 
-def _people() -> Iterator[Cell]:
+def _people() -> Iterator[Case]:
     cleared = Expected(started=2, cancelled=1)
     yield from both("task cleared", rules=first_long(), accident=task_failures.clear, expected=cleared)
     for state, mark in (("failed", task_failures.mark_failed), ("success", task_failures.mark_success)):
@@ -165,7 +165,7 @@ def _people() -> Iterator[Cell]:
             )
 
 
-def _time() -> Iterator[Cell]:
+def _time() -> Iterator[Case]:
     again = Expected(started=2, cancelled=1)
     yield from both("execution_timeout", rules=first_long(), task={"execution_timeout": 100}, expected=again)
     yield from both("our timeout", rules=first_long(), operator={"timeout": 12.0}, expected=again)
@@ -181,11 +181,11 @@ def _time() -> Iterator[Cell]:
         "clock zones apart",
         operator={"timeout": 90.0},
         rules=({"duration_seconds": 20},),
-        note="Every cell runs so: workers at UTC+9, triggerers at UTC-8 and UTC+5:30, the service 95 s ahead.",
+        note="Every case runs so: workers at UTC+9, triggerers at UTC-8 and UTC+5:30, the service 95 s ahead.",
     )
 
 
-def _service() -> Iterator[Cell]:
+def _service() -> Iterator[Case]:
     fails_once = ({"duration_seconds": 3}, {"duration_seconds": 3, "outcome": "Failed", "count": 1})
     yield from both("retry after a failed run", rules=fails_once, expected=Expected(started=2))
     yield from both(
@@ -226,9 +226,9 @@ def _service() -> Iterator[Cell]:
         yield from both(f"visible late, as {how}", rules=(rule,))
 
 
-CELLS: tuple[Cell, ...] = (*_worker(), *_components(), *_people(), *_time(), *_service())
+CASES: tuple[Case, ...] = (*_worker(), *_components(), *_people(), *_time(), *_service())
 
 
-def cell(name: str, mode: str, **changes: Any) -> Cell:
-    """Return one cell, changed for a place with other rhythms."""
-    return replace(next(one for one in CELLS if (one.name, one.mode) == (name, mode)), **changes)
+def case(name: str, mode: str, **changes: Any) -> Case:
+    """Return one case, changed for a place with other rhythms."""
+    return replace(next(one for one in CASES if (one.name, one.mode) == (name, mode)), **changes)

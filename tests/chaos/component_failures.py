@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from devtools.airflow.metadata_db import moment
 from devtools.airflow.processes import Component
 from devtools.airflow.stack import AirflowStack
-from tests.chaos.runner import Scene
+from tests.chaos.runner import CaseRun, Disturbance
 
 WAIT_SECONDS = 600.0
 SETTLE_SECONDS = 5.0
@@ -21,8 +21,6 @@ DEAD_AFTER = 12
 """Seconds without a heartbeat after which Airflow takes a triggerer for dead."""
 
 TRIGGERERS = ("triggerer-1", "triggerer-2")
-
-Disturbance = Callable[[AirflowStack, Sequence[Scene]], None]
 
 SETTINGS = {
     "AIRFLOW__CORE__PARALLELISM": "12",
@@ -52,9 +50,9 @@ SERVICE_AHEAD = 95.0
 """Seconds by which the service's clock is ahead of ours."""
 
 
-def all_wait(airflow: AirflowStack, scenes: Sequence[Scene]) -> None:
+def all_wait(airflow: AirflowStack, case_runs: Sequence[CaseRun]) -> None:
     """Wait until every task waits for its run."""
-    airflow.wait_until(lambda: all(s.run_id and s.waiting() for s in scenes), WAIT_SECONDS, "all tasks wait", 0.5)
+    airflow.wait_until(lambda: all(s.run_id and s.waiting() for s in case_runs), WAIT_SECONDS, "all tasks wait", 0.5)
     time.sleep(2)
 
 
@@ -70,9 +68,9 @@ def holders(airflow: AirflowStack) -> set[int | None]:
     return {row["triggerer_id"] for row in airflow.db.rows("SELECT DISTINCT triggerer_id FROM trigger")}
 
 
-def _one_after_the_other(airflow: AirflowStack, scenes: Sequence[Scene], end: Callable[[Component], None]) -> None:
+def _one_after_the_other(airflow: AirflowStack, case_runs: Sequence[CaseRun], end: Callable[[Component], None]) -> None:
     """End each triggerer in turn, so that every trigger loses its own once and is taken over by the other."""
-    all_wait(airflow, scenes)
+    all_wait(airflow, case_runs)
     for name in TRIGGERERS:
         airflow.wait_until(lambda: len(live_triggerers(airflow)) == 2, WAIT_SECONDS, "both triggerers live", 0.5)
         end(airflow.component(name))
@@ -86,19 +84,19 @@ def _one_after_the_other(airflow: AirflowStack, scenes: Sequence[Scene], end: Ca
         airflow.component(name).start()
 
 
-def kill_triggerers(airflow: AirflowStack, scenes: Sequence[Scene]) -> None:
+def kill_triggerers(airflow: AirflowStack, case_runs: Sequence[CaseRun]) -> None:
     """SIGKILL both triggerers, one after the other."""
-    _one_after_the_other(airflow, scenes, lambda triggerer: triggerer.kill())
+    _one_after_the_other(airflow, case_runs, lambda triggerer: triggerer.kill())
 
 
-def stop_triggerers(airflow: AirflowStack, scenes: Sequence[Scene]) -> None:
+def stop_triggerers(airflow: AirflowStack, case_runs: Sequence[CaseRun]) -> None:
     """SIGTERM both triggerers, one after the other."""
-    _one_after_the_other(airflow, scenes, lambda triggerer: triggerer.stop())
+    _one_after_the_other(airflow, case_runs, lambda triggerer: triggerer.stop())
 
 
-def restart_triggerers(airflow: AirflowStack, scenes: Sequence[Scene]) -> None:
+def restart_triggerers(airflow: AirflowStack, case_runs: Sequence[CaseRun]) -> None:
     """SIGTERM both triggerers at once, and start them again: a deployment."""
-    all_wait(airflow, scenes)
+    all_wait(airflow, case_runs)
     for name in TRIGGERERS:
         airflow.component(name).terminate()
     for name in TRIGGERERS:
@@ -107,9 +105,9 @@ def restart_triggerers(airflow: AirflowStack, scenes: Sequence[Scene]) -> None:
     time.sleep(SETTLE_SECONDS)
 
 
-def kill_scheduler(airflow: AirflowStack, scenes: Sequence[Scene]) -> None:
+def kill_scheduler(airflow: AirflowStack, case_runs: Sequence[CaseRun]) -> None:
     """SIGKILL the scheduler with its executor and all workers, and start it again."""
-    all_wait(airflow, scenes)
+    all_wait(airflow, case_runs)
     scheduler = airflow.component("scheduler")
     scheduler.kill()
     time.sleep(3)

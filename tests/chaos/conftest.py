@@ -6,8 +6,9 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a few cells be chosen."""
-    parser.addoption("--cell", action="append", default=[], help="chaos cells whose name holds this word")
+    """Let a few cases be chosen."""
+    parser.addoption("--case", action="append", default=[], help="chaos cases whose name holds this word")
+    parser.addoption("--missing", action="store_true", help="only the chaos cases that are not recorded as good yet")
 
 
 def pytest_configure(config: pytest.Config) -> None:

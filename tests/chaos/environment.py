@@ -1,4 +1,4 @@
-"""A real Airflow on PostgreSQL, with two triggerers and clock zones apart, in which cells are played."""
+"""A real Airflow on PostgreSQL, with two triggerers and clock zones apart, in which cases run."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from airflow_provider_fabric.emulator import FabricEmulator
 from devtools.airflow.servers import Postgres, Redis, postgres_folder, redis_program
 from devtools.airflow.stack import AirflowStack
 from tests.chaos import report
-from tests.chaos.cases import Cell
-from tests.chaos.component_failures import CLOCK_ZONES, SERVICE_AHEAD, SETTINGS, Disturbance
-from tests.chaos.runner import Scene, Stage
+from tests.chaos.cases import Case
+from tests.chaos.component_failures import CLOCK_ZONES, SERVICE_AHEAD, SETTINGS
+from tests.chaos.runner import CaseRun, Disturbance, Harness
 
 EMULATOR = {"job_seconds": 5, "retry_after_seconds": 6, "cancel_seconds": 2}
 
 
 @contextmanager
-def played(
-    cells: Sequence[Cell],
+def run_cases(
+    cases: Sequence[Case],
     waves: Mapping[str, Disturbance | None],
     folder: Path,
     *,
     celery_workers: int = 0,
     docs: bool = True,
-) -> Iterator[dict[str, Scene]]:
-    """Play cells, wave by wave, print the table, and hand out the scenes while Airflow still runs.
+) -> Iterator[dict[str, CaseRun]]:
+    """Run cases, wave by wave, print the table, and hand them out while Airflow still runs.
 
     :param celery_workers: how many; none means the ``LocalExecutor``.
     :param docs: write the table into the documentation, too.
@@ -43,13 +43,13 @@ def played(
         environment = SETTINGS | (_celery(servers, database) if celery_workers else {})
         emulator = servers.enter_context(FabricEmulator(clock=lambda: time.time() + SERVICE_AHEAD, **EMULATOR))
         emulator.control.configure(quotas={"job_scheduler": None, "platform": None})
-        stage = Stage(cells, emulator, folder)
-        servers.callback(stage.close)
+        harness = Harness(cases, emulator, folder)
+        servers.callback(harness.close)
         shared = emulator.connection
         shared["extra"]["job_calls_per_minute"] = 6000
         airflow = AirflowStack(
             dags=folder,
-            connections={"fabric_default": shared, **stage.connections},
+            connections={"fabric_default": shared, **harness.connections},
             env=environment,
             executor=executor,
             database=database.url,
@@ -59,17 +59,17 @@ def played(
         for component, zone in CLOCK_ZONES.items():
             airflow.component(component).env["TZ"] = zone
         started = time.monotonic()
-        stage.airflow = servers.enter_context(airflow)
+        harness.airflow = servers.enter_context(airflow)
         for wave, disturb in waves.items():
-            if scenes := [scene for scene in stage.scenes if scene.cell.wave == wave]:
-                stage.play(scenes, disturb)
+            if case_runs := [case_run for case_run in harness.case_runs if case_run.case.wave == wave]:
+                harness.play(case_runs, disturb)
         title = f"Airflow {airflow.dialect.version}" + (f", {executor}" if celery_workers else "")
-        verdicts = [scene.verdict() for scene in stage.scenes]
+        verdicts = [case_run.verdict() for case_run in harness.case_runs]
         table = report.matrix(title, verdicts, time.monotonic() - started, executor)
         print(f"\n{table}")
         if docs:
             report.record(title, verdicts, time.monotonic() - started, executor)
-        yield {scene.cell.id: scene for scene in stage.scenes}
+        yield {case_run.case.id: case_run for case_run in harness.case_runs}
 
 
 def _celery(servers: ExitStack, database: Postgres) -> dict[str, str]:

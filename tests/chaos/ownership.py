@@ -1,37 +1,30 @@
-"""The ownership part of the chaos matrix: tasks that share an item, lost answers, clears and cancels; and its judge.
+"""The ownership part of the chaos matrix: tasks that share an item, lost answers, clears and cancels.
 
-Every green task must have a completed run of its own, started with its own parameters. What is red by design says
-``FabricJobMayBeRunning``. No run is started twice for one task, and nobody else's is cancelled.
+A case has one item, and one or more DAG runs whose tasks run it, each with parameters of its own: by these the
+service's log tells who started what. :mod:`.ownership_judge` says what is wrong with the end.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from airflow_provider_fabric.emulator import FabricEmulator
+from airflow_provider_fabric.emulator.control.client import EmulatorControl
 from devtools.airflow.metadata_db import TaskInstance
-from devtools.airflow.rest import as_a_person
 from devtools.airflow.stack import AirflowStack
 
 PIPELINE = "Daily load"
-MODES = ("synchronous", "deferrable")
-CASE_SECONDS = 900.0
-
-SUBMIT = {"method": "POST", "path": "*/workspaces/{workspace}/items/*/jobs/*instances*", "count": 1}
-CANCEL = {"method": "POST", "path": "*/workspaces/{workspace}/*/cancel"}
-FAULTS: dict[str, dict[str, Any]] = {
-    "503 before": {**SUBMIT, "action": "status", "status": 503, "phase": "before"},
-    "503 after": {**SUBMIT, "action": "status", "status": 503, "phase": "after"},
-    "dropped after": {**SUBMIT, "action": "drop", "phase": "after"},
-    "timeout": {**SUBMIT, "action": "delay", "phase": "after", "delay_seconds": 40},
-}
+CASE_SECONDS = 1200.0
+AT_ONCE = 14
+"""Cases that run at the same time."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +40,16 @@ class Case:
     :param rules: job rules of the item.
     :param operator: further arguments of the operator.
     :param retries: of the task.
-    :param accident: done once the DAG runs are triggered.
-    :param may_be_red: whether tasks may end as ``FabricJobMayBeRunning``.
-    :param runs_per_owner: runs each task starts at most: more than one after a failure or a clear.
+    :param clock: seconds by which the clock of the first try's process is ahead.
+    :param hold_at_end: the first try stops after the run's end, until it is killed.
+    :param before: done before the DAG runs are started.
+    :param start: starts the DAG runs, if not one after the other by request.
+    :param accident: done once the DAG runs are started.
+    :param red: whether tasks end as ``FabricJobMayBeRunning``: ``never``, ``perhaps`` or ``always``.
+    :param started: runs that each task starts, at least and at most.
+    :param cancels: whether a task's own run may be cancelled.
+    :param attaches: whether a green task may have another's run, because its author said so.
+    :param says: words that the tasks' logs must have.
     """
 
     name: str
@@ -61,96 +61,168 @@ class Case:
     rules: tuple[dict[str, Any], ...] = ({"duration_seconds": 8},)
     operator: dict[str, Any] = field(default_factory=dict)
     retries: int = 2
-    accident: Callable[[Play], None] | None = None
-    may_be_red: bool = False
-    runs_per_owner: int = 1
+    clock: int = 0
+    hold_at_end: bool = False
+    daily: bool = False
+    before: Callable[[CaseRun], None] | None = None
+    start: Callable[[CaseRun], None] | None = None
+    accident: Callable[[CaseRun], None] | None = None
+    red: str = "never"
+    started: tuple[int, int] = (1, 1)
+    cancels: bool = False
+    attaches: bool = False
+    says: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
         """Begins the names of its DAGs."""
-        return "-".join(["own", *"".join(c if c.isalnum() else " " for c in self.name).lower().split(), self.mode[:4]])
+        words = "".join(c if c.isalnum() else " " for c in self.name).lower().split()
+        return "-".join(["own", *words, self.mode[:4]])
+
+
+@dataclass(frozen=True)
+class Owner:
+    """One task instance: the owner of the runs that were started with its name.
+
+    :param name: what the ``owner`` parameter of its runs is.
+    """
+
+    name: str
+    dag_id: str
+    run_id: str
+    ti: TaskInstance
 
 
 @dataclass
-class Play:
-    """One case being played."""
+class CaseRun:
+    """One case in a running Airflow."""
 
     case: Case
-    stage: Stage
+    harness: Harness
     workspace_id: str
     item_id: str
-    runs: list[tuple[str, str]] = field(default_factory=list)
+    fault_ids: list[str] = field(default_factory=list)
+    dag_runs: list[tuple[str, str]] = field(default_factory=list)
     strangers: set[str] = field(default_factory=set)
+    story: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def airflow(self) -> AirflowStack:
+        """The Airflow."""
+        return self.harness.airflow
+
+    @property
+    def control(self) -> EmulatorControl:
+        """The emulator's control."""
+        return self.harness.emulator.control
 
     @property
     def dag_ids(self) -> list[str]:
         """Names of its DAGs."""
         return [f"{self.case.id}-{number}" for number in range(self.case.dags)]
 
-    def tasks(self) -> list[tuple[str, TaskInstance]]:
-        """Return the owner's name of each task instance, and where it stands."""
+    @property
+    def sign(self) -> Path:
+        """The file by which the task says that its run is over."""
+        return self.harness.folder / f"{self.case.id}.held"
+
+    def owners(self) -> list[Owner]:
+        """Return all its task instances."""
         found = []
-        for dag_id, run_id in self.runs:
-            for ti in self.stage.airflow.task_instances(dag_id, run_id):
-                found.append((f"{dag_id}/{ti.map_index if self.case.mapped else run_id}", ti))
+        for dag_id, run_id in self.dag_runs:
+            for ti in self.airflow.task_instances(dag_id, run_id):
+                name = f"{dag_id}/{ti.map_index if self.case.mapped else run_id}"
+                found.append(Owner(name, dag_id, run_id, ti))
         return found
 
-    def done(self) -> bool:
-        """Whether all its DAG runs have ended."""
-        airflow = self.stage.airflow
-        return all(airflow.run_state(*run) in ("success", "failed") for run in self.runs)
-
-    def wait(self, predicate: Callable[[], Any], what: str) -> None:
-        """Wait until something holds."""
-        self.stage.airflow.wait_until(predicate, CASE_SECONDS, f"{self.case.id}: {what}", 0.5)
+    def task(self) -> TaskInstance:
+        """Return where the first task stands."""
+        return self.owners()[0].ti
 
     def jobs(self) -> list[dict[str, Any]]:
         """Return all runs of its item."""
-        return [job for job in self.stage.emulator.control.jobs() if job["itemId"] == self.item_id]
+        return [job for job in self.harness.jobs() if job["itemId"] == self.item_id]
 
-    def complaints(self) -> list[str]:
-        """Return what is wrong with the end."""
-        jobs, owner_of = {job["id"]: job for job in self.jobs()}, self.stage.owners()
-        wrong = [f"stuck: {run}" for run in self.runs if not self.done()]
-        taken = Counter[str]()
-        for owner, ti in self.tasks():
-            wrong += self._complaints_about(owner, ti, jobs, owner_of, taken)
-        wrong += [f"{count} green tasks share {id_}" for id_, count in taken.items() if count > 1]
-        started = Counter(owner_of.get(id_, "nobody") for id_ in jobs if id_ not in self.strangers)
-        wrong += [f"{owner} started {n} runs" for owner, n in started.items() if n > self.case.runs_per_owner]
-        wrong += [f"cancelled a stranger's {id_}" for id_ in self.strangers if jobs[id_]["cancel_requests"]]
-        return wrong
+    def own_jobs(self) -> list[dict[str, Any]]:
+        """Return the runs of its item that tasks started."""
+        return [job for job in self.jobs() if job["id"] not in self.strangers]
 
-    def _complaints_about(
-        self,
-        owner: str,
-        ti: TaskInstance,
-        jobs: dict[str, dict[str, Any]],
-        owner_of: dict[str, str],
-        taken: Counter[str],
-    ) -> list[str]:
-        dag_id, run_id = next(
-            run for run in self.runs if owner.startswith(run[0]) and (self.case.mapped or run[1] in owner)
+    def say(self, text: str) -> None:
+        """Remember what happened, for whoever reads a failure."""
+        self.story.append(f"{time.strftime('%H:%M:%S')} {text}")
+
+    def wait(self, predicate: Callable[[], Any], what: str, timeout: float = CASE_SECONDS, every: float = 0.5) -> Any:
+        """Wait until something holds."""
+        return self.airflow.wait_until(predicate, timeout, f"{self.case.id}: {what}", every)
+
+    def done(self) -> bool:
+        """Whether all its DAG runs have ended."""
+        return all(self.airflow.run_state(*run) in ("success", "failed") for run in self.dag_runs)
+
+    def fault_hit(self) -> bool:
+        """Whether one of its faults has hit."""
+        return any(fault["id"] in self.fault_ids and fault["hits"] for fault in self.control.faults())
+
+    def published(self) -> bool:
+        """Whether the first task's run is in XCom."""
+        return "job_instance_id" in self.airflow.xcoms(*self.dag_runs[0], "run")
+
+    def waiting(self) -> bool:
+        """Whether all its tasks wait for their runs."""
+        return all(o.ti.state in ("running", "deferred") for o in self.owners()) and bool(self.own_jobs())
+
+    def held(self) -> bool:
+        """Whether the task has stopped after the run's end."""
+        return self.sign.exists()
+
+    def start_job(self, invoke_type: str = "Manual") -> str:
+        """Start a run that is no task's, and return its id."""
+        id_ = self.control.start_job(self.item_id, "Execute", invoke_type=invoke_type)
+        self.strangers.add(id_)
+        self.say(f"somebody else started {id_}")
+        return id_
+
+    def change(self, **values: Any) -> None:
+        """Be the author of its first DAG: change it, and wait until Airflow knows."""
+        before = self._versions()
+        if self.harness.write(self.dag_ids[0], values):
+            self.wait(lambda: self._versions() != before, "Airflow has the changed DAG")
+            time.sleep(2)
+            self.say(f"the DAG was changed: {values}")
+
+    def _versions(self) -> set[str]:
+        rows = self.airflow.db.rows(
+            "SELECT dag_hash FROM serialized_dag WHERE dag_id = :dag_id", dag_id=self.dag_ids[0]
         )
-        if ti.state == "success":
-            published = self.stage.airflow.xcoms(dag_id, run_id, "run", ti.map_index).get("job_instance_id")
-            taken[str(published)] += 1
-            job = jobs.get(str(published))
-            if job is None or job["status"] != "Completed":
-                return [f"{owner} is green without a completed run: {job}"]
-            return (
-                []
-                if owner_of.get(job["id"]) == owner
-                else [f"{owner} is green with the run of {owner_of.get(job['id'])}"]
-            )
-        log = self.stage.airflow.task_log(dag_id, run_id, "run", ti.try_number, ti.map_index)
-        if ti.state == "failed" and self.case.may_be_red and "FabricJobMayBeRunning" in log:
-            return []
-        return [f"{owner} is {ti.state}:\n{log[-3000:]}"]
+        return {row["dag_hash"] for row in rows}
+
+    def run(self) -> None:
+        """Start its DAG runs, let the accident happen, and wait for the end."""
+        case, started = self.case, time.time()
+        try:
+            if case.before is not None:
+                case.before(self)
+            (case.start or start_by_request)(self)
+            if case.accident is not None:
+                case.accident(self)
+            self.wait(self.done, "the end")
+        except Exception as error:  # noqa: BLE001 - one case's trouble must not end the others
+            self.wrong.append(f"{type(error).__name__}: {error}")
+        self.seconds = time.time() - started
 
 
-class Stage:
-    """One emulator and one Airflow in which cases are played.
+def start_by_request(case_run: CaseRun) -> None:
+    """Start the DAG runs as a person does."""
+    for dag_id in case_run.dag_ids:
+        for _ in range(case_run.case.runs):
+            with case_run.harness.person:
+                case_run.dag_runs.append((dag_id, case_run.airflow.trigger(dag_id, timeout=300)))
+
+
+class Harness:
+    """One emulator and one Airflow in which cases run.
 
     :param cases: all of them.
     :param emulator: a running one.
@@ -160,117 +232,80 @@ class Stage:
     def __init__(self, cases: Sequence[Case], emulator: FabricEmulator, folder: Path) -> None:
         self.emulator = emulator
         self.folder = folder
-        self.plays = [self._prepare(case) for case in cases]
+        self.person = threading.Lock()
+        """Held for each call of Airflow's REST API: one person sits at the UI."""
         self.airflow: AirflowStack
-        shutil.copy(Path(__file__).parent / "dags" / "ownership.py", folder / "ownership.py")
-        self._entries = {entry["dag_id"]: entry for play in self.plays for entry in self._dags(play)}
-        self.write()
+        self._lock = threading.Lock()
+        self._jobs: tuple[float, list[dict[str, Any]]] = (0.0, [])
+        self.case_runs = [self._prepare(case) for case in cases]
+        self._entries = {entry["dag_id"]: entry for one in self.case_runs for entry in self._dags(one)}
+        for name in ("ownership.py", "hold_at_end.py"):
+            shutil.copy(Path(__file__).parent / "dags" / name, folder / name)
+        self._store()
 
-    def write(self, **changes: dict[str, Any]) -> None:
-        """Write the DAGs' data.
+    def write(self, dag_id: str, values: dict[str, Any]) -> bool:
+        """Change a DAG's data; return whether it is different now."""
+        with self._lock:
+            entry = self._entries[dag_id]
+            changed = {**entry, **values, "operator": {**entry["operator"], **values.get("operator", {})}}
+            if changed == entry:
+                return False
+            self._entries[dag_id] = changed
+            self._store()
+            return True
 
-        :param changes: by a DAG's name, with ``_`` for ``-``: what is different now.
-        """
-        for dag_id, entry in self._entries.items():
-            entry.update(changes.get(dag_id.replace("-", "_"), {}))
-        (self.folder / "ownership.json").write_text(json.dumps(list(self._entries.values())))
+    def _store(self) -> None:
+        new = self.folder / "ownership.new"
+        new.write_text(json.dumps(list(self._entries.values())))
+        new.replace(self.folder / "ownership.json")
         (self.folder / "ownership.py").touch()
 
-    def _prepare(self, case: Case) -> Play:
+    def _prepare(self, case: Case) -> CaseRun:
         control = self.emulator.control
         item = {"type": "DataPipeline", "displayName": PIPELINE}
         seeded = control.seed(workspaces=[{"displayName": case.id, "items": [item]}])["workspaces"][0]
         item_id = seeded["items"][0]["id"]
         for rule in case.rules:
             control.add_job_rule(item_id=item_id, **rule)
-        for fault in case.faults:
-            control.add_fault(**{**fault, "path": fault["path"].format(workspace=seeded["id"])})
-        return Play(case, self, seeded["id"], item_id)
+        placed = [{**fault, "path": fault["path"].format(workspace=seeded["id"])} for fault in case.faults]
+        return CaseRun(case, self, seeded["id"], item_id, [control.add_fault(**fault) for fault in placed])
 
     @staticmethod
-    def _dags(play: Play) -> Iterator[dict[str, Any]]:
-        case = play.case
-        for dag_id in play.dag_ids:
-            operator = {
-                "workspace": play.workspace_id,
-                "pipeline": PIPELINE,
-                "deferrable": case.mode == "deferrable",
-                "check_interval": 1.0,
-                **case.operator,
-            }
-            yield {"dag_id": dag_id, "operator": operator, "mapped": case.mapped, "retries": case.retries}
+    def _dags(case_run: CaseRun) -> Iterator[dict[str, Any]]:
+        case = case_run.case
+        operator = {
+            "workspace": case_run.workspace_id,
+            "pipeline": PIPELINE,
+            "deferrable": case.mode == "deferrable",
+            "check_interval": 1.0,
+            **case.operator,
+        }
+        same = {"operator": operator, "mapped": case.mapped, "retries": case.retries, "clock": case.clock}
+        same |= {"hold": str(case_run.sign) if case.hold_at_end else "", "daily": case.daily, "description": "first"}
+        for dag_id in case_run.dag_ids:
+            yield {"dag_id": dag_id, **same}
 
-    def owners(self) -> dict[str, str]:
-        """Return which task's parameters each run was started with, by the requests that the service got."""
-        found = {}
-        for entry in self.emulator.control.request_log():
-            body = entry["body"] if isinstance(entry["body"], dict) else {}
-            parameters = (body.get("executionData") or {}).get("parameters") or {}
-            if entry["job_instance_id"] and "owner" in parameters:
-                found[entry["job_instance_id"]] = parameters["owner"]
-        return found
+    def jobs(self) -> list[dict[str, Any]]:
+        """Return all runs, as of half a second ago at most."""
+        with self._lock:
+            if time.monotonic() - self._jobs[0] > 0.5:
+                self._jobs = (time.monotonic(), self.emulator.control.jobs())
+            return self._jobs[1]
 
-    def play(self) -> None:
-        """Trigger all, let the accidents happen, and wait for the end."""
-        for play in self.plays:
-            for dag_id in play.dag_ids:
-                play.runs += [(dag_id, self.airflow.trigger(dag_id, timeout=300)) for _ in range(play.case.runs)]
-        for play in self.plays:
-            if play.case.accident is not None:
-                play.case.accident(play)
-        for play in self.plays:
-            play.wait(play.done, "the end")
+    def forget(self) -> None:
+        """Read the runs anew next time."""
+        with self._lock:
+            self._jobs = (0.0, [])
 
+    def run(self, judge: Callable[[CaseRun], None]) -> None:
+        """Run all cases, some at a time.
 
-# Accidents.
+        :param judge: called after each.
+        """
 
+        def one(case_run: CaseRun) -> None:
+            case_run.run()
+            judge(case_run)
 
-def clear_with_retries(retries: int) -> Callable[[Play], None]:
-    """Return what clears a task that has succeeded, after its author changed ``retries``."""
-
-    def accident(play: Play) -> None:
-        play.wait(play.done, "the first end")
-        time.sleep(1)
-        play.stage.write(**{play.dag_ids[0].replace("-", "_"): {"retries": retries}})
-        time.sleep(25)  # until Airflow has parsed it
-        as_a_person(lambda: play.stage.airflow.clear(*play.runs[0]), done=lambda: False)
-        play.wait(lambda: len(play.jobs()) > 1 or not play.done(), "the task runs again")
-        time.sleep(3)
-
-    return accident
-
-
-def _waits(play: Play) -> bool:
-    return all(ti.state in ("running", "deferred") for _, ti in play.tasks()) and bool(play.jobs())
-
-
-def clear_while_it_runs(play: Play) -> None:
-    """Clear a task whose run goes on."""
-    play.wait(lambda: _waits(play), "the task waits")
-    time.sleep(5)
-    as_a_person(lambda: play.stage.airflow.clear(*play.runs[0]), done=lambda: False)
-    time.sleep(3)
-
-
-def _cases() -> Iterator[Case]:
-    for mode in MODES:
-        for fault, what in FAULTS.items():
-            known: dict[str, Any] = {"mode": mode, "faults": (what,), "may_be_red": True}
-            yield Case(f"three mapped tasks {fault}", mapped=3, **known)
-            yield Case(f"two DAG runs {fault}", runs=2, **known)
-            yield Case(f"two DAGs {fault}", dags=2, **known)
-        for retries in (0, 2, 3):
-            name = f"cleared after success with {retries} retries instead of 2"
-            accident = clear_with_retries(retries)
-            yield Case(name, mode, accident=accident, runs_per_owner=2)
-        long = ({"duration_seconds": 5}, {"duration_seconds": 90, "cancel_seconds": 2, "count": 1})
-        slow = ({"duration_seconds": 5}, {"duration_seconds": 3600, "cancel_seconds": 180, "count": 1})
-        refused = {**CANCEL, "action": "status", "status": 403, "error_code": "InsufficientPrivileges", "count": None}
-        throttled = {**CANCEL, "action": "status", "status": 429, "retry_after": 30, "count": 1}
-        cleared: dict[str, Any] = {"mode": mode, "accident": clear_while_it_runs, "runs_per_owner": 2}
-        yield Case("cleared cancel refused", rules=long, faults=(refused,), **cleared)
-        yield Case("cleared cancel throttled", rules=long, faults=(throttled,), **cleared)
-        yield Case("cleared cancel slow", rules=slow, **cleared)
-
-
-CASES: tuple[Case, ...] = tuple(_cases())
+        with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+            list(pool.map(one, self.case_runs))

@@ -115,13 +115,13 @@ def machine(executor: str = "LocalExecutor") -> str:
 def _result_row(verdict: Verdict) -> dict[str, Any]:
     wanted = verdict.expected
     return {
-        "name": verdict.cell.name,
-        "mode": verdict.cell.mode,
+        "name": verdict.case.name,
+        "mode": verdict.case.mode,
         "got": [verdict.started, verdict.cancelled, verdict.state, verdict.left_running],
         "expected": [wanted.started, wanted.cancelled, wanted.state, wanted.left_running],
         "good": verdict.good,
         "seconds": round(verdict.seconds),
-        "note": verdict.cell.note,
+        "note": verdict.case.note,
     }
 
 
@@ -157,12 +157,12 @@ def _row(verdict: Verdict) -> str:
         expected += f" · {wanted.left_running} goes on"
     state = verdict.state + (f" · {verdict.left_running} goes on" if verdict.left_running else "")
     sign = "" if verdict.good else " ✗"
-    columns = (verdict.cell.name, verdict.cell.mode, verdict.started, verdict.cancelled, state, expected + sign)
+    columns = (verdict.case.name, verdict.case.mode, verdict.started, verdict.cancelled, state, expected + sign)
     return "| " + " | ".join(map(str, columns)) + f" | {verdict.seconds:.0f} |"
 
 
 def _notes(verdicts: Sequence[Verdict]) -> Iterator[str]:
-    notes = dict.fromkeys((verdict.cell.name, verdict.cell.note) for verdict in verdicts if verdict.cell.note)
+    notes = dict.fromkeys((verdict.case.name, verdict.case.note) for verdict in verdicts if verdict.case.note)
     return (f"* *{name}*: {note}" for name, note in notes)
 
 

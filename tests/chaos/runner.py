@@ -1,4 +1,4 @@
-"""One emulator and one Airflow on which cells are played; the emulator's log is the judge."""
+"""One emulator and one Airflow in which cases run; the emulator's log is the judge."""
 
 from __future__ import annotations
 
@@ -19,22 +19,25 @@ from devtools.airflow.stack import AirflowStack
 from tests.chaos.proxy import Gate
 
 if TYPE_CHECKING:
-    from tests.chaos.cases import Cell, Expected
+    from tests.chaos.cases import Case, Expected
 
 PIPELINE = "Daily load"
 WAVE_SECONDS = 1200.0
 """How long a wave may take before what has not ended counts as stuck."""
 
 AT_ONCE = 10
-"""Cells played at the same time: as many as two cores carry."""
+"""Cases played at the same time: as many as two cores carry."""
 
 CANCEL_SECONDS = 30.0
 """How long after the task's end a cancel may arrive."""
 
 
+Disturbance = Callable[["AirflowStack", "Sequence[CaseRun]"], None]
+
+
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a cell.
+    """What came of a case.
 
     :param started: runs the task started.
     :param cancelled: runs whose cancellation was asked for.
@@ -44,7 +47,7 @@ class Verdict:
     :param trouble: what kept the accident from happening.
     """
 
-    cell: Cell
+    case: Case
     expected: Expected
     started: int
     cancelled: int
@@ -64,15 +67,15 @@ class Verdict:
 def report_line(verdict: Verdict) -> str:
     """Return a verdict for whoever watches the run."""
     seen = f"{verdict.started} started, {verdict.cancelled} cancelled, {verdict.left_running} left, {verdict.state}"
-    return f"{verdict.cell.id}: {seen}, {verdict.seconds:.0f} s {verdict.trouble}"
+    return f"{verdict.case.id}: {seen}, {verdict.seconds:.0f} s {verdict.trouble}"
 
 
 @dataclass
-class Scene:
-    """One cell being played."""
+class CaseRun:
+    """One case being played."""
 
-    cell: Cell
-    stage: Stage
+    case: Case
+    harness: Harness
     workspace_id: str
     item_id: str
     gate: Gate
@@ -87,22 +90,22 @@ class Scene:
     @property
     def airflow(self) -> AirflowStack:
         """The Airflow."""
-        return self.stage.airflow
+        return self.harness.airflow
 
     @property
     def control(self) -> EmulatorControl:
         """The emulator's control."""
-        return self.stage.emulator.control
+        return self.harness.emulator.control
 
     @property
     def dag_id(self) -> str:
         """Name of its DAG."""
-        return self.stage.prefix + self.cell.id
+        return self.harness.prefix + self.case.id
 
     @property
     def sign(self) -> Path:
         """The file by which the task says that its run is over."""
-        return self.stage.folder / f"{self.dag_id}.held"
+        return self.harness.folder / f"{self.dag_id}.held"
 
     def say(self, text: str) -> None:
         """Remember what happened, for whoever reads a failure."""
@@ -110,7 +113,7 @@ class Scene:
 
     def wait(self, predicate: Callable[[], Any], what: str, timeout: float = 900.0, every: float = 0.2) -> Any:
         """Wait until something holds."""
-        return self.airflow.wait_until(predicate, timeout, f"{self.cell.id}: {what}", every)
+        return self.airflow.wait_until(predicate, timeout, f"{self.case.id}: {what}", every)
 
     def task(self) -> TaskInstance:
         """Return where the task stands."""
@@ -118,10 +121,10 @@ class Scene:
 
     def jobs(self) -> list[dict[str, Any]]:
         """Return the runs of the item that are not somebody else's."""
-        return [job for job in self.stage.jobs() if job["itemId"] == self.item_id and job["id"] not in self.strangers]
+        return [job for job in self.harness.jobs() if job["itemId"] == self.item_id and job["id"] not in self.strangers]
 
     def fault_hit(self) -> bool:
-        """Whether the cell's first fault has hit."""
+        """Whether the case's first fault has hit."""
         return any(fault["id"] in self.fault_ids and fault["hits"] for fault in self.control.faults())
 
     def published(self) -> bool:
@@ -130,7 +133,7 @@ class Scene:
 
     def waiting(self) -> bool:
         """Whether the task waits for its run, in the place its mode says."""
-        state = "running" if self.cell.mode == "synchronous" else "deferred"
+        state = "running" if self.case.mode == "synchronous" else "deferred"
         return self.task().state == state and self.published()
 
     def held(self) -> bool:
@@ -164,8 +167,8 @@ class Scene:
         jobs = self.jobs()
         state = str(self.task().state) if self.run_id else "not started"
         return Verdict(
-            cell=self.cell,
-            expected=self.cell.expected_on(self.stage.has_task_state),
+            case=self.case,
+            expected=self.case.expected_on(self.harness.has_task_state),
             started=len(jobs),
             cancelled=sum(job["cancel_requests"] > 0 for job in jobs),
             state=state if self.ended_at is not None else f"stuck ({state})",
@@ -175,10 +178,10 @@ class Scene:
         )
 
 
-class Stage:
-    """Where cells are played.
+class Harness:
+    """Where cases are played.
 
-    :param cells: all that will be; their DAGs are written before Airflow starts, or while it runs.
+    :param cases: all that will be; their DAGs are written before Airflow starts, or while it runs.
     :param emulator: a running one.
     :param folder: the DAG folder.
     :param prefix: begins the names of the DAGs.
@@ -187,7 +190,7 @@ class Stage:
 
     def __init__(
         self,
-        cells: Sequence[Cell],
+        cases: Sequence[Case],
         emulator: FabricEmulator,
         folder: Path,
         *,
@@ -205,9 +208,10 @@ class Stage:
         self._lock = threading.Lock()
         self.person = threading.Lock()
         """Held for each call of Airflow's REST API: one person sits at the UI."""
-        self.scenes = [self._prepare(cell) for cell in cells]
-        shutil.copy(Path(__file__).parent / "dags" / "chaos.py", folder / "chaos.py")
-        (folder / "cells.json").write_text(json.dumps([self._dag(scene) for scene in self.scenes]))
+        self.case_runs = [self._prepare(case) for case in cases]
+        for name in ("chaos.py", "hold_at_end.py"):
+            shutil.copy(Path(__file__).parent / "dags" / name, folder / name)
+        (folder / "cases.json").write_text(json.dumps([self._dag(case_run) for case_run in self.case_runs]))
 
     @property
     def airflow(self) -> AirflowStack:
@@ -238,96 +242,94 @@ class Stage:
 
     # -- playing ---------------------------------------------------------------------------------------------------
 
-    def play(
-        self, scenes: Sequence[Scene], disturb: Callable[[AirflowStack, Sequence[Scene]], None] | None = None
-    ) -> None:
-        """Play cells at the same time, and return when all have ended or are stuck."""
+    def play(self, case_runs: Sequence[CaseRun], disturb: Disturbance | None = None) -> None:
+        """Play cases at the same time, and return when all have ended or are stuck."""
         with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-            plays = [pool.submit(self._play, scene) for scene in scenes]
+            plays = [pool.submit(self._play, case_run) for case_run in case_runs]
             if disturb is not None:
-                self._disturb(scenes, disturb)
+                self._disturb(case_runs, disturb)
             for play in plays:
                 play.result()
 
-    def _disturb(self, scenes: Sequence[Scene], disturb: Callable[[AirflowStack, Sequence[Scene]], None]) -> None:
+    def _disturb(self, case_runs: Sequence[CaseRun], disturb: Disturbance) -> None:
         try:
-            disturb(self.airflow, scenes)
+            disturb(self.airflow, case_runs)
         except Exception as error:  # noqa: BLE001 - one wave's trouble must not end the others
-            for scene in scenes:
-                scene.trouble = f"{type(error).__name__}: {error}"
+            for case_run in case_runs:
+                case_run.trouble = f"{type(error).__name__}: {error}"
         finally:
-            for scene in scenes:
-                scene.end_runs()
+            for case_run in case_runs:
+                case_run.end_runs()
 
-    def _play(self, scene: Scene) -> None:
+    def _play(self, case_run: CaseRun) -> None:
         try:
-            if scene.cell.before is not None:
-                scene.cell.before(scene)
-            scene.started_at = time.time()
+            if case_run.case.before is not None:
+                case_run.case.before(case_run)
+            case_run.started_at = time.time()
             with self.person:
-                scene.run_id = self.airflow.trigger(scene.dag_id, timeout=240)
-            if scene.cell.accident is not None:
-                scene.cell.accident(scene)
-        except Exception as error:  # noqa: BLE001 - one cell's trouble must not end the others
-            scene.trouble = f"{type(error).__name__}: {error}"
-            scene.end_runs()  # nothing will happen to it any more
-        deadline = scene.started_at + WAVE_SECONDS
-        while time.time() < deadline and scene.run_id:
-            if scene.over():
-                scene.ended_at = time.time()
+                case_run.run_id = self.airflow.trigger(case_run.dag_id, timeout=240)
+            if case_run.case.accident is not None:
+                case_run.case.accident(case_run)
+        except Exception as error:  # noqa: BLE001 - one case's trouble must not end the others
+            case_run.trouble = f"{type(error).__name__}: {error}"
+            case_run.end_runs()  # nothing will happen to it any more
+        deadline = case_run.started_at + WAVE_SECONDS
+        while time.time() < deadline and case_run.run_id:
+            if case_run.over():
+                case_run.ended_at = time.time()
                 break
             time.sleep(0.5)
-        self._let_cancels_arrive(scene)
-        verdict = scene.verdict()
+        self._let_cancels_arrive(case_run)
+        verdict = case_run.verdict()
         print("good" if verdict.good else "BAD ", report_line(verdict), flush=True)
 
-    def _let_cancels_arrive(self, scene: Scene) -> None:
+    def _let_cancels_arrive(self, case_run: CaseRun) -> None:
         deadline = time.time() + CANCEL_SECONDS
-        while scene.ended_at is not None and time.time() < deadline and not scene.verdict().good:
+        while case_run.ended_at is not None and time.time() < deadline and not case_run.verdict().good:
             time.sleep(1)
 
     # -- preparing -------------------------------------------------------------------------------------------------
 
-    def _prepare(self, cell: Cell) -> Scene:
+    def _prepare(self, case: Case) -> CaseRun:
         control = self.emulator.control
         item = {"type": "DataPipeline", "displayName": PIPELINE}
-        seeded = control.seed(workspaces=[{"displayName": self.prefix + cell.id, "items": [item]}])["workspaces"][0]
+        seeded = control.seed(workspaces=[{"displayName": self.prefix + case.id, "items": [item]}])["workspaces"][0]
         workspace_id, item_id = seeded["id"], seeded["items"][0]["id"]
-        for rule in cell.rules:
+        for rule in case.rules:
             control.add_job_rule(item_id=item_id, **rule)
-        scene = Scene(cell, self, workspace_id, item_id, Gate(self.emulator.port))
-        for fault in cell.faults:
+        case_run = CaseRun(case, self, workspace_id, item_id, Gate(self.emulator.port))
+        for fault in case.faults:
             placed = {**fault, "path": fault["path"].format(workspace=workspace_id)}
-            scene.fault_ids.append(control.add_fault(**placed))
-        if cell.connection != "shared":
-            self.connections[self._connection_id(scene)] = self._own_connection(scene)
-        return scene
+            case_run.fault_ids.append(control.add_fault(**placed))
+        if case.connection != "shared":
+            self.connections[self._connection_id(case_run)] = self._own_connection(case_run)
+        return case_run
 
-    def _own_connection(self, scene: Scene) -> dict[str, Any]:
+    def _own_connection(self, case_run: CaseRun) -> dict[str, Any]:
         connection = self.emulator.connection
-        if scene.cell.connection == "gate":
-            scene.gate.open()
-            self.gates.append(scene.gate)
-            url = f"https://127.0.0.1:{scene.gate.port}"
+        if case_run.case.connection == "gate":
+            case_run.gate.open()
+            self.gates.append(case_run.gate)
+            url = f"https://127.0.0.1:{case_run.gate.port}"
             return {**connection, "host": url, "extra": {**connection["extra"], "authority": url}}
         identity = {"kind": "app", "client_secret": "a secret of the chaos"}
         seeded = self.emulator.control.seed(identities=[identity])["identities"][0]
         return {**connection, "login": seeded["client_id"], "password": identity["client_secret"]}
 
-    def _connection_id(self, scene: Scene) -> str:
-        if scene.cell.connection == "shared":
+    def _connection_id(self, case_run: CaseRun) -> str:
+        if case_run.case.connection == "shared":
             return "fabric_default"
-        return f"own_{self.prefix}{scene.cell.id}".replace("-", "_")
+        return f"own_{self.prefix}{case_run.case.id}".replace("-", "_")
 
-    def _dag(self, scene: Scene) -> Mapping[str, Any]:
-        cell = scene.cell
+    def _dag(self, case_run: CaseRun) -> Mapping[str, Any]:
+        case = case_run.case
         operator = {
-            "workspace": scene.workspace_id,
+            "workspace": case_run.workspace_id,
             "pipeline": PIPELINE,
-            "deferrable": cell.mode == "deferrable",
+            "deferrable": case.mode == "deferrable",
             "check_interval": self.check_interval,
-            "fabric_conn_id": self._connection_id(scene),
-            **cell.operator,
+            "fabric_conn_id": self._connection_id(case_run),
+            **case.operator,
         }
-        hold = str(scene.sign) if cell.hold_at_end else ""
-        return {"dag_id": scene.dag_id, "operator": operator, "task": cell.task, "hold": hold}
+        hold = str(case_run.sign) if case.hold_at_end else ""
+        return {"dag_id": case_run.dag_id, "operator": operator, "task": case.task, "hold": hold}

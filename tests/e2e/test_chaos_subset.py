@@ -1,4 +1,4 @@
-"""A few telling cells of the chaos matrix, in the Airflow of the other end-to-end tests; all by ``make chaos``."""
+"""A few telling cases of the chaos matrix, in the Airflow of the other end-to-end tests; all by ``make chaos``."""
 
 from __future__ import annotations
 
@@ -10,48 +10,48 @@ import pytest
 from airflow_provider_fabric.emulator import FabricEmulator
 from devtools.airflow.stack import AirflowStack
 from tests.chaos import task_failures
-from tests.chaos.cases import HELD_BACK, SUBMIT, cell
+from tests.chaos.cases import HELD_BACK, SUBMIT, case
 from tests.chaos.component_failures import all_wait
-from tests.chaos.runner import Scene, Stage
+from tests.chaos.runner import CaseRun, Harness
 
 pytestmark = pytest.mark.e2e
 
 KILLED_EARLY = "worker killed -9 after the submit, before the id is stored"
 HOLD = {**SUBMIT, **HELD_BACK}
 
-CELLS = (
-    cell(KILLED_EARLY, "synchronous", accident=task_failures.kill_task_process_in_fault, faults=(HOLD,)),
-    cell(KILLED_EARLY, "deferrable", accident=task_failures.kill_task_process_in_fault, faults=(HOLD,)),
-    cell("worker killed -9 while waiting", "synchronous", accident=task_failures.kill_task_process_once_published),
-    cell("task cleared", "deferrable"),
-    cell("task marked failed", "deferrable"),
-    cell("task marked failed", "synchronous"),
-    cell("503 after acceptance", "deferrable"),
+CASES = (
+    case(KILLED_EARLY, "synchronous", accident=task_failures.kill_task_process_in_fault, faults=(HOLD,)),
+    case(KILLED_EARLY, "deferrable", accident=task_failures.kill_task_process_in_fault, faults=(HOLD,)),
+    case("worker killed -9 while waiting", "synchronous", accident=task_failures.kill_task_process_once_published),
+    case("task cleared", "deferrable"),
+    case("task marked failed", "deferrable"),
+    case("task marked failed", "synchronous"),
+    case("503 after acceptance", "deferrable"),
 )
-TRIGGERER = cell("triggerer killed -9", "deferrable")
+TRIGGERER = case("triggerer killed -9", "deferrable")
 
 
 @pytest.fixture(scope="module")
-def played(airflow_stack: AirflowStack, emulator: FabricEmulator) -> Iterator[dict[str, Scene]]:
-    """The cells, played together; then the one that takes the triggerer away."""
+def played(airflow_stack: AirflowStack, emulator: FabricEmulator) -> Iterator[dict[str, CaseRun]]:
+    """The cases, played together; then the one that takes the triggerer away."""
     folder = Path(airflow_stack.env["AIRFLOW__CORE__DAGS_FOLDER"]) / "chaos"
     folder.mkdir()
-    stage = Stage([*CELLS, TRIGGERER], emulator, folder, prefix="subset-", check_interval=3)
-    stage.airflow = airflow_stack
-    stage.play(stage.scenes[:-1])
-    stage.play(stage.scenes[-1:], kill_and_restart)
-    yield {scene.cell.id: scene for scene in stage.scenes}
-    stage.close()
+    harness = Harness([*CASES, TRIGGERER], emulator, folder, prefix="subset-", check_interval=3)
+    harness.airflow = airflow_stack
+    harness.play(harness.case_runs[:-1])
+    harness.play(harness.case_runs[-1:], kill_and_restart)
+    yield {case_run.case.id: case_run for case_run in harness.case_runs}
+    harness.close()
 
 
-def kill_and_restart(airflow: AirflowStack, scenes: list[Scene]) -> None:
+def kill_and_restart(airflow: AirflowStack, case_runs: list[CaseRun]) -> None:
     """SIGKILL the only triggerer, and start it again."""
-    all_wait(airflow, scenes)
+    all_wait(airflow, case_runs)
     airflow.component("triggerer-1").kill()
     airflow.component("triggerer-1").start()
 
 
-@pytest.mark.parametrize("played_cell", [*CELLS, TRIGGERER], ids=lambda played_cell: played_cell.id)
-def test_one_run_once(played_cell, played: dict[str, Scene]):
-    scene = played[played_cell.id]
-    assert scene.verdict().good, scene.tell()
+@pytest.mark.parametrize("case", [*CASES, TRIGGERER], ids=lambda case: case.id)
+def test_one_run_once(case, played: dict[str, CaseRun]):
+    case_run = played[case.id]
+    assert case_run.verdict().good, case_run.tell()

@@ -28,8 +28,13 @@ pytestmark = pytest.mark.chaos
 MORE_SETTINGS = {
     "AIRFLOW__CORE__PARALLELISM": "40",
     "AIRFLOW__CORE__MIN_SERIALIZED_DAG_FETCH_INTERVAL": "1",
-    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60",
-    "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "60",
+    # A DAG file is parsed when it has changed; in between, a busy machine has better things to do.
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "900",
+    "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": "900",
+    "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "900",
+    "AIRFLOW__SCHEDULER__STALE_DAG_THRESHOLD": "900",
+    # Airflow 2 reports a dead task again until a parser has had the time to fail it: a retry may have begun by then.
+    "AIRFLOW__SCHEDULER__ZOMBIE_DETECTION_INTERVAL": "60",
 }
 
 

@@ -1,4 +1,4 @@
-"""DAGs whose tasks share one item, from the ``ownership.json`` beside this file."""
+"""DAGs whose tasks share one item, from the JSON file beside this one."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def task_of(entry: dict[str, Any]) -> None:
 
 wanted = get_parsing_context().dag_id  # a task's process needs only its own
 
-for entry in json.loads(Path(__file__).with_name("ownership.json").read_text()):
+for entry in json.loads(Path(__file__).with_suffix(".json").read_text()):
     if wanted in (None, entry["dag_id"]):
         days = DAYS if entry["daily"] else {"schedule": None}
         with DAG(entry["dag_id"], description=entry["description"], catchup=False, max_active_runs=5, **days) as dag:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
@@ -65,7 +64,7 @@ class Results:
             "runs_cancelled": cancelled,
             "seconds": round(seconds),
             "date": datetime.now(timezone.utc).date().isoformat(),
-            "commit": commit(),
+            "commit": report.commit(),
         }
         with self._lock:
             self.rows[case.id] = row
@@ -75,17 +74,6 @@ class Results:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             text = json.dumps({"version": self.version, "machine": machine, "rows": rows}, indent=1)
             self._path.write_text(text + "\n")
-
-
-def commit() -> str:
-    """Return the short hash of the code, with a ``+`` if the package or the tests were changed since."""
-
-    def git(*arguments: str) -> str:
-        here = Path(__file__).parent
-        return subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True).stdout.strip()
-
-    changed = git("status", "--porcelain", "--untracked-files=no", "..", "../../airflow_provider_fabric")
-    return (git("rev-parse", "--short", "HEAD") or "unknown") + ("+" if changed else "")
 
 
 def recorded(folder: Path = FOLDER) -> list[dict[str, Any]]:

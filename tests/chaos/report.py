@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import re
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -107,9 +108,21 @@ def matrix(title: str, verdicts: Sequence[Verdict], seconds: float, executor: st
 
 
 def machine(executor: str = "LocalExecutor") -> str:
-    """Say when and where, for numbers that depend on it."""
+    """Say when, where and with which code, for numbers that depend on it."""
     today = datetime.now(timezone.utc).date().isoformat()
-    return f"({today}, Python {platform.python_version()}, {os.cpu_count()} cores, PostgreSQL, {executor})"
+    where = f"Python {platform.python_version()}, {os.cpu_count()} cores, PostgreSQL, {executor}"
+    return f"({today}, commit {commit()}, {where})"
+
+
+def commit() -> str:
+    """Return the short hash of the code, with a ``+`` if the package or the tests were changed since."""
+
+    def git(*arguments: str) -> str:
+        here = Path(__file__).parent
+        return subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True).stdout.strip()
+
+    changed = git("status", "--porcelain", "--untracked-files=no", "..", "../../airflow_provider_fabric")
+    return (git("rev-parse", "--short", "HEAD") or "unknown") + ("+" if changed else "")
 
 
 def _result_row(verdict: Verdict) -> dict[str, Any]:

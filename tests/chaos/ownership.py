@@ -54,6 +54,7 @@ class Case:
     :param cancels: whether a task's own run may be cancelled.
     :param attaches: whether a green task may have another's run, because its author said so.
     :param says: words that the tasks' logs must have.
+    :param group: its row in the table.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Case:
     cancels: bool = False
     attaches: bool = False
     says: tuple[str, ...] = ()
+    group: str = ""
 
     @property
     def id(self) -> str:

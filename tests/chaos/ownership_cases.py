@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tests.chaos import ownership_accidents as accidents
@@ -40,8 +41,8 @@ def _shared(mode: str) -> Iterator[Case]:
         yield Case(f"two DAGs, {fault}", dags=2, **known)
 
 
-def _throttled(mode: str) -> Iterator[Case]:
-    """Return submits that are throttled for a while in which somebody else starts a run of the item."""
+def _killed_while_throttled(mode: str) -> Iterator[Case]:
+    """Return deaths in a throttled submit's pause, in which somebody else starts a run of the item."""
     kills = {
         "process killed -9": accidents.kill_process,
         "worker killed -9": accidents.kill_worker,
@@ -53,6 +54,10 @@ def _throttled(mode: str) -> Iterator[Case]:
         yield Case(name, mode, faults=(THROTTLED,), accident=accident, operator=PATIENT)
         rules = ({"duration_seconds": 8}, {"duration_seconds": LONG, "count": 1})
         yield Case(f"{name}, that goes on", mode, rules=rules, faults=(THROTTLED,), accident=accident, operator=PATIENT)
+
+
+def _throttled_and_lost(mode: str) -> Iterator[Case]:
+    """Return submits whose answer is lost after a pause: what was started in the pause is not known."""
     lost = (THROTTLED, FAULTS["503 after"])
     yield Case("throttled submit, then its answer lost", mode, faults=lost, red="always", operator=PATIENT)
     another = accidents.start_another_while_throttled
@@ -97,18 +102,24 @@ def _crashes(mode: str) -> Iterator[Case]:
             yield Case(name, mode, clock=seconds, operator=PATIENT, **known)
 
 
-def _cleared(mode: str) -> Iterator[Case]:
-    """Return clears, with a DAG that was changed, and with cancels that do not succeed at once."""
+NEW_VERSION: dict[str, Any] = {"description": "second", "operator": {"check_interval": 2.0}}
+
+
+def _cleared_after_success(mode: str) -> Iterator[Case]:
+    """Return clears of tasks that have succeeded, with a DAG that was changed."""
     again: dict[str, Any] = {"mode": mode, "started": (2, 2)}
     for retries in (0, 2, 3):
         name = f"cleared after success, with {retries} retries instead of 2"
         yield Case(name, accident=accidents.clear_after_success(retries=retries), **again)
-    version: dict[str, Any] = {"description": "second", "operator": {"check_interval": 2.0}}
-    accident = accidents.clear_after_success(**version)
+    accident = accidents.clear_after_success(**NEW_VERSION)
     yield Case("cleared after success, with a new version of the DAG", accident=accident, **again)
-    again["cancels"] = True
+
+
+def _cleared_while_running(mode: str) -> Iterator[Case]:
+    """Return clears of tasks whose run goes on, with a changed DAG, or a cancel that does not succeed at once."""
+    again: dict[str, Any] = {"mode": mode, "started": (2, 2), "cancels": True}
     long = ({"duration_seconds": 5}, {"duration_seconds": 90, "cancel_seconds": 2, "count": 1})
-    accident = accidents.clear_while_it_runs(**version)
+    accident = accidents.clear_while_it_runs(**NEW_VERSION)
     yield Case("cleared while it runs, with a new version of the DAG", rules=long, accident=accident, **again)
     again["accident"] = accidents.clear_while_it_runs()
     slow = ({"duration_seconds": 5}, {"duration_seconds": LONG, "cancel_seconds": 180, "count": 1})
@@ -133,7 +144,7 @@ def _other_name(mode: str) -> Iterator[Case]:
     yield Case("job type Pipeline edited to Execute, and the task cleared", cancels=True, **more, **old)
 
 
-def _others(mode: str) -> Iterator[Case]:
+def _deduplicated(mode: str) -> Iterator[Case]:
     yield Case(
         "deduplicated by a run that is over, on_deduped=attach",
         mode,
@@ -143,6 +154,9 @@ def _others(mode: str) -> Iterator[Case]:
         rules=({"outcome": "Deduped", "duration_seconds": 12}, {"duration_seconds": LONG, "count": 1}),
         attaches=True,
     )
+
+
+def _backfill(mode: str) -> Iterator[Case]:
     yield Case(
         "backfill of five days at once, one run fails",
         mode,
@@ -153,5 +167,17 @@ def _others(mode: str) -> Iterator[Case]:
     )
 
 
-PARTS = (_crashes, _shared, _throttled, _cleared, _other_name, _others)
-CASES: tuple[Case, ...] = tuple(case for part in PARTS for mode in MODES for case in part(mode))
+GROUPS: Mapping[str, Callable[[str], Iterator[Case]]] = {
+    "Worker dies, its clock 10 s or 5 min off": _crashes,
+    "Item shared, one submit's answer lost": _shared,
+    "Killed in a throttled submit, another's run meanwhile": _killed_while_throttled,
+    "Throttled, then the answer lost": _throttled_and_lost,
+    "Cleared after success, retries or DAG changed": _cleared_after_success,
+    "Cleared while running, cancel refused, throttled or slow": _cleared_while_running,
+    "Job type renamed between tries": _other_name,
+    "Deduplicated by a run that is over": _deduplicated,
+    "Backfill of five days, one run fails": _backfill,
+}
+CASES: tuple[Case, ...] = tuple(
+    replace(case, group=group) for group, cases in GROUPS.items() for mode in MODES for case in cases(mode)
+)

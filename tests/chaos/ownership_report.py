@@ -13,7 +13,7 @@ import json
 import os
 import platform
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,6 @@ from tests.chaos.ownership import Case
 from tests.chaos.ownership_cases import CASES
 
 FOLDER = report.RESULTS / "ownership"
-EXPECTED = {
-    "never": "green",
-    "perhaps": "green, or red by design",
-    "always": "red by design",
-}
 
 
 class Results:
@@ -48,20 +43,18 @@ class Results:
         """Whether a case has come out as expected before."""
         return bool(self.rows.get(case.id, {}).get("good"))
 
-    def add(
-        self, case: Case, *, green: int, red: int, started: int, cancelled: int, seconds: float, good: bool
-    ) -> None:
-        """Take in what came of a case, now."""
+    def add(self, case: Case, *, counts: Mapping[str, int], seconds: float, good: bool) -> None:
+        """Take in what came of a case, now.
+
+        :param counts: of tasks and runs.
+        """
         row = {
             "id": case.id,
             "name": case.name,
             "mode": case.mode,
             "expected": case.red,
             "good": good,
-            "green": green,
-            "red_by_design": red,
-            "runs_started": started,
-            "runs_cancelled": cancelled,
+            **counts,
             "seconds": round(seconds),
             "date": datetime.now(timezone.utc).date().isoformat(),
             "commit": report.commit(),
@@ -83,46 +76,46 @@ def recorded(folder: Path = FOLDER) -> list[dict[str, Any]]:
 
 
 def table(parts: Sequence[Mapping[str, Any]], cases: Sequence[Case] = CASES) -> str:
-    """Return one table for every Airflow: what goes wrong, how tasks may end, and whether they did."""
+    """Return one table for every Airflow: what goes wrong, and in how many of its cases all was as it must be."""
     lines = [
-        f"| What goes wrong | Tasks end | {' | '.join(part['version'] for part in parts)} |",
+        f"| What goes wrong | Cases | {' | '.join(part['version'] for part in parts)} |",
         f"| --- | --- |{' --- |' * len(parts)}",
     ]
-    for name in dict.fromkeys(case.name for case in cases):
-        same = [case for case in cases if case.name == name]
-        cells = (_cell([_row_of(part, case) for case in same]) for part in parts)
-        lines.append(f"| {name} | {EXPECTED[same[0].red]} | {' | '.join(cells)} |")
+    for group in dict.fromkeys(case.group for case in cases):
+        same = [case for case in cases if case.group == group]
+        cells = (_cell(part, same) for part in parts)
+        lines.append(f"| {group} | {len(same)} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", *(_summary(part, cases) for part in parts)])
 
 
-def _row_of(part: Mapping[str, Any], case: Case) -> Mapping[str, Any] | None:
-    return next((row for row in part["rows"] if row["id"] == case.id), None)
+def _rows(part: Mapping[str, Any], cases: Sequence[Case]) -> list[Mapping[str, Any]]:
+    wanted = {case.id for case in cases}
+    return [row for row in part["rows"] if row["id"] in wanted]
 
 
-def _cell(rows: Sequence[Mapping[str, Any] | None]) -> str:
-    """Return how it went in both modes: ✓, with the tasks that were red by design, ✗, or that it was not run."""
-    run = [row for row in rows if row is not None]
-    if not run:
+def _cell(part: Mapping[str, Any], cases: Sequence[Case]) -> str:
+    """Return ✓, or how many were as they must be; how many were not run; and the tasks that were red by design."""
+    rows = _rows(part, cases)
+    good = sum(row["good"] for row in rows)
+    if not rows:
         return "not run"
-    parts = [f"✗ {row['mode']}" for row in run if not row["good"]] or ["✓"]
-    parts += [f"{row['mode']} not run" for row in _other_modes(run)] if len(run) < len(rows) else []
-    if red := sum(row["red_by_design"] for row in run):
-        parts.append(f"{red} of {red + sum(row['green'] for row in run)} red")
-    return "; ".join(parts)
-
-
-def _other_modes(run: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
-    for mode in ("synchronous", "deferrable"):
-        if all(row["mode"] != mode for row in run):
-            yield {"mode": mode}
+    texts = ["✓" if good == len(cases) else f"{good} ✓"]
+    texts += [f"{len(rows) - good} ✗"] if good < len(rows) else []
+    texts += [f"{len(cases) - len(rows)} not run"] if len(rows) < len(cases) else []
+    red = sum(row["red_by_design"] for row in rows)
+    texts += [f"{red} of {red + sum(row['green'] for row in rows)} red"] if red else []
+    return ", ".join(texts)
 
 
 def _summary(part: Mapping[str, Any], cases: Sequence[Case]) -> str:
-    rows = [row for case in cases if (row := _row_of(part, case)) is not None]
+    rows = _rows(part, cases)
     days, commits = sorted({row["date"] for row in rows}), dict.fromkeys(row["commit"] for row in rows)
-    counts = f"{sum(row['good'] for row in rows)} of {len(cases)} cases as expected, {len(cases) - len(rows)} not run"
-    where = f"{', '.join(days)}, commit {', '.join(commits)}, {part['machine']}"
-    return f"* [Airflow {part['version']}](matrices/ownership/airflow-{part['version']}.json): {counts} ({where})."
+    code = f"{', '.join(days)}, commit {', '.join(commits)}"
+    file = f"matrices/ownership/airflow-{part['version']}.json"
+    counts = f"{sum(row['good'] for row in rows)} of {len(cases)} as expected"
+    bad = [f"{row['name']} ({row['mode']})" for row in rows if not row["good"]]
+    failed = f" ✗: {'; '.join(bad)}." if bad else ""
+    return f"* [Airflow {part['version']}]({file}): {counts} ({code}).{failed}"
 
 
 def write() -> None:

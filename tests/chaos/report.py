@@ -159,7 +159,8 @@ def _cell(rows: Sequence[Mapping[str, Any]], wanted: Sequence[Any]) -> str:
 def _summary(one: Mapping[str, Any]) -> str:
     good = sum(row["good"] for row in one["rows"])
     file = re.sub(r"[^a-z0-9.]+", "-", one["title"].lower())
-    came = f"{good} of {len(one['rows'])} as expected, in {one['minutes']} minutes {one['machine']}."
+    when = ", ".join(re.findall(r"[\d-]{10}|commit [0-9a-f+]+", one["machine"]))
+    came = f"{good} of {len(one['rows'])} as expected ({when})."
     return f"* [{one['title']}](matrices/{file}.json): {came} {one['remark']}".rstrip()
 
 

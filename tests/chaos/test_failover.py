@@ -61,13 +61,12 @@ class Story:
     ids: list[str]
 
     def __str__(self) -> str:
+        green = sum(task.state == "success" for task in self.tasks)
         return (
-            f"Airflow {self.version}: {RUNS} deferred runs of {PIPELINES} pipelines on two triggerers, "
-            f"{TRIGGERER_CALLS} calls a minute each {report.machine()}. One triggerer was killed with kill -9 while it "
-            f"held {self.orphans} of them. The other held all after {self.taken_over_in:.0f} s (Airflow waits 30 s for "
-            f"a heartbeat) and had polled each after {self.looked_at_in:.0f} s. Runs started: {len(self.jobs)}. "
-            f"Tasks ended `success`: {sum(task.state == 'success' for task in self.tasks)}, the last "
-            f"{self.ended_in:.0f} s after the runs."
+            f"Airflow {self.version} {report.machine()}: {RUNS} deferred runs on two triggerers, {TRIGGERER_CALLS} calls "
+            f"a minute each. One was killed with {self.orphans} of them. The other held all after "
+            f"{self.taken_over_in:.0f} s and had polled each after {self.looked_at_in:.0f} s. {len(self.jobs)} runs "
+            f"started, {green} tasks `success`, the last {self.ended_in:.0f} s after the runs."
         )
 
 

@@ -76,8 +76,9 @@ def _run(cases: list[Case], results: Results, tmp_path_factory: pytest.TempPathF
         def judged(case_run: CaseRun) -> None:
             case, found = case_run.case, judge(case_run)
             good = not found.wrong
-            counts = {"green": found.green, "red": found.red, "started": found.started, "cancelled": found.cancelled}
-            results.add(case, **counts, seconds=case_run.seconds, good=good)
+            counts = {"green": found.green, "red_by_design": found.red}
+            counts |= {"runs_started": found.started, "runs_cancelled": found.cancelled}
+            results.add(case, counts=counts, seconds=case_run.seconds, good=good)
             wrong[case.id] = "" if good else tell(case_run, found)
             print("good" if good else "BAD ", f"{case_run.seconds:4.0f} s", case.id, counts, wrong[case.id], flush=True)
 

@@ -23,7 +23,7 @@ from devtools.airflow.stack import AirflowStack
 
 PIPELINE = "Daily load"
 CASE_SECONDS = 1200.0
-AT_ONCE = 12
+AT_ONCE = 10
 """Cases that run at the same time."""
 
 DAGS = Path(__file__).parent / "dags"

@@ -65,8 +65,8 @@ class Story:
         return (
             f"Airflow {self.version} {report.machine()}: {RUNS} deferred runs on two triggerers, "
             f"{TRIGGERER_CALLS} calls a minute each. One was killed with {self.orphans} of them. The other held all "
-            f"after {self.taken_over_in:.0f} s and had polled each after {self.looked_at_in:.0f} s. {len(self.jobs)} runs "
-            f"started, {green} tasks `success`, the last {self.ended_in:.0f} s after the runs."
+            f"after {self.taken_over_in:.0f} s and had polled each after {self.looked_at_in:.0f} s. {len(self.jobs)} "
+            f"runs started, {green} tasks `success`, the last {self.ended_in:.0f} s after the runs."
         )
 
 

@@ -26,6 +26,9 @@ from tests.chaos.ownership_report import Results, write
 pytestmark = pytest.mark.chaos
 
 MORE_SETTINGS = {
+    # The scheduler lives; on a busy machine its loop takes longer than the matrix of dead schedulers allows.
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "180",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "300",
     "AIRFLOW__CORE__PARALLELISM": "40",
     "AIRFLOW__CORE__MIN_SERIALIZED_DAG_FETCH_INTERVAL": "1",
     # A DAG file is parsed when it has changed; in between, a busy machine has better things to do.

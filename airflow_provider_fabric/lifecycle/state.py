@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from airflow_provider_fabric.api.jobs.polling import JobPoll
 
 
+RENAMED = {"next_look": "next_poll_at"}
+"""What the first 0.1.0 wheels called a field: a task that was deferred by one, or recorded its run, is resumed."""
+
+
 @dataclass(frozen=True)
 class FabricRun:
     """A run that was started or found. All times are epoch seconds, so that clock zones do not matter.
@@ -54,7 +58,8 @@ class FabricRun:
         :raises FabricInputError: a value is missing or of the wrong kind.
         """
         try:
-            run = cls(**{**state, "job": JobRef.from_state(state["job"])})
+            fields = {RENAMED.get(name, name): value for name, value in state.items()}
+            run = cls(**{**fields, "job": JobRef.from_state(state["job"])})
         except (TypeError, KeyError, AttributeError) as error:
             raise FabricInputError(f"The deferred task's saved state is not that of a Fabric run: {error}.") from error
         times = [run.submitted_at, run.next_poll_at, run.check_interval]

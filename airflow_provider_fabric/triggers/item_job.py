@@ -41,11 +41,19 @@ class FabricItemJobTrigger(BaseTrigger):
         deadline: float | None = None,
         allow_failed: bool = False,
         next_poll_at: float | None = None,
+        next_look: float | None = None,
     ) -> None:
         super().__init__()
         self.fabric_conn_id = fabric_conn_id
         self.poll = ItemPoll(
-            workspace_id, item_id, job_type, since, check_interval, deadline, allow_failed, next_poll_at or 0.0
+            workspace_id,
+            item_id,
+            job_type,
+            since,
+            check_interval,
+            deadline,
+            allow_failed,
+            next_poll_at or next_look or 0.0,
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:

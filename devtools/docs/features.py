@@ -1,8 +1,7 @@
 """What this provider does beside its neighbours, as data: docs/comparison.md shows it, a test looks every test up.
 
-Read in the sources of ``apache-airflow-providers-microsoft-fabric`` 0.1.1 (Microsoft's), of the Data Factory operators
-in ``apache-airflow-providers-microsoft-azure`` 15.2.1, and of the job operators in
-``apache-airflow-providers-databricks`` 7.23.0.
+Read in the sources of the wheels of ``apache-airflow-providers-microsoft-fabric`` 0.1.1 (Microsoft's),
+``apache-airflow-providers-microsoft-azure`` 15.2.1 and ``apache-airflow-providers-databricks`` 7.23.0 on 2026-11-26.
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ from dataclasses import dataclass
 HEADINGS = (
     "Feature",
     "This provider",
-    "Microsoft's Fabric provider 0.1.1",
-    "Azure Data Factory operators",
-    "Databricks",
+    "microsoft-fabric 0.1.1",
+    "microsoft-azure 15.2.1",
+    "databricks 7.23.0",
 )
 YES, NO = "yes", "no"
 
@@ -49,7 +48,7 @@ _LINEAGE = "tests/e2e/test_lineage.py::"
 _EVERY = "tests/unit/operators/test_every_operator.py::"
 
 FEATURES = (
-    Feature("Pipelines", YES, YES, "those of Data Factory", "n/a", (f"{_JOB}test_a_run_that_completes",)),
+    Feature("Pipelines", YES, YES, "of Azure Data Factory and Synapse", "n/a", (f"{_JOB}test_a_run_that_completes",)),
     Feature(
         "Dataflows Gen2: refresh and publish",
         YES,
@@ -75,7 +74,7 @@ FEATURES = (
         (f"{_ITEMS}test_each_kind_of_job",),
     ),
     Feature("Lakehouse table maintenance", YES, NO, NO, "n/a", (f"{_ITEMS}test_each_kind_of_job",)),
-    Feature("Semantic model refresh", YES, YES, NO, "n/a", (f"{_ITEMS}test_a_refresh_that_completes",)),
+    Feature("Semantic model refresh", YES, YES, YES, "n/a", (f"{_ITEMS}test_a_refresh_that_completes",)),
     Feature("User data functions", YES, YES, NO, "n/a", (f"{_ITEMS}test_a_function_returns_its_output",)),
     Feature("Any other job of any item", YES, NO, NO, "n/a", (f"{_JOB}test_any_item_by_its_job_type",)),
     Feature(
@@ -151,11 +150,11 @@ FEATURES = (
         ("tests/e2e/test_chaos_subset.py::test_one_run_once",),
     ),
     Feature(
-        "A timeout cancels the run and names it",
+        "A timeout cancels the run and names it, deferred too",
         YES,
         NO,
-        NO,
-        NO,
+        "in a worker, by `execution_timeout`",
+        "the service's own `timeout_seconds`",
         (f"{_JOB}test_timeout_cancels_and_names_the_run",),
     ),
     Feature(
@@ -195,7 +194,7 @@ FEATURES = (
         YES,
         NO,
         NO,
-        "run's error message",
+        "failed tasks with their errors",
         (f"{_FAILURES}test_a_failed_pipeline_names_its_failed_activity",),
     ),
     Feature(
@@ -211,7 +210,7 @@ FEATURES = (
         "poke, reschedule, deferrable",
         NO,
         YES,
-        YES,
+        "for SQL statements",
         (f"{_SENSORS}test_an_instance_that_completes",),
     ),
     Feature(
@@ -268,7 +267,7 @@ FEATURES = (
         YES,
         NO,
         NO,
-        "clusters start by themselves",
+        "starts and stops SQL warehouses",
         (
             "tests/contract/operators/test_capacity.py::test_suspended_and_resumed",
             "tests/contract/operators/test_capacity.py::test_runs_are_not_suspended_under_somebody_s_feet",
@@ -286,7 +285,7 @@ FEATURES = (
         "Sensor for files in OneLake, by pattern, and until they stay unchanged",
         YES,
         NO,
-        NO,
+        "in Blob Storage",
         "file arrival trigger of its own jobs",
         (
             "tests/contract/operators/test_onelake.py::test_paths_and_patterns",
@@ -356,10 +355,16 @@ FEATURES = (
         "Runs on Airflow 2.10.5 and on every 3.x",
         YES,
         "no import on a bare 3.3",
-        "Airflow ≥ 2.11",
-        "Airflow ≥ 2.11",
+        "Airflow ≥ 2.11, Python ≥ 3.11",
+        "Airflow ≥ 2.11, Python ≥ 3.11",
         ("tests/e2e/test_wheel.py::test_every_module_imports_without_warnings",),
     ),
+    Feature("Rerun only what failed in a run", NO, NO, NO, "`repair_run`", ()),
+    Feature("SQL: statements, results, a DB-API hook", NO, NO, NO, YES, ()),
+    Feature("A task group that runs as one job of the service", NO, NO, NO, YES, ()),
+    Feature("Secrets backend for connections that Fabric's own Airflow keeps", NO, YES, NO, "n/a", ()),
+    Feature("Released by the Apache Software Foundation, and used for years", NO, NO, YES, YES, ()),
+    Feature("Published on a package index", NO, YES, YES, YES, ()),
 )
 
 

@@ -134,7 +134,7 @@ def test_connections_of_microsofts_clients_are_understood() -> None:
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
 def test_every_row_of_the_comparison_has_its_tests(feature) -> None:
-    assert feature.tests
+    assert bool(feature.tests) == (feature.ours != "no")  # where we say no, there is nothing to show
     for test in feature.tests:
         path, _, function = test.partition("::")
         tree = ast.parse((REPOSITORY / path).read_text())

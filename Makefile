@@ -44,6 +44,7 @@ docs-parts: environment  ## Rewrite what the documentation takes from the code
 	$(VENV)/python -m devtools.docs.doc_parts --write
 	$(VENV)/python -m devtools.docs.rest_coverage
 	$(VENV)/python -m devtools.docs.evidence
+	$(VENV)/python -m devtools.docs.doctor_transcript
 	$(VENV)/python -m tests.chaos.report
 
 dist: environment .venv-docs/installed-for  ## Build wheel and sdist twice, compare, check: what a release uploads

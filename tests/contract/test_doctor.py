@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_fabric import doctor
 from airflow_provider_fabric.doctor import WHO, Doctor
 from airflow_provider_fabric.emulator import FabricEmulator
+from devtools.docs import doctor_transcript
 from tests.contract.operators.items import add_item
 
 ALIVE, DEAD = (lambda arguments: 0), (lambda arguments: 1)
@@ -146,3 +147,9 @@ def test_the_command(tenant: FabricEmulator, connect: Any, capsys: pytest.Captur
 def test_an_item_needs_a_workspace() -> None:
     with pytest.raises(SystemExit):
         doctor.main(["--item", "x"])
+
+
+def test_the_transcript_in_the_docs_is_what_it_prints() -> None:
+    shown = doctor_transcript.TRANSCRIPT.read_text()
+    assert shown == doctor_transcript.transcript(), "stale: python -m devtools.docs.doctor_transcript"
+    assert "failed  tenant setting" in shown

@@ -13,7 +13,7 @@ VENV := .venv/bin
 PORTS := $(if $(AIRFLOW_PORT),--airflow-port $(AIRFLOW_PORT)) $(if $(EMULATOR_PORT),--emulator-port $(EMULATOR_PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo demo-up test test-all docs docs-parts dist lint format test-unit fuzz test-e2e test-wheel test-examples chaos bench bench-quick simulate soak constraints clean
+.PHONY: help environment demo demo-up test test-all docs docs-parts pictures dist lint format test-unit fuzz test-e2e test-form test-wheel test-examples chaos bench bench-quick simulate soak constraints clean
 
 help:  ## Show this
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -46,6 +46,9 @@ docs-parts: environment  ## Rewrite what the documentation takes from the code
 	$(VENV)/python -m devtools.docs.evidence
 	$(VENV)/python -m devtools.docs.doctor_transcript
 	$(VENV)/python -m tests.chaos.report
+
+pictures: environment  ## Take the documentation's pictures anew, in a real Airflow and a real browser
+	$(VENV)/python -m devtools.docs.screenshots
 
 dist: environment .venv-docs/installed-for  ## Build wheel and sdist twice, compare, check: what a release uploads
 	.venv-docs/bin/python -m devtools.release.dist
@@ -82,6 +85,15 @@ chaos: environment  ## Everything goes wrong in a real Airflow, on PostgreSQL an
 	@$(VENV)/python -m pip install --quiet -c constraints/airflow-$(AIRFLOW).txt \
 	  psycopg2-binary asyncpg apache-airflow-providers-celery redis
 	$(VENV)/python -m pytest -m chaos tests/chaos -s
+
+test-form: environment .venv-airflow-2/installed-for  ## The connection form of Airflow 2.10 in a browser (Python up to 3.12)
+	$(VENV)/python -m pytest -m browser tests/browser/test_connection_form_2.py
+
+.venv-airflow-2/installed-for: constraints/airflow-2.10.5.txt
+	$(PYTHON) -m venv --clear .venv-airflow-2
+	.venv-airflow-2/bin/python -m pip install --quiet --disable-pip-version-check -c constraints/airflow-2.10.5.txt \
+	  apache-airflow==2.10.5 -e .
+	@touch $@
 
 test-wheel: environment  ## Install the wheel into bare Airflows and import it all
 	$(VENV)/python -m pytest -m wheel

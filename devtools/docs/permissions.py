@@ -6,6 +6,7 @@ delegated scopes and which identities it takes. Where no file of Microsoft's say
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 LEARN = "https://learn.microsoft.com"
@@ -22,6 +23,7 @@ class Need:
     :param scopes: least delegated scopes, for a user.
     :param besides: tenant setting, connections, or what else there is to grant.
     :param operation: folder and operation id in Microsoft's OpenAPI files, or the address of a page.
+    :param undocumented: what that page does not say, and the row says all the same.
     """
 
     operators: tuple[str, ...]
@@ -30,6 +32,12 @@ class Need:
     scopes: str
     besides: str
     operation: str
+    undocumented: str = ""
+
+    @property
+    def page(self) -> str:
+        """Address of the page that the row comes from; empty if an OpenAPI file has it."""
+        return self.operation if self.operation.startswith("https:") else ""
 
 
 API_SETTING = "tenant setting for service principals"
@@ -155,14 +163,16 @@ NEEDS = (
         "Dataset.ReadWrite.All",
         'tenant setting "Service principals can use Power BI APIs"; write permission for the model',
         f"{LEARN}/rest/api/power-bi/datasets/refresh-dataset-in-group",
+        "the workspace role",
     ),
     Need(
         ("FabricInvokeUserDataFunctionOperator",),
         "Viewer",
         True,
-        "UserDataFunction.Execute.All",
+        "UserDataFunction.Execute.All or Item.Execute.All",
         "Execute permission for the functions item, public access switched on",
         f"{LEARN}/fabric/data-engineering/user-data-functions/tutorial-invoke-from-python-app",
+        "the workspace role, service principals",
     ),
     Need(
         ("FabricOneLakeFileSensor",),
@@ -172,6 +182,7 @@ NEEDS = (
         'tenant setting "Users can access data stored in OneLake with apps external to Fabric"; below Contributor a '
         "OneLake role",
         f"{LEARN}/fabric/onelake/onelake-access-api",
+        "the workspace role",
     ),
     Need(
         ("FabricResumeCapacityOperator", "FabricSuspendCapacityOperator"),
@@ -204,4 +215,13 @@ def table() -> str:
             f"| {names} | {need.role} | {'yes' if need.application else '**no**: users only'} | {need.scopes} | "
             f"{need.besides} |"
         )
-    return "\n".join(rows) + "\n"
+    return "\n".join([*rows, "", "From pages, because no OpenAPI file has them:", "", *_pages()]) + "\n"
+
+
+def _pages() -> Iterator[str]:
+    """Yield an entry for each row that no OpenAPI file has."""
+    for need in NEEDS:
+        if need.page:
+            names = ", ".join(f"`{name}`" for name in need.operators)
+            more = f"; not documented: {need.undocumented}" if need.undocumented else ""
+            yield f"* {names}: [Learn]({need.page}){more}."

@@ -1,13 +1,17 @@
 """``python -m devtools.docs.screenshots``: the documentation's pictures, taken in a real Airflow and a real browser.
 
-Two runs of the example DAG wait for their Fabric jobs in the triggerer; the pictures show the grid, the link from a
-task to its run, the pages of the emulator that it leads to, and the form of a connection.
+Two runs of the example DAG wait for their Fabric jobs in the triggerer, and the pipeline of another one fails. The
+pictures show the grid, the link from a task to its run, the pages of the emulator that it leads to, the log of the
+failed task, and the form of a connection.
+
+``docs/images/sources.json`` says of which code each picture was taken; a test compares it with the code of today.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airflow_provider_fabric.emulator import FabricEmulator
+from airflow_provider_fabric.links import RUN_URL_KEY
 from devtools.airflow.stack import AirflowStack
 from devtools.docs.browser import Browser, BrowserError, wait_until
 
@@ -25,6 +30,38 @@ PATIENCE_SECONDS = 300.0
 PAGE = (1280, 800)
 FORM = (1280, 2600)
 """As tall as the whole form of a connection."""
+
+SOURCES = IMAGES / "sources.json"
+PORTAL = ("airflow_provider_fabric/emulator/portal/*",)
+AIRFLOW = (
+    "example_dags/fabric_data_factory.py",
+    "airflow_provider_fabric/links.py",
+    "airflow_provider_fabric/lifecycle/errors.py",
+)
+FORM_OF = ("airflow_provider_fabric/hooks/connection_form.py", "airflow_provider_fabric/api/connection/fields.py")
+SHOWN = {
+    "airflow-extra-link.png": AIRFLOW,
+    "airflow-failure.png": AIRFLOW,
+    "airflow-grid.png": AIRFLOW,
+    "connection-form-extra.png": FORM_OF,
+    "connection-form.png": FORM_OF,
+    "portal-failure.png": PORTAL,
+    "portal-run.png": PORTAL,
+    "portal.png": PORTAL,
+}
+"""Picture → the files whose work it shows."""
+
+FAILING = "failing"
+REASON = {
+    "errorCode": "UserErrorSqlLoginFailed",
+    "message": "Cannot open server 'sql-sales' requested by the login: the client's address is not allowed.",
+    "requestId": "3d8b5b6f-5d0e-4c3a-9f43-0e3d7b0c1a52",
+}
+ACTIVITIES = [
+    {"activityName": "Look up regions", "activityType": "Lookup", "status": "Succeeded"},
+    {"activityName": "Copy orders", "activityType": "Copy", "status": "Failed", "error": REASON},
+]
+"""What a run shows whose copy activity fails."""
 
 DIALOG = "[role=dialog]"
 IN_DIALOG = "//*[@role='dialog']"
@@ -57,29 +94,53 @@ def stage(folder: Path) -> Iterator[Stage]:
 
 def take_all(on: Stage) -> list[Path]:
     """Take every picture and return the files."""
-    finished, waiting, _ = start_runs(on)
+    waiting = start_runs(on)
     return [
         *connection_form(on),
         grid(on, waiting),
+        failure(on),
         extra_link(on, waiting),
         portal_run(on),
-        *portal_others(on, finished),
+        *portal_others(on),
     ]
+
+
+def sources() -> dict[str, str]:
+    """Return picture → digest of the files whose work it shows."""
+    return {name: _digest(patterns) for name, patterns in sorted(SHOWN.items())}
+
+
+def _digest(patterns: Sequence[str]) -> str:
+    found = sorted(path for pattern in patterns for path in REPOSITORY.glob(pattern) if path.is_file())
+    digest = hashlib.sha256()
+    for path in found:
+        digest.update(path.relative_to(REPOSITORY).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
 
 
 # -- the example DAG ---------------------------------------------------------------------------------------------------
 
 
-def start_runs(on: Stage) -> tuple[str, str, str]:
-    """Start three runs: one to its end, one that waits for its pipeline, one that waits for its dataflow."""
-    finished = on.airflow.trigger(DAG_ID, run_id="first", timeout=PATIENCE_SECONDS)
-    state = on.airflow.wait_for_run(DAG_ID, finished, PATIENCE_SECONDS)
-    if state != "success":
-        raise RuntimeError(f"the example DAG ended {state}")
-    on.emulator.control.add_job_rule(item_type="DataPipeline", statuses=[[0, "InProgress"]], duration_seconds=3600)
+def start_runs(on: Stage) -> str:
+    """Start a run to its end, one that fails, and two that wait; return the one that waits for its pipeline."""
+    control = on.emulator.control
+    _start_and_end(on, "first", "success")
+    control.add_job_rule(
+        item_type="DataPipeline", outcome="Failed", failure_reason=REASON, activities=ACTIVITIES, count=1
+    )
+    _start_and_end(on, FAILING, "failed")
+    control.add_job_rule(item_type="DataPipeline", statuses=[[0, "InProgress"]], duration_seconds=3600)
     waiting = _start_and_wait(on, "second", "run_pipeline")
-    on.emulator.control.add_job_rule(item_type="Dataflow", statuses=[[0, "InProgress"]], duration_seconds=3600)
-    return finished, waiting, _start_and_wait(on, "third", "publish_dataflow")
+    control.add_job_rule(item_type="Dataflow", statuses=[[0, "InProgress"]], duration_seconds=3600)
+    _start_and_wait(on, "third", "publish_dataflow")
+    return waiting
+
+
+def _start_and_end(on: Stage, run_id: str, wanted: str) -> None:
+    on.airflow.trigger(DAG_ID, run_id=run_id, timeout=PATIENCE_SECONDS)
+    state = on.airflow.wait_for_run(DAG_ID, run_id, PATIENCE_SECONDS)
+    if state != wanted:
+        raise RuntimeError(f"the run {run_id} of the example DAG ended {state}, not {wanted}")
 
 
 def _start_and_wait(on: Stage, run_id: str, task_id: str) -> str:
@@ -106,8 +167,20 @@ def grid(on: Stage, run_id: str) -> Path:
     browser.wait_for("Deferred", PATIENCE_SECONDS)
     tasks = len(on.airflow.task_instances(DAG_ID, run_id))
     states = 'return document.querySelectorAll(\'a[href*="/runs/"][href*="/tasks/"] svg\').length'
-    wait_until(lambda: browser.run(states) >= 3 * tasks, PATIENCE_SECONDS, "the grid shows three runs")
+    wait_until(lambda: browser.run(states) >= 4 * tasks, PATIENCE_SECONDS, "the grid shows four runs")
     return browser.screenshot(on.folder / "airflow-grid.png")
+
+
+def failure(on: Stage) -> Path:
+    """The log of the failed task, with the failed activity."""
+    on.browser.open(f"{on.airflow.base_url}/dags/{DAG_ID}/runs/{FAILING}/tasks/run_pipeline")
+    on.browser.wait_for("Copy orders", PATIENCE_SECONDS)
+    on.browser.run(
+        "[...document.querySelectorAll('*')]"
+        ".filter(one => one.children.length == 0 && one.innerText?.includes('Copy orders'))"
+        ".at(-1)?.scrollIntoView({block: 'center'})"
+    )
+    return on.browser.screenshot(on.folder / "airflow-failure.png")
 
 
 def extra_link(on: Stage, run_id: str) -> Path:
@@ -167,22 +240,12 @@ def portal_run(on: Stage) -> Path:
     return on.browser.screenshot(on.folder / "portal-run.png")
 
 
-def portal_others(on: Stage, run_id: str) -> list[Path]:
-    """The overview, and a run that has failed."""
-    control = on.emulator.control
-    job_id = on.airflow.xcoms(DAG_ID, run_id, "run_copy_job")["job_instance_id"]
-    item_id = next(job["itemId"] for job in control.jobs() if job["id"] == job_id)
-    reason = {
-        "errorCode": "UserErrorSqlLoginFailed",
-        "message": "Cannot open server 'sql-sales' requested by the login: the client's address is not allowed.",
-        "requestId": "3d8b5b6f-5d0e-4c3a-9f43-0e3d7b0c1a52",
-    }
-    control.add_job_rule(item_id=item_id, outcome="Failed", failure_reason=reason, count=1, duration_seconds=1)
-    failed = control.start_job(item_id)
-    wait_until(lambda: any(job["id"] == failed and not job["active"] for job in control.jobs()), 60, "the run fails")
+def portal_others(on: Stage) -> list[Path]:
+    """The overview, and the run that has failed."""
     browser = on.browser
-    browser.open(f"{on.emulator.url}/groups/{on.emulator.workspace_id}/copyjobs/{item_id}?jobInstanceId={failed}")
+    browser.open(on.airflow.xcoms(DAG_ID, FAILING, "run_pipeline")[RUN_URL_KEY])
     browser.wait_for("UserErrorSqlLoginFailed")
+    browser.wait_for("Copy orders")
     pictures = [browser.screenshot(on.folder / "portal-failure.png")]
     browser.open(on.emulator.url)
     browser.wait_for("Failed", selector="#runs")
@@ -198,6 +261,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with stage(folder) as on:
             for file in take_all(on):
                 print(f"{file} {file.stat().st_size // 1024} KB")
+        if folder == IMAGES:
+            SOURCES.write_text(json.dumps(sources(), indent=1) + "\n")
     except BrowserError as problem:
         print(f"screenshots: {problem}", file=sys.stderr)
         return 2

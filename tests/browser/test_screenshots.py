@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,17 +12,10 @@ from airflow_provider_fabric.links import RUN_URL_KEY
 from devtools.airflow.versions import installed_airflow
 from devtools.docs import screenshots
 from devtools.docs.browser import MISSING, is_installed
+from devtools.docs.doc_parts import documents
 from devtools.docs.screenshots import DAG_ID, DIALOG, IN_DIALOG, Stage
 
-PICTURES = {
-    "airflow-extra-link.png",
-    "airflow-grid.png",
-    "connection-form-extra.png",
-    "connection-form.png",
-    "portal-failure.png",
-    "portal-run.png",
-    "portal.png",
-}
+PICTURES = set(screenshots.SHOWN)
 MAX_BYTES = 300_000
 
 
@@ -46,6 +40,22 @@ def test_the_documentation_has_every_picture() -> None:
     files = sorted(screenshots.IMAGES.glob("*.png"))
     assert not PICTURES - {file.name for file in files}
     check(files)
+
+
+@pytest.mark.parametrize("name", sorted(PICTURES))
+def test_a_picture_shows_the_code_of_today(name: str) -> None:
+    taken_of = json.loads(screenshots.SOURCES.read_text())
+    assert taken_of[name] == screenshots.sources()[name], f"{name} is stale: make pictures"
+
+
+def test_every_source_is_there() -> None:
+    for patterns in screenshots.SHOWN.values():
+        assert all(any(screenshots.REPOSITORY.glob(pattern)) for pattern in patterns)
+
+
+def test_every_picture_is_shown_on_a_page() -> None:
+    pages = "".join(path.read_text() for path in documents())
+    assert [name for name in sorted(PICTURES) if f"images/{name}" not in pages] == []
 
 
 @pytest.mark.browser

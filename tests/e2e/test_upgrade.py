@@ -94,7 +94,8 @@ def test_deferred_tasks_of_an_older_wheel_end_after_the_upgrade(upgrade: Upgrade
         component.start()
     airflow.wait_ready()
     state = airflow.wait_for_run("upgrade", upgrade.run_id, 300)
-    assert state == "success", "\n".join(airflow.task_log("upgrade", upgrade.run_id, task) for task in ("run", "wait"))
+    logs = [airflow.task_log("upgrade", upgrade.run_id, task) for task in ("run", "wait")]
+    assert state == "success", "\n".join([*logs, airflow.component("scheduler").tail(80)])
     assert len(control.jobs()) == 2  # nothing was started twice
     assert {task.try_number for task in airflow.task_instances("upgrade", upgrade.run_id)} == {1}
     assert airflow.xcoms("upgrade", upgrade.run_id, "run")["job_instance_id"] == ours["id"]

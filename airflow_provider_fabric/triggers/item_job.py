@@ -28,6 +28,7 @@ class FabricItemJobTrigger(BaseTrigger):
     :param deadline: epoch seconds at which to give up, or ``None``.
     :param allow_failed: after a failed run, wait for another one.
     :param next_poll_at: epoch seconds before which the item is not polled.
+    :param next_look: what the first 0.1.0 wheels called it; their deferred tasks are resumed.
     """
 
     def __init__(

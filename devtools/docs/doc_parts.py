@@ -67,11 +67,14 @@ def markdown(text: str) -> str:
 
 
 def remedies_table() -> str:
-    """Return the error codes that have a remedy."""
+    """Return the error codes that have a remedy; those with the same one in one row."""
+    same: dict[str, list[str]] = {}
+    for code, text in sorted(remedies.REMEDIES.items()):
+        same.setdefault(text, []).append(f"`{code}`")
+    for status in (403, 429, 430):
+        same.setdefault(remedies.remedy_for(None, status) or "", []).append(f"any other with HTTP {status}")
     rows = ["| Error code | What to do |", "| --- | --- |"]
-    rows += [f"| `{code}` | {text} |" for code, text in sorted(remedies.REMEDIES.items())]
-    rows += [f"| any other, HTTP {status} | {remedies.remedy_for(None, status)} |" for status in (403, 429, 430)]
-    return "\n".join(rows) + "\n"
+    return "\n".join([*rows, *(f"| {', '.join(codes)} | {text} |" for text, codes in same.items())]) + "\n"
 
 
 def error_tree() -> str:

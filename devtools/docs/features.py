@@ -359,7 +359,7 @@ FEATURES = (
         "Airflow ≥ 2.11, Python ≥ 3.11",
         ("tests/e2e/test_wheel.py::test_every_module_imports_without_warnings",),
     ),
-    Feature("Rerun only what failed in a run", NO, NO, NO, "`repair_run`", ()),
+    Feature("Rerun only what failed in a run", NO, NO, "`start_from_failure`", "`repair_run`", ()),
     Feature("SQL: statements, results, a DB-API hook", NO, NO, NO, YES, ()),
     Feature("A task group that runs as one job of the service", NO, NO, NO, YES, ()),
     Feature("Secrets backend for connections that Fabric's own Airflow keeps", NO, YES, NO, "n/a", ()),

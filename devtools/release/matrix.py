@@ -208,13 +208,12 @@ def kept() -> list[Row]:
 def table(rows: Sequence[Row]) -> str:
     """Return the rows as Markdown."""
     lines = [
-        "| Airflow | Python | Libraries | Result | Minutes | Day | Commit |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| Airflow | Python | Result | Day | Commit |",
+        "| --- | --- | --- | --- | --- |",
     ]
     for row in rows:
-        libraries = "the lowest allowed" if row.cell.lowest else "`constraints/`"
-        minutes = f"{row.seconds / 60:.1f}"
-        cells = (row.cell.airflow, row.cell.python, libraries, row.result, minutes, row.day, row.commit)
+        python = f"{row.cell.python}, the lowest libraries" if row.cell.lowest else row.cell.python
+        cells = (row.cell.airflow, python, row.result, row.day, row.commit)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -56,7 +56,7 @@ def test_the_table_goes_between_its_markers(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(matrix, "PAGE", page)
     matrix.write([Row(Cell("2.10.5", "3.10", lowest=True), "9 passed", 90, "2026-11-25")])
     text = page.read_text()
-    assert "| 2.10.5 | 3.10 | the lowest allowed | 9 passed | 1.5 | 2026-11-25 |" in text
+    assert "| 2.10.5 | 3.10, the lowest libraries | 9 passed | 2026-11-25 |" in text
     assert text.startswith("before\n<!-- matrix -->\n")
     assert text.endswith("<!-- end matrix -->\nafter\n")
     assert "old" not in text

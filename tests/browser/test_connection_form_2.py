@@ -67,12 +67,12 @@ class Form:
 
     def write(self, field: str, text: str) -> None:
         """Replace what stands in a field."""
-        self.browser.run("document.getElementsByName(arguments[0])[0].value = ''", field)
+        self.browser.run("document.querySelector(`form [name=${arguments[0]}]`).value = ''", field)
         if text:
-            self.browser.type(f"//*[@name='{field}']", text)
+            self.browser.type(f"//form//*[@name='{field}']", text)
 
     def value(self, field: str) -> str:
-        return str(self.browser.run("return document.getElementsByName(arguments[0])[0].value", field))
+        return str(self.browser.run("return document.querySelector(`form [name=${arguments[0]}]`).value", field))
 
     def save(self) -> None:
         self.browser.click("//button[normalize-space(.)='Save']")

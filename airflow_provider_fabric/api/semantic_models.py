@@ -1,8 +1,8 @@
 """Refreshes of semantic models: Power BI's own API, in the form of job instances, so that one code path serves both.
 
-https://learn.microsoft.com/rest/api/power-bi/datasets/refresh-dataset-in-group. Every refresh started here is an
-enhanced one (its request says ``type``), so that it can be polled and cancelled by its id. A model has one refresh
-at a time; another request is refused with ``RefreshInProgressException``.
+https://learn.microsoft.com/rest/api/power-bi/datasets/get-refresh-history-in-group. :mod:`.refresh_requests` starts
+them. An *enhanced* refresh can be read and cancelled by its id; a plain one is only in the history, and cannot be
+cancelled.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from typing import Any
 from airflow_provider_fabric.api.error_detail import ErrorDetail
 from airflow_provider_fabric.api.http.flow import Clock, Flow, Request, Service, quote_segment
 from airflow_provider_fabric.api.http.headers import http_date
-from airflow_provider_fabric.api.http.retry import PATIENT, Replay, RetryBudget, send
+from airflow_provider_fabric.api.http.retry import ONCE, PATIENT, Replay, RetryBudget, send
 from airflow_provider_fabric.api.jobs.job_types import REFRESH_SEMANTIC_MODEL
 from airflow_provider_fabric.api.jobs.listing import started_since
 from airflow_provider_fabric.api.jobs.polling import JobPoll, poll_job_instance
-from airflow_provider_fabric.api.jobs.submission import REFRESH, read_submission
-from airflow_provider_fabric.api.jobs.submit import submit_or_find
-from airflow_provider_fabric.api.models import JobInstance, Submission, parse_time
+from airflow_provider_fabric.api.models import JobInstance, parse_time
 from airflow_provider_fabric.api.plain_text import MAX_CODE, one_line
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import (
     FabricBadRequestError,
+    FabricError,
     FabricNotFoundError,
     FabricProtocolError,
 )
@@ -40,48 +39,24 @@ _STATUSES: Mapping[str, JobStatus] = {
     "notstarted": JobStatus.NOT_STARTED,
 }
 
-_INVOKE_TYPES: Mapping[str, str] = {"": "Manual", "ViaEnhancedApi": "Manual", "Scheduled": "Scheduled"}
-"""How a refresh was started, in the terms of job instances. Other words stay apart: ours are always enhanced ones."""
+ENHANCED, PLAIN = "ViaEnhancedApi", "ViaApi"
 
 
-def _path(workspace_id: str, model_id: str, refresh_id: str | None = None) -> str:
+def _invoke_type(word: str, *, enhanced: bool) -> str:
+    """Return how a refresh was started, in the terms of job instances; one that is not of a kind stays apart."""
+    if word in ("", ENHANCED if enhanced else PLAIN):
+        return "Manual"
+    return word if word == "Scheduled" else f"{word} refresh"
+
+
+def refreshes_path(workspace_id: str, model_id: str, refresh_id: str | None = None) -> str:
     groups = f"/v1.0/myorg/groups/{quote_segment(workspace_id, 'workspace_id')}"
     path = f"{groups}/datasets/{quote_segment(model_id, 'semantic_model')}/refreshes"
     return path if refresh_id is None else f"{path}/{quote_segment(refresh_id, 'refresh_id')}"
 
 
-def _request(method: str, path: str, action: str, **more: Any) -> Request:
+def power_bi_request(method: str, path: str, action: str, **more: Any) -> Request:
     return Request(method, path, action, service=Service.POWER_BI, **more)
-
-
-def refresh_semantic_model(
-    workspace_id: str, model_id: str, body: Mapping[str, Any] | None = None, *, clock: Clock = time.monotonic
-) -> Flow[Submission]:
-    """Start a refresh, once; if the answer was unclear, find what it started.
-
-    :param workspace_id: GUID.
-    :param model_id: GUID of the semantic model.
-    :param body: ``type`` (``Automatic`` if left out), ``objects``, ``commitMode`` and so on.
-    :param clock: any clock that runs evenly.
-    :raises FabricJobMayBeRunning: the answer was unclear, and no refresh is proven to be the one that was asked for.
-    """
-
-    def list_runs(budget: RetryBudget) -> Flow[list[JobInstance]]:
-        return list_semantic_model_refreshes(workspace_id, model_id, budget=budget)
-
-    submit = request_refresh(workspace_id, model_id, body)
-    return (yield from submit_or_find(submit, list_runs, workspace_id, model_id, known=None, clock=clock))
-
-
-def request_refresh(workspace_id: str, model_id: str, body: Mapping[str, Any] | None = None) -> Flow[Submission]:
-    """Start a refresh, once. The parameters are those of :func:`refresh_semantic_model`.
-
-    :raises FabricAmbiguousError: no clear answer; it may be running.
-    """
-    action = f"refresh semantic model {model_id}"
-    request = _request("POST", _path(workspace_id, model_id), action, json={"type": "Automatic", **(body or {})})
-    answer = yield from send(request, replay=Replay.IF_UNSENT)
-    return read_submission(answer, action, model_id, REFRESH)
 
 
 def list_semantic_model_refreshes(
@@ -89,6 +64,7 @@ def list_semantic_model_refreshes(
     model_id: str,
     *,
     since: float | None = None,
+    enhanced: bool = True,
     budget: RetryBudget = PATIENT,
     clock: Clock = time.time,
 ) -> Flow[list[JobInstance]]:
@@ -97,15 +73,18 @@ def list_semantic_model_refreshes(
     https://learn.microsoft.com/rest/api/power-bi/datasets/get-refresh-history-in-group
 
     :param since: epoch seconds by our clock; only refreshes started at or after it.
+    :param enhanced: which kind has the ``invoke_type`` ``Manual``: enhanced refreshes, or plain ones by the API.
     :param budget: how long the call is attempted.
     :param clock: epoch seconds.
     """
-    request = _request("GET", _path(workspace_id, model_id), f"list refreshes of semantic model {model_id}")
+    request = power_bi_request(
+        "GET", refreshes_path(workspace_id, model_id), f"list refreshes of semantic model {model_id}"
+    )
     answer = yield from send(request, replay=Replay.SAFE, budget=budget)
     entries = answer.json_object().get("value")
     if not isinstance(entries, list):
         raise FabricProtocolError(f"Could not {request.action}: the answer has no list 'value'.")
-    found = [_instance(e, str(e.get("requestId")), model_id) for e in entries if isinstance(e, dict)]
+    found = [_instance(e, str(e.get("requestId")), model_id, enhanced=enhanced) for e in entries if isinstance(e, dict)]
     if since is None:
         return found
     service_now = http_date(answer.headers.get("date"))
@@ -123,7 +102,7 @@ def get_semantic_model_refresh(
 
     :raises FabricNotFoundError: no such refresh.
     """
-    request = _request("GET", _path(workspace_id, model_id, refresh_id), f"read refresh {refresh_id}")
+    request = power_bi_request("GET", refreshes_path(workspace_id, model_id, refresh_id), f"read refresh {refresh_id}")
     try:
         answer = yield from send(request, replay=Replay.SAFE, budget=budget)
     except (FabricNotFoundError, FabricBadRequestError) as error:
@@ -142,16 +121,29 @@ def cancel_semantic_model_refresh(
 
     https://learn.microsoft.com/rest/api/power-bi/datasets/cancel-refresh-in-group
 
-    :returns: ``False`` if it cannot be cancelled: it is over, or is no enhanced refresh.
+    :returns: ``False`` if it is over.
+    :raises FabricBadRequestError: it goes on, and cannot be cancelled: it is no enhanced refresh.
     """
-    request = _request("DELETE", _path(workspace_id, model_id, refresh_id), f"cancel refresh {refresh_id}")
+    path = refreshes_path(workspace_id, model_id, refresh_id)
+    request = power_bi_request("DELETE", path, f"cancel refresh {refresh_id}")
     try:
         yield from send(request, replay=Replay.SAFE, budget=budget)
     except FabricBadRequestError as error:
         if error.status_code != 400:
             raise
+        if (yield from _goes_on(workspace_id, model_id, refresh_id)):
+            raise
         return False
     return True
+
+
+def _goes_on(workspace_id: str, model_id: str, refresh_id: str) -> Flow[bool]:
+    """Whether a refresh is known to be active. One call, and no patience: a task may be being killed."""
+    try:
+        listed = yield from list_semantic_model_refreshes(workspace_id, model_id, budget=ONCE)
+    except FabricError:
+        return False
+    return any(i.id == refresh_id.lower() and not i.status.is_terminal for i in listed)
 
 
 def poll_semantic_model_refresh(
@@ -161,7 +153,7 @@ def poll_semantic_model_refresh(
     return poll_job_instance(poll, get=get_semantic_model_refresh, clock=clock, steady=steady)
 
 
-def _instance(content: Mapping[str, Any], refresh_id: str, model_id: str) -> JobInstance:
+def _instance(content: Mapping[str, Any], refresh_id: str, model_id: str, *, enhanced: bool = True) -> JobInstance:
     """Read a refresh, from the list or from its details, as a job instance."""
     words = [one_line(str(content[key]), MAX_CODE) for key in ("extendedStatus", "status") if content.get(key)]
     known = [_STATUSES[word.casefold()] for word in words if word.casefold() in _STATUSES]
@@ -173,7 +165,7 @@ def _instance(content: Mapping[str, Any], refresh_id: str, model_id: str) -> Job
         id=one_line(refresh_id, MAX_CODE).lower(),
         item_id=model_id,
         job_type=REFRESH_SEMANTIC_MODEL,
-        invoke_type=_INVOKE_TYPES.get(kind, f"{kind} refresh"),
+        invoke_type=_invoke_type(kind, enhanced=enhanced),
         status=status,
         status_text=words[0] if status is JobStatus.UNKNOWN else status.value,
         start_time_utc=parse_time(content.get("startTime")),

@@ -185,8 +185,10 @@ def _stages() -> Iterator[Route]:
 
 
 def _power_bi() -> Iterator[Route]:
-    refreshes = "/v1.0/myorg/groups/{workspaceId}/datasets/{itemId}/refreshes"
+    group = "/v1.0/myorg/groups/{workspaceId}"
+    refreshes = group + "/datasets/{itemId}/refreshes"
     for method, template, handler in (
+        ("GET", group, power_bi.get_group),
         ("POST", refreshes, power_bi.start_refresh),
         ("GET", refreshes, power_bi.list_refreshes),
         ("GET", refreshes + "/{refreshId}", power_bi.get_refresh),

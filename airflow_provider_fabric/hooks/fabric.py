@@ -14,6 +14,7 @@ from airflow_provider_fabric.api import (
     copy_jobs,
     onelake,
     operations,
+    refresh_requests,
     rest,
     semantic_models,
     sql_endpoints,
@@ -127,7 +128,7 @@ class FabricHook(BaseHook):
     list_pipeline_parameters, alist_pipeline_parameters = both(parameters.list_pipeline_parameters)
     list_notebook_parameters, alist_notebook_parameters = both(parameters.list_notebook_parameters)
 
-    refresh_semantic_model, arefresh_semantic_model = both(semantic_models.refresh_semantic_model)
+    refresh_semantic_model, arefresh_semantic_model = both(refresh_requests.refresh_semantic_model)
     list_semantic_model_refreshes, alist_semantic_model_refreshes = both(semantic_models.list_semantic_model_refreshes)
     get_semantic_model_refresh, aget_semantic_model_refresh = both(semantic_models.get_semantic_model_refresh)
     cancel_semantic_model_refresh, acancel_semantic_model_refresh = both(semantic_models.cancel_semantic_model_refresh)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_fabric.api.jobs.job_types import SubmitForm
     from airflow_provider_fabric.api.jobs.polling import JobPoll
     from airflow_provider_fabric.api.models import JobInstance, JobRef, Submission
+    from airflow_provider_fabric.api.refresh_requests import RefreshRequest
     from airflow_provider_fabric.hooks.fabric import FabricHook
     from airflow_provider_fabric.lifecycle.state import FabricRun
 
@@ -117,21 +118,31 @@ class NotebookBackend(JobSchedulerBackend):
 
 
 class SemanticModelBackend:
-    """Power BI's refreshes of semantic models."""
+    """Power BI's refreshes of semantic models.
+
+    :param enhanced: see :class:`airflow_provider_fabric.api.refresh_requests.RefreshRequest`.
+    """
+
+    def __init__(self, enhanced: bool | None = None) -> None:
+        self._enhanced = enhanced
+        self._asked: RefreshRequest | None = None
 
     def submit(
         self, workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None
     ) -> Flow[Submission]:
         """Start a refresh, once."""
-        from airflow_provider_fabric.api.semantic_models import request_refresh
+        from airflow_provider_fabric.api.refresh_requests import RefreshRequest
 
-        return request_refresh(workspace_id, item_id, body)
+        self._asked = RefreshRequest(workspace_id, item_id, body, self._enhanced)
+        return self._asked.send()
 
     def list_runs(self, workspace_id: str, item_id: str, job_type: str, budget: RetryBudget) -> Flow[list[JobInstance]]:
         """Return the model's latest refreshes, newest first."""
         from airflow_provider_fabric.api.semantic_models import list_semantic_model_refreshes
 
-        return list_semantic_model_refreshes(workspace_id, item_id, budget=budget)
+        # Before a submit of unknown kind, and after a worker died in one, an enhanced refresh is expected.
+        enhanced = self._enhanced is not False if self._asked is None else self._asked.sends_enhanced
+        return list_semantic_model_refreshes(workspace_id, item_id, enhanced=enhanced, budget=budget)
 
     def get_run(self, job: JobRef) -> Flow[JobInstance]:
         """Return one refresh."""

@@ -23,7 +23,11 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
     :param refresh_type: ``Automatic``, ``Full``, ``DataOnly``, ``Calculate``, ``ClearValues`` or ``Defragment``
         (templated).
     :param objects: tables and partitions to refresh, ``[{"table": …, "partition": …}]``; ``None`` for all (templated).
-    :param options: further options of the request, such as ``commitMode`` or ``retryCount`` (templated).
+    :param options: further options of the request, such as ``commitMode`` or ``retryCount``; of a plain refresh,
+        ``notifyOption`` (templated).
+    :param enhanced: ``None`` for an enhanced refresh, and a plain one where the workspace is on shared (Pro) capacity,
+        which knows no other; ``True`` or ``False`` for the one or the other. A plain refresh takes no ``objects``, no
+        other type than ``Automatic`` and ``Full``, and cannot be cancelled; shared capacity allows eight a day.
 
     The other parameters, and the result, are those of
     :class:`~airflow_provider_fabric.operators.job.FabricRunItemJobOperator`; the refresh's id is the
@@ -40,6 +44,7 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
     )
     template_fields_renderers = {"objects": "json", "options": "json"}
     text_arguments: Sequence[str] = ("workspace", "semantic_model", "refresh_type", "fabric_conn_id")
+    flag_arguments: Sequence[str] = (*FabricRunItemJobOperator.flag_arguments, "enhanced")
     item_field = "semantic_model"
 
     def __init__(
@@ -50,6 +55,7 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
         refresh_type: str = "Automatic",
         objects: Sequence[Mapping[str, str]] | None = None,
         options: Mapping[str, Any] | None = None,
+        enhanced: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -63,11 +69,13 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
         self.refresh_type = refresh_type
         self.objects = objects
         self.options = options
+        self.enhanced = enhanced
         self.prepare_arguments()
 
     def build_body(self) -> Mapping[str, Any]:
         """Return the request's options."""
         from airflow_provider_fabric.api.jobs.values import parameter_value
+        from airflow_provider_fabric.api.refresh_requests import check_refresh
         from airflow_provider_fabric.exceptions import FabricInputError
 
         for name in ("execution_data", "parameters"):
@@ -85,10 +93,11 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
             body["objects"] = parameter_value(self.objects, "objects")
         for name, value in (self.options or {}).items():
             body[name] = parameter_value(value, f"options.{name}")
+        check_refresh(body, self.enhanced)
         return body
 
     def _backend(self) -> JobBackend:
         """Return Power BI's API."""
         from airflow_provider_fabric.lifecycle.backend import SemanticModelBackend
 
-        return SemanticModelBackend()
+        return SemanticModelBackend(self.enhanced)

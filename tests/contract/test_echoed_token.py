@@ -24,7 +24,8 @@ from airflow_provider_fabric.api.jobs.instances import cancel_item_job_instance,
 from airflow_provider_fabric.api.jobs.listing import list_item_job_instances
 from airflow_provider_fabric.api.jobs.polling import wait_for_job_instance
 from airflow_provider_fabric.api.operations import wait_for_operation
-from airflow_provider_fabric.api.semantic_models import get_semantic_model_refresh, refresh_semantic_model
+from airflow_provider_fabric.api.refresh_requests import refresh_semantic_model
+from airflow_provider_fabric.api.semantic_models import get_semantic_model_refresh
 from airflow_provider_fabric.api.user_data_functions import invoke_user_data_function
 from airflow_provider_fabric.exceptions import FabricError
 from tests.flow_driver import ITEM, JOB, OPERATION, WORKSPACE

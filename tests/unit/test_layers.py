@@ -43,7 +43,7 @@ LEVELS = (
         "api.sql_endpoints",
         "api.user_data_functions",
     },
-    {"api.capacity_runs", "api.rest"},
+    {"api.capacity_runs", "api.refresh_requests", "api.rest"},
     {"arguments", "compat", "compat_tasks", "login"},
     {"hooks", "verbatim"},
     {"doctor", "get_provider_info", "links", "lifecycle.state"},

@@ -19,7 +19,7 @@ WORKSPACE_FIELDS = {
     "id": "GUID of a workspace that is there, to which items are added, or of the new one; absent makes one up",
     "displayName": "name; needed for a new one",
     "description": "free text",
-    "capacityId": "GUID of the capacity that it is on; absent is the emulator's own",
+    "capacityId": "GUID of the capacity that it is on, null for shared capacity; absent is the emulator's own",
     "items": "list of items",
     "git": "connection to Git: `{remoteCommitHash, changes}`; a change is `{itemType, displayName, remoteChange or "
     "workspaceChange, objectId, logicalId}`",
@@ -93,7 +93,8 @@ def seed_workspace(world: World, body: dict[str, Any]) -> dict[str, Any]:
     if found is None:
         name = read_name(body.get("displayName"))
         found = world.workspaces.create(name, str(body.get("description", "")), body.get("id"))
-    found.capacity_id = str(body.get("capacityId", found.capacity_id))
+    if "capacityId" in body:
+        found.capacity_id = None if body["capacityId"] is None else str(body["capacityId"])
     items = [_seed_item(world, found.id, entry) for entry in body.get("items") or []]
     if body.get("git") is not None:
         found.git = _read_git(body["git"])

@@ -57,7 +57,7 @@ def _run(world: World, request: ApiRequest, requested: str, *, by_path: bool) ->
 def _check_capacity(world: World, item: Item, now: float) -> None:
     """Refuse a run on a capacity that is paused; the status is our guess, the code is Microsoft's."""
     workspace = world.workspaces.get(item.workspace_id)
-    capacity = world.capacities.get(workspace.capacity_id) if workspace is not None else None
+    capacity = world.capacities.get(workspace.capacity_id or "") if workspace is not None else None
     if capacity is not None and capacity.state_at(now) != ACTIVE:
         text = "Unable to complete the action because this Fabric capacity is currently paused."
         raise ServiceError(400, "CapacityNotActive", text, is_retriable=False)

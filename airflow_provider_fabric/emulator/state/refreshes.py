@@ -1,6 +1,6 @@
 """Refreshes of semantic models: their life cycle, and the store of them all.
 
-Every refresh here is an enhanced one, so it can be read by its id. Shapes:
+An enhanced one can be read and cancelled by its id; a plain one is only in the history. Shapes:
 https://learn.microsoft.com/rest/api/power-bi/datasets/get-refresh-history-in-group.
 """
 
@@ -18,6 +18,7 @@ from airflow_provider_fabric.emulator.state.times import power_bi_time
 
 REFRESH_TYPES = frozenset({"Full", "ClearValues", "Calculate", "DataOnly", "Automatic", "Defragment"})
 LISTED = 60
+DAY = 24 * 3600.0
 
 
 @dataclass(slots=True)
@@ -30,6 +31,7 @@ class Refresh:
     outcome: str
     error: Any
     refresh_type: str
+    enhanced: bool = True
 
     def is_over(self, now: float) -> bool:
         """Say whether it has ended."""
@@ -40,12 +42,13 @@ class Refresh:
         body: dict[str, Any] = {
             "requestId": self.id,
             "id": int(self.started_at * 1000),
-            "refreshType": "ViaEnhancedApi",
-            "type": self.refresh_type,
+            "refreshType": "ViaEnhancedApi" if self.enhanced else "ViaApi",
             "startTime": power_bi_time(self.started_at),
             "status": self.outcome if self.is_over(now) else "Unknown",
-            "extendedStatus": self.outcome if self.is_over(now) else "InProgress",
         }
+        if self.enhanced:
+            extended = self.outcome if self.is_over(now) else "InProgress"
+            body |= {"type": self.refresh_type, "extendedStatus": extended}
         if self.is_over(now):
             body["endTime"] = power_bi_time(self.ends_at)
             if self.error is not None:
@@ -67,17 +70,32 @@ class RefreshStore:
         """Return one refresh of a model."""
         return self._by_item.get(item_id, {}).get(refresh_id)
 
-    def start(self, item_id: str, refresh_type: str, rule: JobRule | None, config: Config, now: float) -> Refresh:
+    def start(
+        self,
+        item_id: str,
+        refresh_type: str,
+        rule: JobRule | None,
+        config: Config,
+        now: float,
+        *,
+        enhanced: bool = True,
+        a_day: int | None = None,
+    ) -> Refresh:
         """Begin a refresh that goes as its rule says.
 
-        :raises ServiceError: 400 when another one of the model runs, and what the rule refuses with.
+        :param enhanced: whether its request said more than ``notifyOption``.
+        :param a_day: how many there may be in 24 hours.
+        :raises ServiceError: 400 when another one of the model runs, or there were too many; and what the rule refuses
+            with. The code of too many is our guess.
         """
         refreshes = self._by_item.setdefault(item_id, {})
+        if a_day is not None and sum(r.started_at > now - DAY for r in refreshes.values()) >= a_day:
+            raise ServiceError(400, "DailyRefreshLimitReached", f"A model on shared capacity has {a_day} a day")
         if any(not refresh.is_over(now) for refresh in refreshes.values()):
             raise ServiceError(400, "RefreshInProgressException", "Another refresh request is already executing")
         outcome, error = _outcome(rule, config)
         ends_at = plan(rule, config, now, outcome, len(refreshes) + 1)[-1][0]
-        started = Refresh(new_id(), now, ends_at, outcome, error, refresh_type)
+        started = Refresh(new_id(), now, ends_at, outcome, error, refresh_type, enhanced)
         refreshes[started.id] = started
         if len(refreshes) > LISTED:
             del refreshes[next(iter(refreshes))]

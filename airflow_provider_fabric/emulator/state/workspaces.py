@@ -34,6 +34,7 @@ class Folder:
 class Workspace:
     """A workspace with its folders; items live in their own store.
 
+    :param capacity_id: ``None`` on shared capacity.
     :param git: its connection to Git, if it has one.
     """
 
@@ -41,20 +42,21 @@ class Workspace:
     number: int
     display_name: str
     description: str
-    capacity_id: str = CAPACITY_ID
+    capacity_id: str | None = CAPACITY_ID
     folders: dict[str, Folder] = field(default_factory=dict)
     git: GitConnection | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """Return the OpenAPI ``Workspace``."""
-        return {
+        shown = {
             "id": self.id,
             "displayName": self.display_name,
             "description": self.description,
             "type": "Workspace",
-            "capacityId": self.capacity_id,
-            "capacityRegion": "East US",
         }
+        if self.capacity_id is None:
+            return shown
+        return {**shown, "capacityId": self.capacity_id, "capacityRegion": "East US"}
 
     def folder(self, folder_id: str) -> Folder:
         """Return a folder.

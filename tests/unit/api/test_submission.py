@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_fabric.api.http.flow import Response
 from airflow_provider_fabric.api.jobs.submission import REFRESH, read_submission
-from airflow_provider_fabric.api.semantic_models import refresh_semantic_model
+from airflow_provider_fabric.api.refresh_requests import refresh_semantic_model
 from airflow_provider_fabric.exceptions import FabricAmbiguousError
 from tests.flow_driver import ITEM, JOB, OTHER_JOB, WORKSPACE, drive, ok
 

@@ -36,12 +36,12 @@ def test_a_refresh_that_fails_and_one_that_is_cancelled(service: Service, refres
     url = f"https://fabric.test{refreshes}"
     reason = {"errorCode": "ModelRefresh_ShortMessage_ProcessingError"}
     service.control("POST", "jobs", {"item_type": "SemanticModel", "outcome": "Failed", "failure_reason": reason})
-    location = service.post(url).headers["location"]
+    location = service.post(url, {"type": "Full"}).headers["location"]
     service.clock.advance(3)
     ended = service.get(location).json()
     assert (ended["status"], ended["messages"][0]["type"]) == ("Failed", "Error")
     assert "ProcessingError" in ended["messages"][0]["message"]
-    location = service.post(url).headers["location"]
+    location = service.post(url, {"type": "Full"}).headers["location"]
     assert service.call("DELETE", location).status_code == 200
     assert service.get(location).json()["status"] == "Cancelled"
     assert service.call("DELETE", location).status_code == 400

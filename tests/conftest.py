@@ -7,6 +7,7 @@ tests stay together; all tests of the one real Airflow do, and begin first, sinc
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,15 @@ from airflow_provider_fabric.compat import BaseHook, BaseSensorOperator  # noqa:
 from tests.conformance.figures import FIGURES
 
 os.environ.setdefault("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")  # see compat.settling_seconds
+
+
+@pytest.fixture(autouse=True)
+def cache_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's cache directory of this test's own: it remembers nothing of other tests."""
+    home = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+    return home
+
 
 END_TO_END = "tests/e2e/"
 OF_THEIR_OWN = ("tests/e2e/test_demo.py", "tests/e2e/test_wheel.py")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_provider_fabric.api.http.retry import KILL_BUDGET, PATIENT, RetryBudget
 from airflow_provider_fabric.api.jobs.ownership import Sightings, search
 from airflow_provider_fabric.api.jobs.service_time import ServiceClock, SubmitTrace, observed
+from airflow_provider_fabric.api.jobs.spreading import spread, wait_for_turn
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.http.flow import Flow
@@ -182,6 +183,10 @@ class JobRuns:
         self._backend = backend
         self.clock = clock or ServiceClock()
 
+    def wait_for_turn(self) -> None:
+        """Wait until it is this task's turn to start a run: before its first call, names included."""
+        self._hook.run(wait_for_turn(self._hook.start_turns()))
+
     def submit(
         self, workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None, trace: SubmitTrace
     ) -> Submission:
@@ -191,12 +196,12 @@ class JobRuns:
         :raises FabricAmbiguousError: a run may have been started, or not.
         """
         flow = self._backend.submit(workspace_id, item_id, job_type, body)
-        return self._hook.run(observed(flow, self.clock, trace))
+        return self._hook.run(observed(spread(flow, self._hook.start_turns()), self.clock, trace))
 
     def list(self, workspace_id: str, item_id: str, job_type: str, budget: RetryBudget = PATIENT) -> list[JobInstance]:
         """Return the item's runs of this kind, newest first."""
         flow = self._backend.list_runs(workspace_id, item_id, job_type, budget)
-        return self._hook.run(observed(flow, self.clock))
+        return self._hook.run(observed(spread(flow, self._hook.start_turns()), self.clock))
 
     def search(
         self,

@@ -136,6 +136,7 @@ class JobExecution:
         """Return what to start, with ids; what is wrong with it is reported here, before anything is sent."""
         operator = self.operator
         operator.build_body()  # what is wrong without asking the service is reported without asking it
+        self.runs.wait_for_turn()
         workspace_id = operator.hook.resolve_workspace(operator.workspace)
         item_id = operator.hook.resolve_item(workspace_id, operator.item_name, operator.item_type)
         operator.check_parameters(workspace_id, item_id)

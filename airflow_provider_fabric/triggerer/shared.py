@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_fabric.api.auth.identity import quota_key
 from airflow_provider_fabric.api.http.flow import Clock, Flow
 from airflow_provider_fabric.api.jobs.polling import JobPoll
 from airflow_provider_fabric.api.models import JobInstance
@@ -20,7 +21,6 @@ from airflow_provider_fabric.exceptions import (
 )
 from airflow_provider_fabric.triggerer.call_budget import CallBudget
 from airflow_provider_fabric.triggerer.clients import Client, Clients
-from airflow_provider_fabric.triggerer.identity import quota_key
 from airflow_provider_fabric.triggerer.poller import JobPoller
 
 if TYPE_CHECKING:

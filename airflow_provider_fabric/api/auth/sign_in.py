@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_fabric.api.auth.certificate import CertificateError, load_certificate
 from airflow_provider_fabric.api.auth.claims import audience_of, expiry_of
+from airflow_provider_fabric.api.auth.discovery import DiscoveryClient
 from airflow_provider_fabric.api.auth.entra_errors import entra_error, refusal_in, unreachable_error
 from airflow_provider_fabric.api.auth.federated_token import FederatedTokenError, load_federated_token
 from airflow_provider_fabric.api.auth.tokens import AccessToken, Audience, SharedTokens
@@ -31,6 +32,7 @@ from airflow_provider_fabric.api.connection.settings import FabricSettings
 from airflow_provider_fabric.api.http.failures import failure_of
 from airflow_provider_fabric.api.http.flow import Service, TransportFailure
 from airflow_provider_fabric.api.http.transport import sign_in_session
+from airflow_provider_fabric.api.local_cache.directory import cache_directory
 from airflow_provider_fabric.exceptions import FabricAuthError, FabricConnectionError, FabricError
 
 log = logging.getLogger(__name__)
@@ -118,13 +120,18 @@ class SignIn:
         managed = self._settings.auth_type is AuthType.MANAGED_IDENTITY
         timeout = min(self._settings.timeout_seconds, MANAGED_IDENTITY_TIMEOUT if managed else math.inf)
         with sign_in_session(self._settings, timeout=timeout, direct=managed) as session:
+            client = DiscoveryClient(session, cache_directory(self._settings), self._authority())
             try:
-                answer = _ACQUIRE[self._settings.auth_type](self, session, self._scopes(audience))
+                answer = _ACQUIRE[self._settings.auth_type](
+                    self, session if managed else client, self._scopes(audience)
+                )
+                return self._token_in(answer, session.last, asked_at)
             except FabricError:
+                client.forget()
                 raise
             except Exception as error:  # noqa: BLE001 - the border to msal, which lets through what its parts raise
+                client.forget()
                 raise self._error_from(error, session.last) from None
-        return self._token_in(answer, session.last, asked_at)
 
     def _scopes(self, audience: Audience) -> list[str]:
         if isinstance(audience, str):

@@ -239,6 +239,16 @@ _FIELDS = (
         minimum=1,
         maximum=10_000,
     ),
+    Field(
+        "local_cache",
+        "Local cache",
+        "Share between the tasks of one host which ids names have (each is confirmed before it is used), where to sign "
+        "in, and turns to start runs. true: in the user's cache directory; false: share nothing; or the absolute path "
+        "of a directory. No secret or token is kept.",
+        kind=Kind.FLAG_OR_PATH,
+        default=True,
+        placeholder="true",
+    ),
 )
 
 FIELDS: Mapping[str, Field] = MappingProxyType({field.name: field for field in _FIELDS})

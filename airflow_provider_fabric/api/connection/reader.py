@@ -135,6 +135,23 @@ class ConnectionReader:
             raise self.wrong(name, f"must be true, false or the path of a CA bundle; there is no file {value!r}")
         return value
 
+    def flag_or_directory(self, name: str) -> bool | str:
+        """Return a flag, or the path of a directory, which need not be there: each host makes its own.
+
+        :raises FabricConnectionError: it is neither.
+        """
+        value = self.raw(name)
+        if value is None:
+            return bool(FIELDS[name].default)
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.lower() in _FLAGS:
+            return _FLAGS[value.lower()]
+        if not isinstance(value, str) or not value.startswith(("/", "~")) or not value.isprintable():
+            got = repr(value)[:80] if isinstance(value, str) else _kind(value)
+            raise self.wrong(name, f"must be true, false or the absolute path of a directory, not {got}")
+        return value
+
     def mapping(self, name: str) -> Mapping[str, str] | None:
         """Return a mapping of text to text, given as one or as JSON text; ``None`` if it is empty.
 

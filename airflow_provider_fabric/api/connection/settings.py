@@ -56,6 +56,7 @@ class FabricSettings:
     :param proxies: by scheme, as ``requests`` has them; ``None`` for those of the environment.
     :param timeout_seconds: seconds to wait for a connection and for each part of an answer.
     :param job_calls_per_minute: this process's share of the job-scheduler quota.
+    :param local_cache: whether processes of one host share a cache directory, or in which directory it lies.
     """
 
     conn_id: str
@@ -80,6 +81,7 @@ class FabricSettings:
     proxies: Mapping[str, str] | None = field(default=None, repr=False)
     timeout_seconds: float = FIELDS["timeout_seconds"].default
     job_calls_per_minute: int = FIELDS["job_calls_per_minute"].default
+    local_cache: bool | str = FIELDS["local_cache"].default
 
     @classmethod
     def from_connection(
@@ -129,6 +131,7 @@ class FabricSettings:
             proxies=proxies_of(reader),
             timeout_seconds=reader.number("timeout_seconds"),
             job_calls_per_minute=int(reader.number("job_calls_per_minute")),
+            local_cache=reader.flag_or_directory("local_cache"),
         )
 
     @property

@@ -27,10 +27,10 @@ def resolve_workspace(workspace: str) -> Flow[str]:
     :param workspace: GUID, returned as it is with no call, or display name.
     :raises FabricNameError: no workspace of that name is visible, or several are.
     """
-    workspace = _named(workspace, "workspace")
+    workspace = checked_name(workspace, "workspace")
     if is_guid(workspace):
         return workspace.lower()
-    return _one(workspace, "workspace", (yield from list_workspaces()), "that this identity can see")
+    return only_one(workspace, "workspace", (yield from list_workspaces()), "that this identity can see")
 
 
 def resolve_item(workspace_id: str, item: str, item_type: str | None = None) -> Flow[str]:
@@ -41,12 +41,12 @@ def resolve_item(workspace_id: str, item: str, item_type: str | None = None) -> 
     :param item_type: kind; names are only unique within it.
     :raises FabricNameError: no item of that name is there, or several are.
     """
-    item = _named(item, "item")
+    item = checked_name(item, "item")
     if is_guid(item):
         return item.lower()
     kind = item_type or "item"
-    listed = yield from _list_with(workspace_id, item, item_type)
-    return _one(item, kind, listed, f"in workspace {workspace_id}")
+    listed = yield from list_with(workspace_id, item, item_type)
+    return only_one(item, kind, listed, f"in workspace {workspace_id}")
 
 
 def resolve_items(workspace: str, item_names: Iterable[str], item_type: str | None = None) -> Flow[list[str]]:
@@ -60,7 +60,7 @@ def resolve_items(workspace: str, item_names: Iterable[str], item_type: str | No
     """
     if isinstance(item_names, str):
         raise FabricInputError(f"item_names must be a list of names, got the text {item_names!r}.")
-    wanted = [_named(name, "item_names") for name in item_names]
+    wanted = [checked_name(name, "item_names") for name in item_names]
     workspace_id = yield from resolve_workspace(workspace)
     if all(map(is_guid, wanted)):
         return [name.lower() for name in wanted]
@@ -73,7 +73,7 @@ def resolve_items(workspace: str, item_names: Iterable[str], item_type: str | No
         everything = yield from list_items(workspace_id)
         listed = [item for item in everything if item.type.casefold() == item_type.casefold()]
     kind, where = item_type or "item", f"in workspace {workspace_id}"
-    return [name.lower() if is_guid(name) else _one(name, kind, listed, where) for name in wanted]
+    return [name.lower() if is_guid(name) else only_one(name, kind, listed, where) for name in wanted]
 
 
 def find_item(workspace_id: str, item: str, item_type: str | None = None) -> Flow[str | None]:
@@ -84,13 +84,13 @@ def find_item(workspace_id: str, item: str, item_type: str | None = None) -> Flo
     :param item_type: kind; names are only unique within it.
     :raises FabricNameError: several items have that name.
     """
-    item = _named(item, "item")
+    item = checked_name(item, "item")
     if is_guid(item):
         return item.lower()
-    listed = yield from _list_with(workspace_id, item, item_type)
+    listed = yield from list_with(workspace_id, item, item_type)
     if not _with_name(item, listed):
         return None
-    return _one(item, item_type or "item", listed, f"in workspace {workspace_id}")
+    return only_one(item, item_type or "item", listed, f"in workspace {workspace_id}")
 
 
 def find_named_item(
@@ -134,7 +134,8 @@ def find_named_item(
     return None
 
 
-def _list_with(workspace_id: str, name: str, item_type: str | None) -> Flow[list[Item]]:
+def list_with(workspace_id: str, name: str, item_type: str | None) -> Flow[list[Item]]:
+    """Return the items among which one of that name and kind is looked for."""
     return list_candidates(workspace_id, item_type, lambda item: bool(_with_name(name, [item])))
 
 
@@ -147,7 +148,12 @@ def _with_name(name: str, candidates: Sequence[Named]) -> list[Named]:
     return [candidate for candidate in candidates if candidate.display_name.strip() == wanted]
 
 
-def _named(name: object, field: str) -> str:
+def checked_name(name: object, field: str) -> str:
+    """Return a GUID or a display name without spaces around it.
+
+    :param field: what to call it in the error.
+    :raises FabricInputError: it is neither.
+    """
     if not isinstance(name, str) or not name.strip():
         raise FabricInputError(f"{field} must be a GUID or a display name, got {name!r}.")
     name = name.strip()
@@ -156,7 +162,13 @@ def _named(name: object, field: str) -> str:
     return name
 
 
-def _one(name: str, kind: str, candidates: Sequence[Named], where: str) -> str:
+def only_one(name: str, kind: str, candidates: Sequence[Named], where: str) -> str:
+    """Return the id of the one candidate of that name.
+
+    :param kind: what to call it in the error.
+    :param where: where the candidates are, as the end of a sentence.
+    :raises FabricNameError: none has that name, or several have it.
+    """
     found = _with_name(name, candidates)
     if len(found) == 1:
         return found[0].id

@@ -104,6 +104,9 @@ class Hook:
     def get_conn(self) -> Any:
         return SimpleNamespace(host="https://api.fabric.microsoft.com")
 
+    def start_turns(self) -> None:
+        """Wait for no turn."""
+
     def run(self, flow: Flow[Any]) -> Any:
         answer: Any = None
         try:

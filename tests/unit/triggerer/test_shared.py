@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import pytest
 
+from airflow_provider_fabric.api.auth.identity import quota_key
 from airflow_provider_fabric.api.connection.fields import AuthType
 from airflow_provider_fabric.api.connection.settings import FabricSettings
 from airflow_provider_fabric.api.http.flow import Flow, TransportFailure
@@ -23,7 +24,6 @@ from airflow_provider_fabric.exceptions import FabricAuthError, FabricConnection
 from airflow_provider_fabric.triggerer import shared
 from airflow_provider_fabric.triggerer.call_budget import CallBudget
 from airflow_provider_fabric.triggerer.clients import CONNECTION_SECONDS, IDLE_SECONDS
-from airflow_provider_fabric.triggerer.identity import quota_key
 from airflow_provider_fabric.triggers.job import FabricJobInstanceTrigger
 from tests.unit.virtual_time import EPOCH, WORKSPACE, FakeFabric, clock, guid, refused, run_virtually
 

@@ -1,4 +1,4 @@
-"""Who a connection is to Fabric: what its quota of job-scheduler calls belongs to."""
+"""Who a connection is to Fabric: what its quota belongs to, and what it may see."""
 
 from __future__ import annotations
 

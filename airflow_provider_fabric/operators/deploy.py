@@ -122,7 +122,7 @@ class FabricDeployFolderOperator(ItemOperator):
 
         try:
             result = self.hook.deploy_folder(
-                self.hook.resolve_workspace(self.workspace),
+                self._listed_workspace(),
                 self.folder,
                 items=self.items,
                 exclude=self.exclude,

@@ -35,6 +35,12 @@ class ItemOperator(TaskArguments, BaseOperator):
 
         return FabricHook(self.fabric_conn_id)
 
+    def _listed_workspace(self) -> str:
+        """Return the workspace's id by the list as it is now; what deploys or deletes does not rely on other tasks."""
+        from airflow_provider_fabric.api.items.names import resolve_workspace
+
+        return self.hook.run(resolve_workspace(self.workspace))
+
 
 class FabricUpsertItemDefinitionOperator(ItemOperator):
     """Make an item be what a definition says: create it, or replace its definition whole if it differs.
@@ -133,7 +139,7 @@ class FabricUpsertItemDefinitionOperator(ItemOperator):
             schedules=self.schedules,
         )
         result = self.hook.upsert_item_definition(
-            self.hook.resolve_workspace(self.workspace),
+            self._listed_workspace(),
             self.item_type,
             self.display_name,
             prepared,
@@ -182,7 +188,7 @@ class FabricDeleteItemOperator(ItemOperator):
     def execute(self, context: Context) -> None:
         """Delete the item."""
         self.resolve_arguments()
-        workspace_id = self.hook.resolve_workspace(self.workspace)
+        workspace_id = self._listed_workspace()
         item_id = self._find(workspace_id)
         if item_id is None:
             self.log.info("There is no %s %r to delete.", self.item_type, self.item)
@@ -191,6 +197,7 @@ class FabricDeleteItemOperator(ItemOperator):
         self.log.info("Deleted %s %r (%s).", self.item_type, self.item, item_id)
 
     def _find(self, workspace_id: str) -> str | None:
-        find = self.hook.find_item if self.ignore_missing else self.hook.resolve_item
-        item_id: str | None = find(workspace_id, self.item, self.item_type)
-        return item_id
+        from airflow_provider_fabric.api.items.names import find_item, resolve_item
+
+        find = find_item if self.ignore_missing else resolve_item
+        return self.hook.run(find(workspace_id, self.item, self.item_type))

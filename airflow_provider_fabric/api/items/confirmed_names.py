@@ -20,7 +20,7 @@ from airflow_provider_fabric.api.items.items import get_item, list_workspaces, w
 from airflow_provider_fabric.api.local_cache.known_names import KnownNames, UnconfirmedId
 from airflow_provider_fabric.api.local_cache.locks import FileLock
 from airflow_provider_fabric.api.models import Item, Workspace, is_guid
-from airflow_provider_fabric.exceptions import FabricApiError
+from airflow_provider_fabric.exceptions import FabricApiError, FabricProtocolError
 
 PAUSE = 0.1
 """Seconds between two looks at whether another process has found what this one needs."""
@@ -119,6 +119,8 @@ def _is_item(workspace_id: str, item_id: str, name: str, item_type: str | None) 
     """Ask the service whether an id is that of the item of this name and kind, in this workspace."""
     try:
         item = yield from get_item(workspace_id, item_id)
+    except FabricProtocolError:
+        return False
     except FabricApiError as error:
         if _is_about_the_call(error):
             raise
@@ -139,11 +141,13 @@ def _is_workspace(workspace_id: str, name: str) -> Flow[bool]:
     request = Request("GET", workspace_path(workspace_id), f"read workspace {workspace_id}")
     try:
         answer = yield from send(request, replay=Replay.SAFE)
+        workspace = Workspace.from_wire(answer.json_object())
+    except FabricProtocolError:
+        return False
     except FabricApiError as error:
         if _is_about_the_call(error):
             raise
         return False
-    workspace = Workspace.from_wire(answer.json_object())
     return workspace.id.lower() == workspace_id and workspace.display_name.strip() == name
 
 

@@ -19,15 +19,15 @@ from airflow_provider_fabric.api.local_cache.directory import PrivateDirectory
 from airflow_provider_fabric.api.local_cache.locks import FileLock
 from airflow_provider_fabric.api.local_cache.stamps import Stamp
 
-BURST = 30
+BURST = 20
 """Starts that nobody waits for, after a quiet minute."""
 
 CALLS_OF_A_START = 2
-FIRST_SHARE, GREATEST_SHARE = 2 / 3, 1.0
+FIRST_SHARE, GREATEST_SHARE = 2 / 3, 0.95
 """Shares of the calls of a minute that starts may use: at first, and when nothing has been refused for long."""
 
-SLOWER, FASTER = 1.5, 0.98
-"""What a refusal, and a start, does to the distance of two starts."""
+SLOWER, FASTER = 1.5, 0.99
+"""What a refusal, and a start that had to wait, does to the distance of two starts."""
 
 LONGEST_GAP = 10.0
 QUIET = 120.0
@@ -57,7 +57,7 @@ class Schedule:
     @classmethod
     def new(cls, now: float, gap: float) -> Schedule:
         """Return the schedule of a quiet host."""
-        return cls(now - BURST * gap, gap, now, now)
+        return cls(now - (BURST - 1) * gap, gap, 0.0, now)
 
     @classmethod
     def from_state(cls, state: object) -> Schedule | None:
@@ -78,10 +78,12 @@ class Schedule:
         if now - self.asked_at > QUIET:
             self.gap = first_gap
         self.asked_at = now
-        at = max(self.next_at, now - BURST * self.gap, self.closed_until)
+        at = max(self.next_at, now - (BURST - 1) * self.gap, self.closed_until if self.closed_until > now else 0.0)
         self.next_at = at + self.gap
+        if at <= now:
+            return 0.0
         self.gap = max(least_gap, self.gap * FASTER)
-        return max(0.0, at - now)
+        return at - now
 
     def refused(self, now: float, pause: float) -> float:
         """Take in that the service refuses for so many seconds, and return in how many seconds to try again."""

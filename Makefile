@@ -13,7 +13,7 @@ VENV := .venv/bin
 PORTS := $(if $(AIRFLOW_PORT),--airflow-port $(AIRFLOW_PORT)) $(if $(EMULATOR_PORT),--emulator-port $(EMULATOR_PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo demo-up test test-all docs docs-parts pictures dist lint format test-unit fuzz test-e2e test-form test-wheel test-examples chaos bench bench-quick simulate soak constraints clean
+.PHONY: help environment demo demo-up test test-all docs docs-parts pictures dist lint format test-unit fuzz test-e2e test-form test-wheel test-examples chaos bench bench-quick bench-tasks simulate soak constraints clean
 
 help:  ## Show this
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -106,6 +106,9 @@ simulate: environment  ## How the poller deals out turns under stress, in virtua
 
 soak: environment  ## Seven days of a triggerer in virtual time: 1,000,000 waits (an hour)
 	$(VENV)/python -m benchmarks.soak
+
+bench-tasks: environment  ## 300 mapped tasks in a real Airflow, by name and by id, with the local cache and without (an hour)
+	$(VENV)/python -m benchmarks.mapped_tasks
 
 bench-quick: environment  ## The same, small, in a minute
 	$(VENV)/python -m benchmarks --quick

@@ -21,14 +21,14 @@ from airflow_provider_fabric.api import (
     user_data_functions,
 )
 from airflow_provider_fabric.api.auth.credential import AsyncFabricTokenCredential, FabricTokenCredential
-from airflow_provider_fabric.api.auth.identity import quota_key
 from airflow_provider_fabric.api.auth.sign_in import token_source
-from airflow_provider_fabric.api.connection.fields import FIELDS, AuthType
+from airflow_provider_fabric.api.connection.fields import AuthType
 from airflow_provider_fabric.api.connection.settings import FabricSettings
 from airflow_provider_fabric.api.deploy import flow as deploy
 from airflow_provider_fabric.api.http.flow import Flow
 from airflow_provider_fabric.api.http.transport import HttpxDriver, RequestsDriver, TokenSource
 from airflow_provider_fabric.api.items import confirmed_names, folders, items, names, upsert
+from airflow_provider_fabric.api.items.confirmed_names import known_names
 from airflow_provider_fabric.api.jobs import (
     activity_runs,
     instances,
@@ -39,9 +39,7 @@ from airflow_provider_fabric.api.jobs import (
     schedules,
     submit,
 )
-from airflow_provider_fabric.api.local_cache.directory import cache_directory
 from airflow_provider_fabric.api.local_cache.known_names import KnownNames
-from airflow_provider_fabric.api.local_cache.start_turns import StartTurns
 from airflow_provider_fabric.compat import (
     BaseHook,
     get_connection_async,
@@ -86,7 +84,7 @@ def by_name(
 
     @functools.wraps(flow)
     def method(self: FabricHook, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self.run(confirmed(self.known_names(), *args, **kwargs))
+        return self.run(confirmed(known_names(self.get_conn()), *args, **kwargs))
 
     return method, amethod  # type: ignore[return-value]  # functools.wraps keeps the flow's own type
 
@@ -236,21 +234,6 @@ class FabricHook(BaseHook):
             schema=connection.schema,
             extra=extra,
         )
-
-    def known_names(self) -> KnownNames | None:
-        """Return what tasks of this host have found out about names; ``None`` if *Local cache* is switched off."""
-        settings = self.get_conn()
-        directory = cache_directory(settings)
-        return None if directory is None else KnownNames(directory, quota_key(settings))
-
-    def start_turns(self) -> StartTurns | None:
-        """Return the turns by which tasks of this host start runs; ``None`` if *Local cache* is switched off."""
-        settings = self.get_conn()
-        directory = cache_directory(settings)
-        if directory is None:
-            return None
-        calls = max(settings.job_calls_per_minute, FIELDS["job_calls_per_minute"].default)
-        return StartTurns(directory, quota_key(settings), calls)
 
     def credential(self) -> FabricTokenCredential:
         """Return the connection's identity as a ``TokenCredential``, for Azure's SDKs and whatever else takes one.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from airflow_provider_fabric.api.http.retry import KILL_BUDGET, PATIENT, RetryBudget
 from airflow_provider_fabric.api.jobs.ownership import Sightings, search
 from airflow_provider_fabric.api.jobs.service_time import ServiceClock, SubmitTrace, observed
-from airflow_provider_fabric.api.jobs.spreading import spread, wait_for_turn
+from airflow_provider_fabric.api.jobs.spreading import spread, start_turns, wait_for_turn
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.http.flow import Flow
@@ -185,7 +185,7 @@ class JobRuns:
 
     def wait_for_turn(self) -> None:
         """Wait until it is this task's turn to start a run: before its first call, names included."""
-        self._hook.run(wait_for_turn(self._hook.start_turns()))
+        self._hook.run(wait_for_turn(start_turns(self._hook.get_conn())))
 
     def submit(
         self, workspace_id: str, item_id: str, job_type: str, body: Mapping[str, Any] | None, trace: SubmitTrace
@@ -196,12 +196,12 @@ class JobRuns:
         :raises FabricAmbiguousError: a run may have been started, or not.
         """
         flow = self._backend.submit(workspace_id, item_id, job_type, body)
-        return self._hook.run(observed(spread(flow, self._hook.start_turns()), self.clock, trace))
+        return self._hook.run(observed(spread(flow, start_turns(self._hook.get_conn())), self.clock, trace))
 
     def list(self, workspace_id: str, item_id: str, job_type: str, budget: RetryBudget = PATIENT) -> list[JobInstance]:
         """Return the item's runs of this kind, newest first."""
         flow = self._backend.list_runs(workspace_id, item_id, job_type, budget)
-        return self._hook.run(observed(spread(flow, self._hook.start_turns()), self.clock))
+        return self._hook.run(observed(spread(flow, start_turns(self._hook.get_conn())), self.clock))
 
     def search(
         self,

@@ -84,7 +84,8 @@ class AirflowStack:
             home=self.home, port=self.port, executor=executor, database=self.database, dags=dags.resolve()
         )
         variables = dict(connection_variable(*item) for item in (connections or {}).items())
-        self.env = {**self._clean_environment(), **settings, **variables, **(env or {}), MARK: str(self.home)}
+        own = {"XDG_CACHE_HOME": str(self.home / "cache")}  # nothing is remembered of other homes
+        self.env = {**self._clean_environment(), **settings, **variables, **own, **(env or {}), MARK: str(self.home)}
         self._api_server = api_server
         self._triggerers = triggerers
         plan = self.dialect.components(

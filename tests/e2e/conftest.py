@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ import pytest
 from airflow_provider_fabric.emulator import FabricEmulator
 from devtools.airflow.stack import AirflowStack
 from tests.e2e.identities import connections
+from tests.e2e.statsd import StatsdServer
+
+STATSD = {"AIRFLOW__METRICS__STATSD_ON": "True", "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1"}
+"""Without the package ``statsd``, which is among the tools of the tests, no component of Airflow starts with this."""
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
@@ -31,8 +36,18 @@ def all_connections(emulator: FabricEmulator, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="session")
+def statsd() -> Iterator[StatsdServer]:
+    """Where the Airflow of these tests sends its metrics."""
+    with StatsdServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def airflow_stack(
-    emulator: FabricEmulator, all_connections: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+    emulator: FabricEmulator,
+    all_connections: dict[str, dict[str, Any]],
+    statsd: StatsdServer,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[AirflowStack]:
     """An Airflow with the example DAGs and the DAGs of these tests, connected to the emulator, logging at DEBUG."""
     events = tmp_path_factory.mktemp("lineage") / "events.json"
@@ -44,6 +59,8 @@ def airflow_stack(
         # OpenLineage tells of the DAG ``lineage`` only.
         "AIRFLOW__OPENLINEAGE__SELECTIVE_ENABLE": "True",
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps({"type": "file", "log_file_path": str(events), "append": True}),
+        **(STATSD if find_spec("statsd") else {}),
+        "AIRFLOW__METRICS__STATSD_PORT": str(statsd.port),
         "AZURE_POD_IDENTITY_AUTHORITY_HOST": emulator.url,  # where msal looks for the managed identity
     }
     dags = tmp_path_factory.mktemp("dags")

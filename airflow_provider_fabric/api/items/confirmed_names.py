@@ -13,10 +13,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from airflow_provider_fabric.api.auth.identity import quota_key
+from airflow_provider_fabric.api.connection.settings import FabricSettings
 from airflow_provider_fabric.api.http.flow import Flow, Request, Sleep
 from airflow_provider_fabric.api.http.retry import Replay, send
 from airflow_provider_fabric.api.items import names
 from airflow_provider_fabric.api.items.items import get_item, list_workspaces, workspace_path
+from airflow_provider_fabric.api.local_cache.directory import cache_directory
 from airflow_provider_fabric.api.local_cache.known_names import KnownNames, UnconfirmedId
 from airflow_provider_fabric.api.local_cache.locks import FileLock
 from airflow_provider_fabric.api.models import Item, Workspace, is_guid
@@ -29,6 +32,12 @@ PATIENCE = 60.0
 """Seconds to wait for another process; then this one asks the service itself."""
 
 _SIGN_IN, _THROTTLED = 401, frozenset({429, 430})
+
+
+def known_names(settings: FabricSettings) -> KnownNames | None:
+    """Return what the connection's identity has found out on this host; ``None`` if *Local cache* is switched off."""
+    directory = cache_directory(settings)
+    return None if directory is None else KnownNames(directory, quota_key(settings))
 
 
 def resolve_workspace(known: KnownNames | None, workspace: str) -> Flow[str]:

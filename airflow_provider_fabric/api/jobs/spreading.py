@@ -5,7 +5,11 @@ from __future__ import annotations
 import logging
 from typing import TypeVar
 
+from airflow_provider_fabric.api.auth.identity import quota_key
+from airflow_provider_fabric.api.connection.fields import FIELDS
+from airflow_provider_fabric.api.connection.settings import FabricSettings
 from airflow_provider_fabric.api.http.flow import Flow, Response, Sleep, TransportFailure
+from airflow_provider_fabric.api.local_cache.directory import cache_directory
 from airflow_provider_fabric.api.local_cache.start_turns import StartTurns
 from airflow_provider_fabric.exceptions import FabricProtocolError
 
@@ -18,6 +22,15 @@ LONG = 5.0
 
 DEFAULT_PAUSE = 10.0
 """Seconds to leave the service alone when a refusal does not say how long."""
+
+
+def start_turns(settings: FabricSettings) -> StartTurns | None:
+    """Return the turns of the connection's identity on this host; ``None`` if *Local cache* is switched off."""
+    directory = cache_directory(settings)
+    if directory is None:
+        return None
+    calls = max(settings.job_calls_per_minute, FIELDS["job_calls_per_minute"].default)
+    return StartTurns(directory, quota_key(settings), calls)
 
 
 def wait_for_turn(turns: StartTurns | None) -> Flow[None]:

@@ -102,10 +102,7 @@ class Hook:
         return ITEM
 
     def get_conn(self) -> Any:
-        return SimpleNamespace(host="https://api.fabric.microsoft.com")
-
-    def start_turns(self) -> None:
-        """Wait for no turn."""
+        return SimpleNamespace(host="https://api.fabric.microsoft.com", local_cache=False)
 
     def run(self, flow: Flow[Any]) -> Any:
         answer: Any = None

@@ -14,6 +14,7 @@ from airflow_provider_fabric.api.jobs.polling import JobPoll
 from airflow_provider_fabric.api.models import JobRef
 from airflow_provider_fabric.triggerer.call_budget import CallBudget
 from airflow_provider_fabric.triggerer.poller import JobPoller
+from tests.documented_metrics import documented_metrics
 from tests.unit.virtual_time import EPOCH, WORKSPACE, FakeFabric, clock, guid, refused, run_virtually
 
 
@@ -81,6 +82,13 @@ def test_a_busy_poller_says_so_once_a_minute(caplog: pytest.LogCaptureFixture) -
     assert max(sink.values("oldest_overdue")) > 60
     assert 0.7 < max(sink.values("budget_used")) <= 1.1
     assert min(sink.values("budget_share")) < 0.8
+
+
+def test_the_documentation_names_every_metric_and_its_kind() -> None:
+    refusals = iter([refused(429, retry_after="1")])
+    sink, _ = watch(5, answer=lambda _: next(refusals, None))
+    kinds = {"gauge": "g", "incr": "c", "timing": "ms"}
+    assert {name: kinds[kind] for kind, name, _, _ in sink.sent} == documented_metrics()
 
 
 def test_a_metrics_backend_that_fails_ends_no_wait(monkeypatch: pytest.MonkeyPatch) -> None:

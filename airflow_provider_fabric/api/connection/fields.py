@@ -242,9 +242,8 @@ _FIELDS = (
     Field(
         "local_cache",
         "Local cache",
-        "Share between the tasks of one host which ids names have (each is confirmed before it is used), where to sign "
-        "in, and turns to start runs. true: in the user's cache directory; false: share nothing; or the absolute path "
-        "of a directory. No secret or token is kept.",
+        "Whether tasks of a host share ids of names, and turns to start runs: true, false, or the absolute path of the "
+        "directory to use in place of the user's cache directory. No secret is kept.",
         kind=Kind.FLAG_OR_PATH,
         default=True,
         placeholder="true",

@@ -1,6 +1,7 @@
 """Asset URIs: ``fabric://{workspace}/{item}``, each a GUID or a display name.
 
-``outlets=[fabric_asset("Sales", "Daily load")]`` lets any operator say what it brought up to date.
+``outlets=[fabric_asset("Sales", "Daily load")]`` lets any operator say what it brought up to date. The event of an
+operator or sensor that stands for a Fabric run tells which run that was.
 """
 
 from __future__ import annotations
@@ -52,13 +53,16 @@ def fabric_event_payloads(triggering_asset_events: Any) -> list[dict[str, Any]]:
     fabric_event_payloads})``, ``{{ (fabric_event_payloads(triggering_asset_events) | last).job_instance_id }}``.
 
     :param triggering_asset_events: ``triggering_asset_events`` of the task's context; ``None`` is none.
-    :returns: payloads of :class:`~airflow_provider_fabric.triggers.events.FabricJobEventTrigger`: what an operator
-        returns of a run, and ``run_url``. Empty in a DAG run that no event started.
+    :returns: what an operator returns of a run, and ``run_url``: the payload of a
+        :class:`~airflow_provider_fabric.triggers.events.FabricJobEventTrigger`, or what a task with a
+        :func:`fabric_asset` among its ``outlets`` tells, which is the XCom ``fabric_run`` of a run that completed
+        (``rows``, names and more). Empty in a DAG run that no such event started.
     """
     found: dict[str, tuple[Any, dict[str, Any]]] = {}
     for events in triggering_asset_events.values() if triggering_asset_events else ():
         for event in events:
-            payload = (getattr(event, "extra", None) or {}).get("payload")
+            extra = getattr(event, "extra", None) or {}
+            payload = extra.get("payload", extra)
             if isinstance(payload, dict) and payload.get("job_instance_id"):
                 found[str(payload["job_instance_id"])] = (getattr(event, "timestamp", None), payload)
     ordered = sorted(found.values(), key=lambda entry: (entry[0] is not None, entry[0] or 0))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         AirflowFailException,
         AirflowSensorTimeout,
         AirflowSkipException,
+        TaskDeferred,
     )
 
 _PLACES: Mapping[str, tuple[str, ...]] = {
@@ -42,6 +43,7 @@ _PLACES: Mapping[str, tuple[str, ...]] = {
     "ResolveMixin": ("airflow.sdk.definitions._internal.mixins", "airflow.utils.mixins"),
     "RetryDecision": ("airflow.sdk.definitions.retry_policy",),
     "RetryPolicy": ("airflow.sdk.definitions.retry_policy",),
+    "TaskDeferred": ("airflow.sdk.exceptions", "airflow.exceptions"),
     "conf": ("airflow.sdk", "airflow.configuration"),
 }
 """Where a name may be, the newest Airflow's place first. Looked up when it is asked for: a DAG file needs few."""
@@ -83,6 +85,7 @@ __all__ = [
     "ResolveMixin",
     "RetryDecision",
     "RetryPolicy",
+    "TaskDeferred",
     "asset_class",
     "conf",
     "default_deferrable",
@@ -96,6 +99,7 @@ __all__ = [
     "read_extra_async",
     "read_own_xcom",
     "render_text",
+    "set_outlet_event",
     "settling_seconds",
     "was_deferred",
 ]
@@ -152,6 +156,17 @@ def asset_class() -> Any:
     except ImportError:
         from airflow.datasets import Dataset as Asset
     return Asset
+
+
+def set_outlet_event(context: Mapping[str, Any], outlet: Any, extra: Mapping[str, Any]) -> None:
+    """Add to what the event of a task's outlet tells; what is there already stays.
+
+    :param outlet: an asset among the task's outlets.
+    :param extra: plain JSON.
+    """
+    if "outlet_events" in context:
+        told = context["outlet_events"][outlet].extra
+        told.update({key: value for key, value in extra.items() if key not in told})
 
 
 def first_rescheduled(context: Mapping[str, Any]) -> Any:

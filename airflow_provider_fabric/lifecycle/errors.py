@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from airflow_provider_fabric.api.models import ErrorDetail
@@ -20,12 +20,12 @@ class Explanation:
 
     :param text: one sentence, or nothing.
     :param codes: error codes that a remedy may be known for.
-    :param xcom: what to publish.
+    :param failed_activities: which activities failed, as plain values.
     """
 
     text: str = ""
     codes: tuple[str, ...] = ()
-    xcom: Mapping[str, Any] = field(default_factory=dict)
+    failed_activities: tuple[Mapping[str, Any], ...] = ()
 
 
 def build_job_error(

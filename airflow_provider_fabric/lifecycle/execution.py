@@ -30,14 +30,14 @@ from airflow_provider_fabric.lifecycle.cancel import CancelResult, KillSignal, a
 from airflow_provider_fabric.lifecycle.deduped import active_when_deduped, wait_instead
 from airflow_provider_fabric.lifecycle.errors import Explanation, build_job_error
 from airflow_provider_fabric.lifecycle.options import cancel_patience, check_policies, deadline
+from airflow_provider_fabric.lifecycle.report import RunReport, fabric_outlets
 from airflow_provider_fabric.lifecycle.request import RunRequest
-from airflow_provider_fabric.lifecycle.siblings import CLAIM_KEY
 from airflow_provider_fabric.lifecycle.start import RunStarter
 from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome, WaitEnd, read_event
 from airflow_provider_fabric.lifecycle.store import RunStore
 from airflow_provider_fabric.lifecycle.timing import TIMING as TIMING
 from airflow_provider_fabric.lifecycle.timing import Timing
-from airflow_provider_fabric.links import publish_run_url, run_url
+from airflow_provider_fabric.links import run_url
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.compat import Context
@@ -69,25 +69,35 @@ class JobExecution:
         self.timing = timing
         self.runs = JobRuns(operator.hook, backend)
         self.store = RunStore(context, operator.durable)
+        self.report = RunReport(
+            operator,
+            context,
+            item=operator.item_name,
+            item_type=operator.item_type,
+            job_type=operator.job_type,
+        )
         self.starter: RunStarter | None = None
         self.run: FabricRun | None = None
         """What a kill would cancel."""
 
     def start(self) -> Any:
         """Start the run, or find it, and wait for it."""
-        check_policies(self.operator)
-        self.starter = RunStarter(self._request(), self.runs, self.store, self.context, self.operator)
-        run = self.starter.start()
-        return self._follow(run, here=self.starter.over)
+        with self.report.until_the_end():
+            check_policies(self.operator)
+            self.starter = RunStarter(self._request(), self.runs, self.store, self.context, self.operator)
+            run = self.starter.start()
+            return self._follow(run, here=self.starter.over)
 
     def resume(self, event: Any) -> Any:
         """Take over from the triggerer."""
-        self.run, outcome = read_event(event)
-        self.operator.published_run_url = self.run.run_url
-        result = self.finish(self.run, outcome)
-        # A wait in this process has reported the status already.
-        self.operator.log.info("Job instance %s: Completed.", outcome.job.get("job_instance_id"))
-        return result
+        with self.report.until_the_end():
+            self.run, outcome = read_event(event)
+            self.report.about(self.run)
+            self.operator.published_run_url = self.run.run_url
+            result = self.finish(self.run, outcome)
+            # A wait in this process has reported the status already.
+            self.operator.log.info("Job instance %s: Completed.", outcome.job.get("job_instance_id"))
+            return result
 
     def finish(self, run: FabricRun, outcome: Outcome) -> Any:
         """End the task: the one place where it is decided what a run's end means.
@@ -99,6 +109,7 @@ class JobExecution:
             outcome = self._last_poll(run) or outcome
         outcome = outcome.about(run)
         self.run, operator.ended = None, (run, outcome)
+        self.report.seen(outcome.job)
         operator.on_wait_end(run, outcome)
         if outcome.ending is WaitEnd.LOST:
             raise self._error(FabricJobMayBeRunning, run, outcome, f"may be running. {outcome.message}")
@@ -107,6 +118,7 @@ class JobExecution:
         match outcome.status:
             case JobStatus.COMPLETED:
                 result = operator.build_result(self.context, run, outcome)  # an error here: a retry finds the run
+                self.report.note(rows=self._rows(run, outcome))
                 self.store.delivered(waited=True)
                 return result
             case JobStatus.DEDUPED:
@@ -177,7 +189,7 @@ class JobExecution:
             operator.workspace,
             run.run_url,
         )
-        self._publish(run)
+        self.report.submitted(run)
         if not operator.wait_for_termination:
             self.store.delivered(waited=False)
             return {**run.poll().known(), "job_type": run.job_type}
@@ -196,17 +208,6 @@ class JobExecution:
                 raise
             return self.finish(run, Outcome.not_seen(error, run))
         return self.finish(run, Outcome.over(instance, run.job.workspace_id))
-
-    def _publish(self, run: FabricRun) -> None:
-        """Publish the run's id, by which other tasks know that it is taken, and its page."""
-        ti = self.context["ti"]
-        try:
-            ti.xcom_push(key=CLAIM_KEY, value=run.job.job_instance_id)
-            publish_run_url(self.operator, ti, run.run_url)
-        except Exception as error:  # noqa: BLE001 - what cannot be published does not end a run
-            self.operator.log.warning(
-                "Could not write the XComs of job instance %s: %r", run.job.job_instance_id, error
-            )
 
     def _cancel_briefly(self, run: FabricRun) -> None:
         result = ask_to_cancel(lambda: self.runs.cancel_briefly(run.job))
@@ -269,6 +270,15 @@ class JobExecution:
         except FabricError as error:
             self.operator.log.warning("Could not learn more about the failure: %s", error)
             return None
-        for key, value in (more.xcom if more else {}).items():
-            self.context["ti"].xcom_push(key=key, value=value)
+        self.report.explained(more.failed_activities if more else ())
         return more
+
+    def _rows(self, run: FabricRun, outcome: Outcome) -> Any:
+        """Count the rows, if there is an asset whose event tells of them."""
+        if not fabric_outlets(self.operator):
+            return None
+        try:
+            return self.operator.count_rows(run, outcome)
+        except FabricError as error:
+            self.operator.log.info("How many rows the run read and wrote is not known: %s", error)
+            return None

@@ -34,6 +34,7 @@ class JobOperator(Protocol):
     on_unclear_submit: str
     ended: tuple[FabricRun, Outcome] | None
     published_run_url: str | None
+    outlets: Any
 
     @property
     def log(self) -> Any: ...
@@ -57,3 +58,5 @@ class JobOperator(Protocol):
     def on_wait_end(self, run: FabricRun, outcome: Outcome) -> None: ...
 
     def build_result(self, context: Context, run: FabricRun, outcome: Outcome) -> dict[str, Any]: ...
+
+    def count_rows(self, run: FabricRun, outcome: Outcome) -> dict[str, int] | None: ...

@@ -165,6 +165,10 @@ class FabricRunItemJobOperator(FabricLineage, TaskArguments, BaseOperator):
         """Return what the task returns for a run that completed. After an error a retry finds the run again."""
         return outcome.job
 
+    def count_rows(self, run: FabricRun, outcome: Outcome) -> dict[str, int] | None:
+        """Return how many rows a run that completed read and wrote, if the service tells. One quick attempt."""
+        return None
+
     def _backend(self) -> JobBackend:
         """Return the API that runs the job."""
         from airflow_provider_fabric.lifecycle.backend import JobSchedulerBackend

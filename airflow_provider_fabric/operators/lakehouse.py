@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -60,12 +61,28 @@ class FabricRefreshSqlEndpointOperator(ItemOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Refresh, and wait."""
         self.resolve_arguments()
+        with self._reported(context):
+            return self._refresh()
+
+    @contextmanager
+    def _reported(self, context: Context) -> Iterator[None]:
+        """Publish what became of the refresh."""
+        from airflow_provider_fabric.lifecycle.report import RunReport
+
+        known = {"item": str(self.lakehouse), "item_type": "Lakehouse", "job_type": "refreshMetadata"}
+        self._report = RunReport(self, context, **known)
+        with self._report.until_the_end():
+            yield
+            self._report.note(status="Succeeded")
+
+    def _refresh(self) -> list[dict[str, Any]]:
         from airflow_provider_fabric.api import sql_endpoints
         from airflow_provider_fabric.lifecycle.options import positive_seconds
 
         limit = None if self.timeout is None else positive_seconds(self.timeout, "timeout")
         workspace_id = self.hook.resolve_workspace(self.workspace)
         lakehouse_id = self.hook.resolve_item(workspace_id, self.lakehouse, "Lakehouse")
+        self._report.note(workspace_id=workspace_id, item_id=lakehouse_id)
         options: dict[str, Any] = {"timeout": limit, "recreate_tables": bool(self.recreate_tables)}
         if not self.deferrable:
             return self._refreshed(self.hook.refresh_sql_endpoint(workspace_id, lakehouse_id, **options))
@@ -76,25 +93,31 @@ class FabricRefreshSqlEndpointOperator(ItemOperator):
             return self._refreshed(sql_endpoints.require_refreshed(tables or []))
         from airflow_provider_fabric.triggers.job import FabricOperationTrigger
 
+        self._report.note(operation_id=operation_id)
+        self._report.publish()
         self.log.info("SQL endpoint %s is refreshed by operation %s.", endpoint, operation_id)
         trigger = FabricOperationTrigger(self.fabric_conn_id, operation_id, deadline)
-        return self._wait_in_triggerer(trigger)
+        return self._wait_in_triggerer(trigger, {"workspace_id": workspace_id, "item_id": lakehouse_id})
 
-    def _wait_in_triggerer(self, trigger: Any) -> NoReturn:
-        self.defer(trigger=trigger, method_name="execute_complete")
+    def _wait_in_triggerer(self, trigger: Any, ids: dict[str, str]) -> NoReturn:
+        self.defer(trigger=trigger, method_name="execute_complete", kwargs={"ids": ids})
         raise AssertionError("unreachable: defer raises")
 
-    def execute_complete(self, context: Context, event: Any) -> list[dict[str, Any]]:
-        """Take over from the triggerer.
+    def execute_complete(
+        self, context: Context, event: Any, ids: Mapping[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        """Take over from the triggerer. ``ids`` are for what is published; ``dag.test()`` passes on the event alone.
 
         :raises FabricOperationError: the operation failed, or did not end in time, or a table was not refreshed.
         """
         from airflow_provider_fabric.api.sql_endpoints import require_refreshed, tables_of
         from airflow_provider_fabric.triggers.job import operation_error
 
-        if not event["succeeded"]:
-            raise operation_error(event)
-        return self._refreshed(require_refreshed(tables_of(event["result"])))
+        with self._reported(context):
+            self._report.note(operation_id=event.get("operation_id"), **(ids or {}))
+            if not event["succeeded"]:
+                raise operation_error(event)
+            return self._refreshed(require_refreshed(tables_of(event["result"])))
 
     def _refreshed(self, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
         self.log.info("The SQL endpoint of %r is up to date: %d tables.", self.lakehouse, len(tables))

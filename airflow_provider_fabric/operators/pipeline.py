@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from airflow_provider_fabric.lifecycle.errors import Explanation
     from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome
 
-FAILED_ACTIVITIES_KEY = "failed_activities"
-"""XCom of a failed run: ``name type error_code message inside times`` of each activity that failed."""
 MAX_STORED = 20
+"""Failed activities that are published at most: ``name type error_code message inside times`` of each."""
 
 
 class FabricRunPipelineOperator(FabricRunItemJobOperator):
@@ -113,8 +112,14 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
         return Explanation(
             text=summary(failed),
             codes=tuple(activity.error_code for activity in failed),
-            xcom={FAILED_ACTIVITIES_KEY: [activity.to_dict() for activity in failed[:MAX_STORED]]},
+            failed_activities=tuple(activity.to_dict() for activity in failed[:MAX_STORED]),
         )
+
+    def count_rows(self, run: FabricRun, outcome: Outcome) -> dict[str, int] | None:
+        """Return how many rows the copy activities read and wrote: ``{"read", "written"}``."""
+        from airflow_provider_fabric.api.jobs.activities import count_rows
+
+        return count_rows(self._activity_runs(run, outcome.started_at))
 
     @cached_property
     def _activities(self) -> ActivityProgress:

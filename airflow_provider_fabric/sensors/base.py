@@ -24,6 +24,7 @@ from airflow_provider_fabric.compat import (
 )
 from airflow_provider_fabric.exceptions import FabricError, FabricInputError, FabricJobFailed, FabricJobMayBeRunning
 from airflow_provider_fabric.lifecycle.errors import build_job_error
+from airflow_provider_fabric.lifecycle.report import RunReport
 from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome, WaitEnd
 from airflow_provider_fabric.links import FabricRunLink, publish_run_url, run_url
 
@@ -81,6 +82,7 @@ class RunSensor(TaskArguments, BaseSensorOperator):
         self.fabric_conn_id = fabric_conn_id
         self.deferrable = default_deferrable() if deferrable is None else deferrable
         self._announced = False
+        self._ended = False
         self._first_poke: float | None = None
         self.prepare_arguments()
 
@@ -133,15 +135,20 @@ class RunSensor(TaskArguments, BaseSensorOperator):
         if self._first_poke is None:
             self._first_poke = time.monotonic()
         self.resolve_arguments()
-        self.check_arguments(context)
-        found = self._poll_known(context)
-        if found is not None:
-            return found
+        with self._reported(context):
+            self.check_arguments(context)
+            found = self._poll_known(context)
+            if found is not None:
+                return found
+            self._wait_in_triggerer(context)
+            self._end_in_time(context)
+        return False
+
+    def _wait_in_triggerer(self, context: Context) -> None:
+        """Defer, if that is wanted."""
         if self.deferrable and "ids" in vars(self):  # only what one poll does not settle, and by ids
             next_poll_at = time.time() + max(self.check_interval, settling_seconds())
             self.defer(trigger=self.trigger(context, next_poll_at), method_name="execute_complete")
-        self._end_in_time(context)
-        return False
 
     def _poll_known(self, context: Context) -> PokeReturnValue | None:
         """Poll, if the names can be looked up."""
@@ -195,8 +202,16 @@ class RunSensor(TaskArguments, BaseSensorOperator):
         :raises FabricJobFailed: the run did not complete.
         :raises AirflowSensorTimeout: there was none within the sensor's ``timeout``.
         """
-        with self._never_fail():
+        with self._reported(context), self._never_fail():
             return self.finish(context, Outcome.from_state(event))
+
+    @contextmanager
+    def _reported(self, context: Context) -> Iterator[None]:
+        """Publish what became of the run, if the wait ends here."""
+        known = {"item": str(self.item), "item_type": self.item_type, "ours": False}
+        self._report = RunReport(self, context, job_type=getattr(self, "job_type", None), **known)
+        with self._report.until_the_end(is_over=lambda: self._ended):
+            yield
 
     @contextmanager
     def _never_fail(self) -> Iterator[None]:
@@ -213,13 +228,17 @@ class RunSensor(TaskArguments, BaseSensorOperator):
         if outcome.ending is WaitEnd.TIMEOUT:
             raise self._timed_out(outcome.message)
         job = outcome.job
+        self._ended = True
         url = self.publish(context, job.get("job_instance_id"), (job["workspace_id"], job["item_id"]))
+        self._report.seen(job)
+        if not job.get("job_instance_id"):
+            raise FabricError(outcome.message)
+        run = self.as_run(JobRef.from_state(job), url, str(job.get("job_type") or ""))
+        self._report.about(run, submitted=False)
         if outcome.ending is WaitEnd.LOST:
-            lost = FabricJobMayBeRunning(outcome.message, job=job, run_url=url)
-            raise lost if job.get("job_instance_id") else FabricError(outcome.message)
+            raise FabricJobMayBeRunning(outcome.message, job=job, run_url=url)
         if job.get("status") == "Completed":
             return job
-        run = self.as_run(JobRef.from_state(job), url, str(job.get("job_type") or ""))
         what = f"ended as {job.get('status')}"
         raise build_job_error(FabricJobFailed, run, self.item, job, what, workspace=str(self.workspace))
 
@@ -238,6 +257,7 @@ class RunSensor(TaskArguments, BaseSensorOperator):
             next_poll_at=now,
             check_interval=self.check_interval,
             deadline=now + float(self.timeout),
+            ours=False,
         )
 
 

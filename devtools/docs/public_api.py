@@ -20,7 +20,18 @@ import airflow_provider_fabric
 
 SNAPSHOT = Path(__file__).resolve().parents[2] / "tests" / "unit" / "public_api.txt"
 PACKAGE = "airflow_provider_fabric"
-MODULES = ("hooks", "operators", "sensors", "triggers", "links", "assets", "retry_policies", "exceptions", "emulator")
+MODULES = (
+    "hooks",
+    "operators",
+    "sensors",
+    "triggers",
+    "links",
+    "alerts",
+    "assets",
+    "retry_policies",
+    "exceptions",
+    "emulator",
+)
 """Where public names live; a name is public there if it begins with ``Fabric`` or ``fabric_``, or is in ``__all__``."""
 
 NOT_PROMISED = ("self", "cls", "clock", "steady", "sleep", "budget", "get")

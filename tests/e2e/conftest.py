@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_fabric.compat_tasks import is_airflow_2
 from airflow_provider_fabric.emulator import FabricEmulator
 from devtools.airflow.stack import AirflowStack
 from tests.e2e.identities import connections
+from tests.e2e.receivers import Receivers
 from tests.e2e.statsd import StatsdServer
 
 STATSD = {"AIRFLOW__METRICS__STATSD_ON": "True", "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1"}
@@ -43,10 +45,18 @@ def statsd() -> Iterator[StatsdServer]:
 
 
 @pytest.fixture(scope="session")
+def receivers() -> Iterator[Receivers]:
+    """Where alerts arrive."""
+    with Receivers() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
 def airflow_stack(
     emulator: FabricEmulator,
     all_connections: dict[str, dict[str, Any]],
     statsd: StatsdServer,
+    receivers: Receivers,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[AirflowStack]:
     """An Airflow with the example DAGs and the DAGs of these tests, connected to the emulator, logging at DEBUG."""
@@ -63,8 +73,13 @@ def airflow_stack(
         "AIRFLOW__METRICS__STATSD_PORT": str(statsd.port),
         "AZURE_POD_IDENTITY_AUTHORITY_HOST": emulator.url,  # where msal looks for the managed identity
     }
+    if is_airflow_2():  # as in Airflow 3, where a record names its logger: whose warning it is
+        environment["AIRFLOW__LOGGING__LOG_FORMAT"] = (
+            "[%(asctime)s] {%(filename)s:%(lineno)d} %(levelname)s - %(name)s: %(message)s"
+        )
     dags = tmp_path_factory.mktemp("dags")
     shutil.copytree(REPOSITORY / "example_dags", dags / "example_dags")
     shutil.copytree(REPOSITORY / "tests" / "e2e" / "dags", dags / "e2e")
-    with AirflowStack(dags=dags, connections=all_connections, env=environment) as stack:
+    connected = {**all_connections, **receivers.connections()}
+    with AirflowStack(dags=dags, connections=connected, env=environment) as stack:
         yield stack

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
@@ -12,6 +14,7 @@ import pytest
 
 from airflow_provider_fabric.emulator import FabricEmulator
 from devtools.airflow.stack import AirflowStack
+from tests.e2e.receivers import Receivers
 
 pytestmark = [pytest.mark.e2e, pytest.mark.examples]
 
@@ -21,7 +24,11 @@ ATTACHED = "One at a time"
 FLAKY = "Partner load"
 """A pipeline whose run fails because a file is missing."""
 
+LOADED = "Load the lakehouse"
+"""A pipeline whose runs tell how many rows they wrote."""
+
 EXPECTED_STATES = {
+    "fabric_alerts": {"run_pipeline": "failed"},
     "fabric_daily_sales": {"load.quick": "skipped"},
     "fabric_error_handling": {"run_pipeline": "failed", "go_on": "skipped", "ask_a_person": "skipped"},
 }
@@ -82,6 +89,8 @@ def _deployed(run: Played) -> set[str]:
 
 
 PROMISES: dict[str, Callable[[Played], bool]] = {
+    "fabric_alerts": lambda run: run["keep_record"] == "Partner load: failed",
+    "fabric_assets": lambda run: run.xcom("load", "fabric_run")["rows"] == {"read": 30, "written": 30},
     "fabric_attach_and_retry": lambda run: (
         run["run_or_attach"]["job_instance_id"] == run.xcom("start_pipeline", "job_instance_id")
     ),
@@ -127,13 +136,16 @@ if not WATCHES_ASSETS:
 @pytest.fixture(scope="module")
 def played(airflow_stack: AirflowStack, emulator: FabricEmulator) -> dict[str, Played]:
     """All DAGs, :data:`TOGETHER` at a time."""
-    items = [{"displayName": name, "type": "DataPipeline"} for name in (ATTACHED, FLAKY)]
+    items = [{"displayName": name, "type": "DataPipeline"} for name in (ATTACHED, FLAKY, LOADED)]
     seeded = emulator.control.seed(workspaces=[{"id": emulator.workspace_id, "items": items}])
-    attached, flaky = (entry["id"] for entry in seeded["workspaces"][0]["items"])
+    attached, flaky, loaded = (entry["id"] for entry in seeded["workspaces"][0]["items"])
     emulator.control.add_job_rule(item_id=attached, duration_seconds=45)
     error = {"errorCode": "UserErrorFileNotFound", "message": "prices.csv is not there", "failureType": "UserError"}
     activity = {"activityName": "Copy prices", "activityType": "Copy", "status": "Failed", "error": error}
     emulator.control.add_job_rule(item_id=flaky, outcome="Failed", activities=[activity])
+    output = {"rowsRead": 30, "rowsCopied": 30}
+    copied = {"activityName": "Copy orders", "activityType": "Copy", "status": "Succeeded", "output": output}
+    emulator.control.add_job_rule(item_id=loaded, activities=[copied])
 
     def play(dag_id: str) -> Played:
         run_id = airflow_stack.trigger(dag_id, timeout=120)
@@ -200,3 +212,78 @@ def test_the_report_reads_the_event_that_started_it(
 
     airflow_stack.wait_until(lambda: loads & reported(), 180, "an event of the load starts the report", every=2)
     assert reported() <= loads
+
+
+def test_an_assets_event_tells_the_next_dag_of_the_run(played: dict[str, Played], airflow_stack: AirflowStack):
+    load = played["fabric_assets"].xcom("load", "fabric_run")
+    dag_id = "fabric_assets_model"
+
+    def read() -> list[dict[str, Any]]:
+        statement = "SELECT run_id FROM dag_run WHERE dag_id = :dag_id AND state = 'success'"
+        runs = [row["run_id"] for row in airflow_stack.db.rows(statement, dag_id=dag_id)]
+        return [told for run in runs for told in airflow_stack.xcoms(dag_id, run, "loaded_by")["return_value"]]
+
+    airflow_stack.wait_until(lambda: bool(read()), 120, "the lakehouse's event starts the refresh", every=1)
+    assert read() == [{key: load[key] for key in ("item", "job_instance_id", "end_time_utc", "rows")}]
+
+
+def test_callbacks_tell_people_of_the_run(played: dict[str, Played], airflow_stack: AirflowStack, receivers: Receivers):
+    """What a real callback of a real failed task has read from its XCom."""
+    run = played["fabric_alerts"].xcom("run_pipeline", "fabric_run")
+    reason = "Failed activity 'Copy prices' (Copy): UserErrorFileNotFound: prices.csv is not there"
+    airflow_stack.wait_until(lambda: len(receivers.posts) == 2 and len(receivers.mails) == 1, 60, "all alerts arrive")
+    posts = dict(receivers.posts)
+    slack = posts["/slack"]["text"]
+    assert slack.startswith("fabric_alerts.run_pipeline: DataPipeline 'Partner load' in workspace 'Emulator workspace'")
+    assert slack.splitlines()[-2:] == [reason, f"Run: {run['run_url']}"]
+    card = posts["/teams"]["attachments"][0]["content"]
+    assert [block["text"] for block in card["body"]] == slack.splitlines()
+    assert card["actions"][0]["url"] == run["run_url"]
+    assert receivers.mails[0]["Subject"] == slack.splitlines()[0]
+    assert reason in receivers.mails[0].get_payload()
+
+
+OURS = re.compile(r"airflow_provider_fabric|Fabric\w*(Operator|Sensor|Trigger|Hook|Link|Error)")
+LEVEL = re.compile(r"\b(WARNING|ERROR|CRITICAL)\b", re.IGNORECASE)
+
+
+def test_no_log_has_a_warning_from_our_classes(played: dict[str, Played], airflow_stack: AirflowStack):
+    """Neither what we log as one, nor what Airflow says of our classes. Tasks that are to fail may say why."""
+    to_fail = {f"dag_id={dag_id}/*/task_id={task}" for dag_id, tasks in EXPECTED_STATES.items() for task in tasks}
+    found: list[str] = []
+    files = [path for dag_id in PROMISES for path in (airflow_stack.logs / f"dag_id={dag_id}").rglob("*.log*")]
+    for path in files:
+        if any(path.parent.match(f"*/{pattern}") for pattern in to_fail):
+            continue
+        found += [f"{path.parent.name}: {line}" for line in warnings_of_ours(path)]
+    assert len(files) > 60
+    assert not found, "\n".join(found)
+
+
+def warnings_of_ours(path: Path) -> list[str]:
+    """Return the lines of a log that warn, by us or about us."""
+    lines = []
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            record = json.loads(line)
+        except ValueError:
+            warns = LEVEL.search(line[:200])
+        else:
+            warns = LEVEL.search(str(record.get("level"))) if isinstance(record, dict) else None
+        if warns and OURS.search(line):
+            lines.append(line[:500])
+    return lines
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"level":"warning","logger":"airflow.task.operators.airflow_provider_fabric.sensors.job","event":"x"}',
+        '{"level":"warning","event":"FabricItemJobSensor.execute cannot be called outside of the Task Runner!"}',
+        "[2026-11-26T19:00:00.000+0000] {baseoperator.py:421} WARNING - FabricItemJobSensor.execute cannot be called",
+        "[2026-11-26T19:00:00.000+0000] {job.py:42} WARNING - airflow.task.operators.airflow_provider_fabric.x: late",
+    ],
+)
+def test_a_warning_would_be_found(tmp_path: Path, line: str):
+    (tmp_path / "log").write_text(f"{line}\n{line.replace('warning', 'info').replace('WARNING', 'INFO')}\n")
+    assert warnings_of_ours(tmp_path / "log") == [line]

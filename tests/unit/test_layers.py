@@ -68,12 +68,12 @@ LEVELS = (
         "lifecycle.store",
         "lifecycle.timing",
     },
-    {"lifecycle.request"},
+    {"lifecycle.report", "lifecycle.request"},
     {"lifecycle.old_run", "lifecycle.ownership"},
     {"lifecycle.operator", "lifecycle.start"},
     {"lifecycle.execution"},
     {"operators", "sensors"},
-    {"assets", "retry_policies"},
+    {"alerts", "assets", "retry_policies"},
     {"__main__"},
 )
 OUTSIDE = {"emulator"}

@@ -87,20 +87,44 @@ def failed_activities(runs: Iterable[Mapping[str, Any]]) -> list[FailedActivity]
 
     :param runs: the service's activity runs, in any order.
     """
-    last_attempts: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for run in sorted(runs, key=lambda run: str(run.get("activityRunStart") or "")):
-        attempts = last_attempts.setdefault((str(run.get("activityName")), str(run.get("iterationHash") or "")), [])
-        if run.get("retryAttempt") and attempts:
-            attempts.pop()
-        attempts.append(run)
     failed: dict[tuple[str, str], FailedActivity] = {}
-    for run in (run for attempts in last_attempts.values() for run in attempts):
+    for run in _last_attempts(runs):
         if str(run.get("status")).casefold() not in _FAILED:
             continue
         activity = FailedActivity.from_wire(run)
         known = failed.get((activity.name, activity.error_code))
         failed[activity.name, activity.error_code] = replace(known, times=known.times + 1) if known else activity
     return sorted(failed.values(), key=lambda activity: activity.type in CONTAINERS - _CALLERS)
+
+
+def count_rows(runs: Iterable[Mapping[str, Any]]) -> dict[str, int] | None:
+    """Return how many rows the copy activities read and wrote, or ``None`` if none says.
+
+    ``rowsRead`` and ``rowsCopied`` are left out by the service when files are copied as they are
+    (https://learn.microsoft.com/azure/data-factory/copy-activity-monitoring#monitor-programmatically).
+
+    :param runs: the service's activity runs, in any order.
+    :returns: ``read``, ``written``, or one of them.
+    """
+    counts: dict[str, int] = {}
+    for run in _last_attempts(runs):
+        output = run.get("output")
+        for name, key in (("read", "rowsRead"), ("written", "rowsCopied")):
+            count = output.get(key) if isinstance(output, Mapping) else None
+            if isinstance(count, int) and not isinstance(count, bool):
+                counts[name] = counts.get(name, 0) + count
+    return counts or None
+
+
+def _last_attempts(runs: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the activity runs without those that were retried."""
+    last: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for run in sorted(runs, key=lambda run: str(run.get("activityRunStart") or "")):
+        attempts = last.setdefault((str(run.get("activityName")), str(run.get("iterationHash") or "")), [])
+        if run.get("retryAttempt") and attempts:
+            attempts.pop()
+        attempts.append(run)
+    return [run for attempts in last.values() for run in attempts]
 
 
 def summary(activities: list[FailedActivity]) -> str:

@@ -40,20 +40,40 @@ class TaskArguments:
     flag_arguments: Sequence[str] = ()
     """Arguments that are ``True`` or ``False`` (or ``None``, where that is the default), and no template."""
 
+    @classmethod
+    def partial(cls, **kwargs: Any) -> Any:
+        """Do what Airflow's ``partial()`` does, and refuse what no mapped task could use: Airflow itself does not look.
+
+        :raises FabricInputError: an argument is the output of a task, or a template, where neither is possible.
+        """
+        cls._check_fixed(kwargs)
+        return super().partial(**kwargs)  # type: ignore[misc]
+
+    @classmethod
+    def _check_fixed(cls, given: Mapping[str, Any]) -> None:
+        """Check the arguments that must be known when the DAG is parsed.
+
+        :raises FabricInputError: one is not.
+        """
+        for name, value in given.items():
+            if not name.startswith("_") and name not in cls.template_fields and is_reference(value):
+                raise _input_error(
+                    f"{name} takes no output of a task and no DAG parameter: it must be known when the DAG is parsed. "
+                    f"Those may be given to {', '.join(cls.template_fields)}. To vary {name} over mapped tasks, give "
+                    "it to expand()."
+                )
+        for name in cls.flag_arguments:
+            shown = name.removesuffix("_only")  # ``dry_run`` itself is a method of Airflow's
+            flag = given.get(name, given.get(shown))
+            if flag not in (True, False, None):
+                raise _input_error(f"{shown} must be True or False, got {flag!r}; it is not templated.")
+
     def prepare_arguments(self) -> None:
         """Make the arguments ready for Airflow's rendering. The last line of every constructor.
 
         :raises FabricInputError: an argument is the output of a task, or a template, where neither is possible.
         """
-        for name, value in vars(self).items():
-            if not name.startswith("_") and name not in self.template_fields and is_reference(value):
-                raise _input_error(
-                    f"{name} takes no output of a task and no DAG parameter: it must be known when the DAG is parsed. "
-                    f"Those may be given to {', '.join(self.template_fields)}."
-                )
-        for name in self.flag_arguments:
-            if vars(self).get(name) not in (True, False, None):
-                raise _input_error(f"{name} must be True or False, got {vars(self)[name]!r}; it is not templated.")
+        self._check_fixed(vars(self))
         given: dict[str, Any] = vars(self).setdefault("_given_arguments", {})
         for name in self.template_fields:
             if name in vars(self):

@@ -46,7 +46,7 @@ def request(
     :param item: GUID or display name, for ``{item}``.
     :param item_type: kind of item, if the name alone is not enough.
     :param query: query parameters; ``None`` values are left out.
-    :param json: JSON-able body.
+    :param json: body: whatever JSON has; dates, times and durations become ISO 8601.
     :param data: body as it is, instead of ``json``.
     :param content_type: of ``data``.
     :param accept: media type that is asked for.

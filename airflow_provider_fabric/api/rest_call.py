@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from airflow_provider_fabric.api.http.flow import JSON, Flow, Request, quote_segment
 from airflow_provider_fabric.api.http.retry import Replay
 from airflow_provider_fabric.api.items.names import resolve_item, resolve_workspace
+from airflow_provider_fabric.api.jobs.values import parameter_value
 from airflow_provider_fabric.exceptions import FabricInputError
 
 REPEATABLE = {"GET": True, "HEAD": True, "PUT": True, "DELETE": True, "PATCH": False}
@@ -77,7 +78,7 @@ class RestCall:
         if self.pages and self.verb != "GET":
             raise FabricInputError(f"pages=True reads a list, so method must be GET, got {self.verb!r}.")
         self._check_body()
-        query = _query(self.query)
+        query, body = _query(self.query), parameter_value(self.json, "json")
         pattern = _checked_path(self.path)
         if self.verb == "POST" and _STARTS_JOB.search(unquote(pattern)):
             raise FabricInputError(
@@ -92,7 +93,7 @@ class RestCall:
             target,
             f"{self.verb} {pattern}",
             params=query,
-            json=self.json,
+            json=body,
             content=self.data.encode() if isinstance(self.data, str) else self.data,
             content_type=self.content_type,
             accept=self.accept,

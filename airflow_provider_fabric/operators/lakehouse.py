@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.compat import Context
+
+SPAN = re.compile(r"\d+:([01]?\d|2[0-3]):[0-5]?\d:[0-5]?\d")
+"""The service's form of a time span: days, hours, minutes, seconds."""
 
 
 class FabricRefreshSqlEndpointOperator(ItemOperator):
@@ -275,7 +279,10 @@ def _span(retention: timedelta | str | None) -> str | None:
     if retention is None:
         return None
     if not isinstance(retention, timedelta):
-        return as_text(retention, "vacuum_retention")
+        text = as_text(retention, "vacuum_retention").strip()
+        if SPAN.fullmatch(text) is None:
+            raise FabricInputError(f"vacuum_retention must be d:hh:mm:ss, such as 7:00:00:00, got {text[:40]!r}.")
+        return text
     if retention < timedelta(0) or retention.microseconds:
         raise FabricInputError(f"vacuum_retention must not be negative, and whole seconds, got {retention}.")
     minutes, seconds = divmod(retention.seconds, 60)

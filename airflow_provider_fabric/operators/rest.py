@@ -108,6 +108,12 @@ class FabricRestOperator(TaskArguments, BaseOperator):
         self.response_filter = response_filter
         self.fabric_conn_id = fabric_conn_id
         self.prepare_arguments()
+        if response_filter is not None and not callable(response_filter):
+            from airflow_provider_fabric.exceptions import FabricInputError
+
+            raise FabricInputError(
+                f"response_filter must be a function that takes the answer, got {type(response_filter).__name__}."
+            )
 
     @cached_property
     def hook(self) -> FabricHook:

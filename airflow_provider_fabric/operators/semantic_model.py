@@ -88,9 +88,11 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
             raise FabricInputError(
                 "submit_form does not apply to a semantic model: its API has one address. Leave it out."
             )
+        if self.options is not None and not isinstance(self.options, Mapping):
+            raise FabricInputError(f"options must be a mapping of names to values, got {type(self.options).__name__}.")
         body: dict[str, Any] = {"type": self.refresh_type}
         if self.objects is not None:
-            body["objects"] = parameter_value(self.objects, "objects")
+            body["objects"] = parameter_value(_checked_objects(self.objects), "objects")
         for name, value in (self.options or {}).items():
             body[name] = parameter_value(value, f"options.{name}")
         check_refresh(body, self.enhanced)
@@ -101,3 +103,23 @@ class FabricRefreshSemanticModelOperator(FabricRunItemJobOperator):
         from airflow_provider_fabric.lifecycle.backend import SemanticModelBackend
 
         return SemanticModelBackend(self.enhanced)
+
+
+def _checked_objects(objects: Any) -> Any:
+    """Return which tables and partitions to refresh.
+
+    :raises FabricInputError: they are no list of mappings, each with a table. An empty list would refresh everything.
+    """
+    from airflow_provider_fabric.exceptions import FabricInputError
+
+    if not isinstance(objects, list | tuple) or not objects:
+        shown = "an empty list" if isinstance(objects, list | tuple) else type(objects).__name__
+        raise FabricInputError(
+            f'objects must be a list such as [{{"table": "Sales"}}], got {shown}; None is all tables.'
+        )
+    for index, entry in enumerate(objects):
+        if not isinstance(entry, Mapping) or not entry.get("table"):
+            raise FabricInputError(
+                f'objects[{index}] must be a mapping such as {{"table": "Sales"}} that names a table.'
+            )
+    return objects

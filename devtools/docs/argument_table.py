@@ -82,10 +82,10 @@ def tasks() -> list[type[Any]]:
 
 def own_parameters(task: type[Any]) -> dict[str, inspect.Parameter]:
     """Return the arguments that the tables are about."""
-    return {name: parameter for name, parameter in _parameters(task).items() if name not in OWN_RULES}
+    return {name: parameter for name, parameter in all_parameters(task).items() if name not in OWN_RULES}
 
 
-def _parameters(task: type[Any]) -> dict[str, inspect.Parameter]:
+def all_parameters(task: type[Any]) -> dict[str, inspect.Parameter]:
     """Return the arguments of a class and of our classes that it derives from."""
     found: dict[str, inspect.Parameter] = {}
     for kind in reversed(task.__mro__):
@@ -115,7 +115,7 @@ def outcome(task: type[Any], name: str, form: str) -> str:
     make, native, value = FORMS[form]
     kind = kind_of(task, name)
     dag = DAG("dag", schedule=None, render_template_as_native_obj=native, params={"value": DIGITS})
-    needed = {p.name: "x" for p in _parameters(task).values() if p.default is p.empty}
+    needed = {p.name: "x" for p in all_parameters(task).values() if p.default is p.empty}
     given = _wrapped(make(dag), kind, name)
     try:
         operator = task(task_id="run", dag=dag, **{**needed, name: given})

@@ -36,6 +36,8 @@ def read_parameter_file(file: str | os.PathLike[str], environment: str | None) -
     """
     import yaml
 
+    if not isinstance(file, str | os.PathLike):
+        raise FabricInputError(f"parameter_file must be the path of a file, got {type(file).__name__}.")
     shown = os.fspath(file)
 
     def wrong(text: str) -> FabricInputError:

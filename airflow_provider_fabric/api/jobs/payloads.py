@@ -55,11 +55,12 @@ def string_list(value: Sequence[str] | None, name: str) -> list[str] | None:
     """Return a list of texts as it is sent; ``None`` for none.
 
     :param name: the argument, for messages.
-    :raises FabricInputError: it is one text, which would be taken apart into letters, or holds something else.
+    :raises FabricInputError: it is no list: one text would be taken apart into letters; or it holds something else.
     """
-    if not value:
+    if value is None or (isinstance(value, list | tuple) and not value):
         return None
-    if isinstance(value, str) or not all(isinstance(text, str) and text.strip() for text in value):
+    is_list = isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    if not is_list or not all(isinstance(text, str) and text.strip() for text in value):
         got = type(value).__name__  # what is in it may be a secret
         raise FabricInputError(f"{name} must be a list of texts, such as ['first', 'second'], got {got}.")
     return list(value)

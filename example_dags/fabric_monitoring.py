@@ -21,6 +21,7 @@ except ImportError:  # Airflow 2 watches no assets
 
     AssetWatcher = None
 
+from airflow_provider_fabric.alerts import describe_fabric_run
 from airflow_provider_fabric.assets import fabric_asset
 from airflow_provider_fabric.operators import FabricRunPipelineOperator, FabricUpsertItemDefinitionOperator
 from airflow_provider_fabric.triggers import FabricJobEventTrigger
@@ -37,17 +38,9 @@ def send(text: str) -> None:
     logging.getLogger("fabric_monitoring").error(text)
 
 
-def describe_failure(ti: Any, exception: BaseException | None) -> str:
-    """Return what a person needs: why, which activities, and the page of the run."""
-    failed = ti.xcom_pull(task_ids=ti.task_id, key="failed_activities") or []
-    lines = [f"{a['name']} ({a['type']}): {a['error_code']} {a['message']}" for a in failed]
-    link = ti.xcom_pull(task_ids=ti.task_id, key="run_url")
-    return "\n".join([f"{ti.dag_id}.{ti.task_id} failed: {exception}", *lines, f"The run: {link}"])
-
-
 def tell(context: Any) -> None:
-    """Airflow's ``on_failure_callback``."""
-    send(describe_failure(context["ti"], context.get("exception")))
+    """Airflow's ``on_failure_callback``: why, which activities, and the page of the run."""
+    send(describe_fabric_run(context))
 
 
 def slowness(run: dict, usual: timedelta = USUAL) -> timedelta:

@@ -336,6 +336,22 @@ FEATURES = (
         ("tests/unit/test_retry_policies.py::test_permanent_errors_fail_at_once",),
     ),
     Feature(
+        "What became of a run, failures included, in one XCom for callbacks and alerts",
+        YES,
+        NO,
+        NO,
+        "n/a",
+        ("tests/contract/operators/test_fabric_run.py::test_a_run_that_failed",),
+    ),
+    Feature(
+        "An asset's event says which run it was, and how many rows it wrote",
+        YES,
+        NO,
+        NO,
+        "n/a",
+        ("tests/contract/operators/test_fabric_run.py::test_the_event_of_an_asset_tells_of_the_run",),
+    ),
+    Feature(
         "OpenLineage inputs and outputs of jobs",
         YES,
         NO,

@@ -41,12 +41,13 @@ class Left:
     """What a task left behind, for those who pull it."""
 
     dag_id = "dag"
+    map_index = -1
 
     def __init__(self, task_id: str, xcoms: dict[str, Any], result: Any = None) -> None:
         self.task_id = task_id
         self._xcoms = {**xcoms, "return_value": result}
 
-    def xcom_pull(self, task_ids: str, key: str = "return_value") -> Any:
+    def xcom_pull(self, task_ids: str, key: str = "return_value", map_indexes: int = -1) -> Any:
         return self._xcoms.get(key) if task_ids == self.task_id else None
 
 
@@ -120,7 +121,8 @@ def test_monitoring_tells_the_failed_activities_and_the_link(
     tell({"ti": Left("run_pipeline", dict(task.xcoms)), "exception": caught.value})
     told = caplog.messages[-1]
     assert task.xcoms["run_url"] in told
-    assert ("Copy prices (Copy): UserErrorFileNotFound prices.csv is not there" in told) is (status == "Failed")
+    reason = "Failed activity 'Copy prices' (Copy): UserErrorFileNotFound: prices.csv is not there"
+    assert (reason in told) is (status == "Failed")
 
 
 def test_monitoring_knows_a_slow_run(tenant: FabricEmulator) -> None:

@@ -336,7 +336,7 @@ FEATURES = (
         ("tests/unit/test_retry_policies.py::test_permanent_errors_fail_at_once",),
     ),
     Feature(
-        "What became of a run, failures included, in one XCom for callbacks and alerts",
+        "A run's outcome in one XCom, for callbacks",
         YES,
         NO,
         NO,
@@ -344,7 +344,7 @@ FEATURES = (
         ("tests/contract/operators/test_fabric_run.py::test_a_run_that_failed",),
     ),
     Feature(
-        "An asset's event says which run it was, and how many rows it wrote",
+        "Asset events name the run and its rows",
         YES,
         NO,
         NO,

@@ -16,6 +16,19 @@ KEY = "fabric_run"
 def fabric_run_of(context: Mapping[str, Any]) -> dict[str, Any]:
     """Return the XCom ``fabric_run`` of the context's own task.
 
+    Its fields, which are ``None`` where they do not apply:
+
+    * ``outcome``: ``None`` while the run is under way; then ``completed``, ``started`` (the task does not wait),
+      ``failed``, ``cancelled``, ``deduped``, ``timeout``, ``skipped``, ``not_started``, ``may_be_running``, or
+      ``error``: the task failed, whatever became of the run
+    * ``workspace``, ``item``: as the DAG names them; ``workspace_id``, ``item_id``, ``item_type``, ``job_type``
+    * ``job_instance_id``, ``run_url``, ``submitted_at``; ``ours``: whether this task started it; ``operation_id``: of
+      the refresh of a SQL endpoint; ``attempt``: the task's
+    * ``status``, ``start_time_utc``, ``end_time_utc``, ``root_activity_id``, ``failure_reason``: as last reported
+    * ``failed_activities``: of a pipeline, a list of dicts; ``error_type`` and ``error``: of the task
+    * ``rows``: ``read`` and ``written`` by the copy activities of a pipeline, if a :func:`.fabric_asset` is among the
+      task's ``outlets``
+
     :param context: what Airflow hands to a callback, or to a task.
     :returns: the run; empty if the task has published none, or if it cannot be read where the callback runs. Nothing is
         raised: a message without a run is better than none.

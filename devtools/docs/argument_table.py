@@ -56,7 +56,7 @@ KINDS: Mapping[str, str] = {
 OWN_RULES = ("definition",)
 """Arguments whose templates follow a rule of their own, which the page on deploying explains."""
 
-CHECKED = "rule of its own"
+CHECKED = "own rule"
 PARSED, REFUSED = "refused when parsed", "refused by name"
 
 EXPECTED: Mapping[str, tuple[str, ...]] = {

@@ -21,10 +21,10 @@ from airflow_provider_fabric.api.local_cache.locks import FileLock
 from airflow_provider_fabric.api.local_cache.stamps import Stamp
 from airflow_provider_fabric.api.models import is_guid
 
-LIST_SECONDS = 600.0
+LIST_SECONDS = 900.0
 """Seconds for which a list says that a name is the only one of its kind."""
 
-WORKSPACE_SECONDS = 10.0
+WORKSPACE_SECONDS = 30.0
 """Seconds for which a workspace that was read is taken to bear its name still: for all tasks of the host together."""
 
 

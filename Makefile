@@ -56,7 +56,7 @@ dist: environment .venv-docs/installed-for  ## Build wheel and sdist twice, comp
 .venv-docs/installed-for: constraints/docs.txt
 	$(PYTHON) -m venv --clear .venv-docs
 	.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check -c constraints/docs.txt \
-	  mkdocs-material 'mkdocstrings[python]' ruff build hatchling twine
+	  mkdocs-material 'mkdocstrings[python]' ruff build hatchling twine check-jsonschema
 	@touch $@
 
 lint: environment  ## ruff (lint, format) and mypy --strict

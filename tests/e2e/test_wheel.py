@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_fabric import __version__
+
 pytestmark = pytest.mark.wheel
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
@@ -32,7 +34,12 @@ for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         print(module.name)
 """
 
-VERSIONS = ["3.3.2", "2.10.5"] if sys.version_info < (3, 13) else ["3.3.2"]  # 2.10 ends at Python 3.12
+VERSIONS = [
+    version
+    for version in ("3.3.2", "3.1.8", "2.11.2", "2.10.5")
+    if version.startswith("3.") or sys.version_info < (3, 13)  # Airflow 2 ends at Python 3.12
+]
+"""Every Airflow that is supported."""
 
 
 def run(*command: str | Path, **environment: str) -> str:
@@ -57,11 +64,13 @@ class Bare:
 
     python: Path
     constraints: Path
+    index: Path
     settings: dict[str, str]
 
     def pip(self, *requirements: str | Path) -> None:
-        """Install something within the constraints."""
-        run(self.python, "-m", "pip", "install", "--quiet", "-c", self.constraints, *requirements)
+        """Install something within the constraints; the folder of our wheel is one of the indexes."""
+        options = ("--quiet", "-c", self.constraints, "--find-links", self.index)
+        run(self.python, "-m", "pip", "install", *options, *requirements)
 
     def airflow(self, *arguments: str) -> str:
         """Run ``airflow …``."""
@@ -85,9 +94,9 @@ def environments(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
         folder = tmp_path_factory.mktemp(f"airflow-{version}")
         settings = {"AIRFLOW_HOME": str(folder / "home"), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
         constraints = REPOSITORY / "constraints" / f"airflow-{version}.txt"
-        bare = Bare(folder / "environment" / "bin" / "python", constraints, settings)
+        bare = Bare(folder / "environment" / "bin" / "python", constraints, wheel.parent, settings)
         run(sys.executable, "-m", "venv", folder / "environment")
-        bare.pip(f"apache-airflow=={version}", wheel)
+        bare.pip(f"apache-airflow=={version}", f"airflow-provider-fabric=={__version__}")
         bare.airflow("db", "migrate")
         return bare
 

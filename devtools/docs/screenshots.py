@@ -1,4 +1,9 @@
-"""``python -m devtools.docs.screenshots``: the documentation's pictures, taken in a real Airflow and a real browser.
+"""The documentation's pictures, taken in a real Airflow and a real browser.
+
+::
+
+    python -m devtools.docs.screenshots             all of them
+    python -m devtools.docs.screenshots --portal    those of the emulator's portal, which need no Airflow
 
 Two runs of the example DAG wait for their Fabric jobs in the triggerer, and the pipeline of another one fails. The
 pictures show the grid, the link from a task to its run, the pages of the emulator that it leads to, the log of the
@@ -17,9 +22,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from airflow_provider_fabric.emulator import FabricEmulator
-from airflow_provider_fabric.links import RUN_URL_KEY
+from airflow_provider_fabric.links import run_url
 from devtools.airflow.stack import AirflowStack
 from devtools.docs.browser import Browser, BrowserError, wait_until
 
@@ -30,6 +36,9 @@ PATIENCE_SECONDS = 300.0
 PAGE = (1280, 800)
 FORM = (1280, 2600)
 """As tall as the whole form of a connection."""
+RUN = (1280, 1060)
+"""As tall as the page of a run that failed, its activities included."""
+OVERVIEW = (1280, 440)
 
 SOURCES = IMAGES / "sources.json"
 PORTAL = ("airflow_provider_fabric/emulator/portal/*",)
@@ -62,6 +71,8 @@ ACTIVITIES = [
     {"activityName": "Copy orders", "activityType": "Copy", "status": "Failed", "error": REASON},
 ]
 """What a run shows whose copy activity fails."""
+COPYING = {"activityName": "Copy orders", "activityType": "Copy", "status": "InProgress"}
+NIGHTLY = "7c1d2e3f-4a5b-4c6d-8e7f-90a1b2c3d4e5"
 
 DIALOG = "[role=dialog]"
 IN_DIALOG = "//*[@role='dialog']"
@@ -95,14 +106,8 @@ def stage(folder: Path) -> Iterator[Stage]:
 def take_all(on: Stage) -> list[Path]:
     """Take every picture and return the files."""
     waiting = start_runs(on)
-    return [
-        *connection_form(on),
-        grid(on, waiting),
-        failure(on),
-        extra_link(on, waiting),
-        portal_run(on),
-        *portal_others(on),
-    ]
+    airflows = [*connection_form(on), grid(on, waiting), failure(on), extra_link(on, waiting)]
+    return [*airflows, *portal(on.emulator, on.browser, on.folder)]
 
 
 def sources() -> dict[str, str]:
@@ -191,6 +196,8 @@ def extra_link(on: Stage, run_id: str) -> Path:
     picture = on.browser.screenshot(on.folder / "airflow-extra-link.png")
     on.browser.click(link)
     on.browser.use_newest_window()
+    on.browser.wait_for("Activity runs")
+    on.browser.wait_for("InProgress", selector="#status")
     return picture
 
 
@@ -233,40 +240,73 @@ def unfold(browser: Browser, title: str, last: str) -> None:
 # -- the emulator's pages ----------------------------------------------------------------------------------------------
 
 
-def portal_run(on: Stage) -> Path:
-    """The page that the extra link has led to."""
-    on.browser.wait_for("Activity runs")
-    on.browser.wait_for("InProgress", selector="#status")
-    return on.browser.screenshot(on.folder / "portal-run.png")
+def portal(emulator: FabricEmulator, browser: Browser, folder: Path) -> list[Path]:
+    """Pages of a run that goes on and of one that failed, and the overview."""
+    control, workspace = emulator.control, emulator.workspace_id
+    others = [{"type": "Dataflow", "displayName": "Regions"}, {"type": "CopyJob", "displayName": "Orders to lakehouse"}]
+    pipeline = {"type": "DataPipeline", "displayName": "Nightly load", "id": NIGHTLY}
+    control.seed(workspaces=[{"id": workspace, "items": [pipeline, *others]}])
 
+    def start(**rule: Any) -> str:
+        control.add_job_rule(item_id=NIGHTLY, count=1, **rule)
+        return control.start_job(NIGHTLY)
 
-def portal_others(on: Stage) -> list[Path]:
-    """The overview, and the run that has failed."""
-    browser = on.browser
-    browser.open(on.airflow.xcoms(DAG_ID, FAILING, "run_pipeline")[RUN_URL_KEY])
+    def is_over(job_id: str) -> bool:
+        return any(job["id"] == job_id and not job["active"] for job in control.jobs())
+
+    ended = start(duration_seconds=1)
+    wait_until(lambda: is_over(ended), 60, "the run ends")
+    failed = start(duration_seconds=1, outcome="Failed", failure_reason=REASON, activities=ACTIVITIES)
+    wait_until(lambda: is_over(failed), 60, "the run fails")
+    running = start(duration_seconds=3600, statuses=[[0, "InProgress"]], activities=[ACTIVITIES[0], COPYING])
+    browser.resize(*RUN)
+    browser.open(run_url(emulator.url, workspace, NIGHTLY, "DataPipeline", running))
+    browser.wait_for("Copy orders")
+    browser.wait_for("InProgress", selector="#status")
+    pictures = [browser.screenshot(folder / "portal-run.png")]
+    browser.open(run_url(emulator.url, workspace, NIGHTLY, "DataPipeline", failed))
     browser.wait_for("UserErrorSqlLoginFailed")
     browser.wait_for("Copy orders")
-    pictures = [browser.screenshot(on.folder / "portal-failure.png")]
-    browser.open(on.emulator.url)
+    pictures.append(browser.screenshot(folder / "portal-failure.png"))
+    browser.resize(*OVERVIEW)
+    browser.open(emulator.url)
     browser.wait_for("Failed", selector="#runs")
-    return [*pictures, browser.screenshot(on.folder / "portal.png")]
+    return [*pictures, browser.screenshot(folder / "portal.png")]
+
+
+def remember(pictures: Sequence[Path]) -> None:
+    """Write of which code pictures were taken."""
+    known = json.loads(SOURCES.read_text()) if SOURCES.exists() else {}
+    current = sources()
+    known |= {picture.name: current[picture.name] for picture in pictures}
+    SOURCES.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Take the pictures; 2 without a browser."""
     parser = argparse.ArgumentParser(prog="python -m devtools.docs.screenshots", description=take_all.__doc__)
     parser.add_argument("--folder", type=Path, default=IMAGES, help="default: docs/images")
-    folder = parser.parse_args(argv).folder
+    parser.add_argument("--portal", action="store_true", help="only those of the emulator's portal")
+    arguments = parser.parse_args(argv)
     try:
-        with stage(folder) as on:
-            for file in take_all(on):
-                print(f"{file} {file.stat().st_size // 1024} KB")
-        if folder == IMAGES:
-            SOURCES.write_text(json.dumps(sources(), indent=1) + "\n")
+        taken = take(arguments.folder, portal_only=arguments.portal)
     except BrowserError as problem:
         print(f"screenshots: {problem}", file=sys.stderr)
         return 2
+    for file in taken:
+        print(f"{file} {file.stat().st_size // 1024} KB")
+    if arguments.folder == IMAGES:
+        remember(taken)
     return 0
+
+
+def take(folder: Path, *, portal_only: bool) -> list[Path]:
+    """Start what the pictures need, and take them."""
+    if not portal_only:
+        with stage(folder) as on:
+            return take_all(on)
+    with Browser(PAGE) as browser, FabricEmulator(job_seconds=2) as emulator:
+        return portal(emulator, browser, folder)
 
 
 if __name__ == "__main__":

@@ -67,7 +67,8 @@ class Bench:
         self.checks += checks
         report.write_json("latest", self.figures)
         if self.docs:
-            report.write_page({section: content, "machine": f"Measured on {self.figures['machine']}."})
+            shown = "\n\n".join(filter(None, [text, report.checks_line(checks)])) if text else content
+            report.write_page({section: shown, "machine": f"Measured on {self.figures['machine']}."})
 
 
 def say(text: str) -> None:

@@ -74,6 +74,15 @@ def checks_table(checks: Iterable[Check]) -> str:
     )
 
 
+def checks_line(checks: Sequence[Check]) -> str:
+    """Return how many criteria hold, and those that do not."""
+    if not checks:
+        return ""
+    failing = [f"{check.what}: **{check.figure}**" for check in checks if not check.holds]
+    line = f"{len(checks) - len(failing)} of {len(checks)} criteria hold."
+    return " ".join([line, *(["Not:", "; ".join(failing)] if failing else [])])
+
+
 def write_page(sections: dict[str, str]) -> None:
     """Replace what stands between the markers of ``docs/performance.md``."""
     text = PAGE.read_text()

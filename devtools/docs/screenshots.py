@@ -5,9 +5,9 @@
     python -m devtools.docs.screenshots             all of them
     python -m devtools.docs.screenshots --portal    those of the emulator's portal, which need no Airflow
 
-Two runs of the example DAG wait for their Fabric jobs in the triggerer, and the pipeline of another one fails. The
-pictures show the grid, the link from a task to its run, the pages of the emulator that it leads to, the log of the
-failed task, and the form of a connection.
+Two runs of the example DAG wait for their Fabric jobs in the triggerer. The pictures show the grid, the link from a
+task to its run, the pages of the emulator that it leads to, a failed run with its failed activity, and the form of a
+connection.
 
 ``docs/images/sources.json`` says of which code each picture was taken; a test compares it with the code of today.
 """
@@ -50,7 +50,6 @@ AIRFLOW = (
 FORM_OF = ("airflow_provider_fabric/hooks/connection_form.py", "airflow_provider_fabric/api/connection/fields.py")
 SHOWN = {
     "airflow-extra-link.png": AIRFLOW,
-    "airflow-failure.png": AIRFLOW,
     "airflow-grid.png": AIRFLOW,
     "connection-form-extra.png": FORM_OF,
     "connection-form.png": FORM_OF,
@@ -60,7 +59,6 @@ SHOWN = {
 }
 """Picture → the files whose work it shows."""
 
-FAILING = "failing"
 REASON = {
     "errorCode": "UserErrorSqlLoginFailed",
     "message": "Cannot open server 'sql-sales' requested by the login: the client's address is not allowed.",
@@ -106,7 +104,7 @@ def stage(folder: Path) -> Iterator[Stage]:
 def take_all(on: Stage) -> list[Path]:
     """Take every picture and return the files."""
     waiting = start_runs(on)
-    airflows = [*connection_form(on), grid(on, waiting), failure(on), extra_link(on, waiting)]
+    airflows = [*connection_form(on), grid(on, waiting), extra_link(on, waiting)]
     return [*airflows, *portal(on.emulator, on.browser, on.folder)]
 
 
@@ -127,13 +125,9 @@ def _digest(patterns: Sequence[str]) -> str:
 
 
 def start_runs(on: Stage) -> str:
-    """Start a run to its end, one that fails, and two that wait; return the one that waits for its pipeline."""
+    """Start a run to its end, and two that wait; return the one that waits for its pipeline."""
     control = on.emulator.control
     _start_and_end(on, "first", "success")
-    control.add_job_rule(
-        item_type="DataPipeline", outcome="Failed", failure_reason=REASON, activities=ACTIVITIES, count=1
-    )
-    _start_and_end(on, FAILING, "failed")
     control.add_job_rule(item_type="DataPipeline", statuses=[[0, "InProgress"]], duration_seconds=3600)
     waiting = _start_and_wait(on, "second", "run_pipeline")
     control.add_job_rule(item_type="Dataflow", statuses=[[0, "InProgress"]], duration_seconds=3600)
@@ -172,20 +166,8 @@ def grid(on: Stage, run_id: str) -> Path:
     browser.wait_for("Deferred", PATIENCE_SECONDS)
     tasks = len(on.airflow.task_instances(DAG_ID, run_id))
     states = 'return document.querySelectorAll(\'a[href*="/runs/"][href*="/tasks/"] svg\').length'
-    wait_until(lambda: browser.run(states) >= 4 * tasks, PATIENCE_SECONDS, "the grid shows four runs")
+    wait_until(lambda: browser.run(states) >= 3 * tasks, PATIENCE_SECONDS, "the grid shows three runs")
     return browser.screenshot(on.folder / "airflow-grid.png")
-
-
-def failure(on: Stage) -> Path:
-    """The log of the failed task, with the failed activity."""
-    on.browser.open(f"{on.airflow.base_url}/dags/{DAG_ID}/runs/{FAILING}/tasks/run_pipeline")
-    on.browser.wait_for("Copy orders", PATIENCE_SECONDS)
-    on.browser.run(
-        "[...document.querySelectorAll('*')]"
-        ".filter(one => one.children.length == 0 && one.innerText?.includes('Copy orders'))"
-        ".at(-1)?.scrollIntoView({block: 'center'})"
-    )
-    return on.browser.screenshot(on.folder / "airflow-failure.png")
 
 
 def extra_link(on: Stage, run_id: str) -> Path:

@@ -183,12 +183,24 @@ def states_of_tasks(context: Mapping[str, Any], task_ids: Collection[str]) -> di
     if ask is None:
         return None
     found: dict[TaskKey, str] = {}
-    for run_id, states in (ask(dag_id=ti.dag_id, task_ids=list(task_ids)) or {}).items():
-        for name, state in states.items():
-            key = _task_key(run_id, name, task_ids)
-            if key is not None and state is not None:
-                found[key] = str(getattr(state, "value", state))
+    for asked in _told_apart(task_ids):
+        for run_id, states in (ask(dag_id=ti.dag_id, task_ids=asked) or {}).items():
+            for name, state in states.items():
+                key = _task_key(run_id, name, asked)
+                if key is not None and state is not None:
+                    found[key] = str(getattr(state, "value", state))
     return found
+
+
+def _told_apart(task_ids: Collection[str]) -> list[list[str]]:
+    """Return the ids in groups in whose answers no name is ambiguous.
+
+    The API calls instance 2 of a mapped task ``load`` ``load_2``, and so it calls a task of that id; asked for both, it
+    names one of them only.
+    """
+    alike = {name for name in task_ids if any(re.fullmatch(re.escape(name) + r"_\d+(_\d+)?", o) for o in task_ids)}
+    rest = [name for name in task_ids if name not in alike]
+    return [*([rest] if rest else []), *([name] for name in sorted(alike))]
 
 
 def _task_key(run_id: str, name: str, task_ids: Collection[str]) -> TaskKey | None:

@@ -13,6 +13,8 @@ from typing import Any
 
 from airflow_provider_fabric.api.http.flow import Clock, Flow, Response, quote_segment
 from airflow_provider_fabric.api.http.retry import ONCE, Replay, RetryBudget, send
+from airflow_provider_fabric.api.jobs.job_types import REFRESH_SEMANTIC_MODEL, OnUnclearSubmit
+from airflow_provider_fabric.api.jobs.ownership import VISIBLE_WITHIN
 from airflow_provider_fabric.api.jobs.submission import REFRESH, read_submission
 from airflow_provider_fabric.api.jobs.submit import submit_or_find
 from airflow_provider_fabric.api.models import JobInstance, Submission
@@ -156,9 +158,13 @@ def refresh_semantic_model(
     body: Mapping[str, Any] | None = None,
     *,
     enhanced: bool | None = None,
+    on_unclear_submit: OnUnclearSubmit = "adopt",
+    visible_within: float = VISIBLE_WITHIN,
     clock: Clock = time.monotonic,
 ) -> Flow[Submission]:
     """Start a refresh, once; if the answer was unclear, find what it started.
+
+    The model's refreshes are listed first: one that is in the list cannot be ours.
 
     :param workspace_id: GUID.
     :param model_id: GUID of the semantic model.
@@ -166,8 +172,20 @@ def refresh_semantic_model(
         plain one.
     :param enhanced: ``False`` for a plain refresh; ``None`` for an enhanced one, and a plain one where the workspace is
         on shared capacity.
+    :param on_unclear_submit: what to do when the answer was lost: ``"adopt"`` the refresh that is proven to be the one
+        it started, or ``"fail"`` and name the candidates, for a model that others refresh, too.
+    :param visible_within: seconds after which a refresh that was accepted is taken to be in the model's list.
     :param clock: any clock that runs evenly.
     :raises FabricJobMayBeRunning: the answer was unclear, and no refresh is proven to be the one that was asked for.
     """
     asked = RefreshRequest(workspace_id, model_id, body, enhanced)
-    return (yield from submit_or_find(asked.send(), asked.list_runs, workspace_id, model_id, known=None, clock=clock))
+    return (
+        yield from submit_or_find(
+            asked.send(),
+            asked.list_runs,
+            (workspace_id, model_id, REFRESH_SEMANTIC_MODEL),
+            on_unclear_submit=on_unclear_submit,
+            visible_within=visible_within,
+            clock=clock,
+        )
+    )

@@ -31,8 +31,8 @@ class JobBackend(Protocol):
     ) -> Flow[Submission]:
         """Start a run, once; an unclear answer is the caller's to resolve."""
 
-    def list_runs(self, workspace_id: str, item_id: str, job_type: str, budget: RetryBudget) -> Flow[list[JobInstance]]:
-        """Return the item's runs of this kind, newest first."""
+    def list_runs(self, workspace_id: str, item_id: str, budget: RetryBudget) -> Flow[list[JobInstance]]:
+        """Return the item's runs, of whatever job: the service may list ours by a name that we do not know."""
 
     def get_run(self, job: JobRef) -> Flow[JobInstance]:
         """Return one run."""
@@ -64,11 +64,11 @@ class JobSchedulerBackend:
 
         return run_item_job(workspace_id, item_id, job_type, body, submit_form=self._submit_form)
 
-    def list_runs(self, workspace_id: str, item_id: str, job_type: str, budget: RetryBudget) -> Flow[list[JobInstance]]:
-        """Return the item's runs of this kind, newest first."""
+    def list_runs(self, workspace_id: str, item_id: str, budget: RetryBudget) -> Flow[list[JobInstance]]:
+        """Return the item's runs, of whatever job: the service may list ours by a name that we do not know."""
         from airflow_provider_fabric.api.jobs.listing import list_item_job_instances
 
-        return list_item_job_instances(workspace_id, item_id, job_type=job_type, budget=budget)
+        return list_item_job_instances(workspace_id, item_id, budget=budget)
 
     def get_run(self, job: JobRef) -> Flow[JobInstance]:
         """Return one run."""
@@ -137,7 +137,7 @@ class SemanticModelBackend:
         self._asked = RefreshRequest(workspace_id, item_id, body, self._enhanced)
         return self._asked.send()
 
-    def list_runs(self, workspace_id: str, item_id: str, job_type: str, budget: RetryBudget) -> Flow[list[JobInstance]]:
+    def list_runs(self, workspace_id: str, item_id: str, budget: RetryBudget) -> Flow[list[JobInstance]]:
         """Return the model's latest refreshes, newest first."""
         from airflow_provider_fabric.api.semantic_models import list_semantic_model_refreshes
 
@@ -198,31 +198,23 @@ class JobRuns:
         flow = self._backend.submit(workspace_id, item_id, job_type, body)
         return self._hook.run(observed(spread(flow, start_turns(self._hook.get_conn())), self.clock, trace))
 
-    def list(self, workspace_id: str, item_id: str, job_type: str, budget: RetryBudget = PATIENT) -> list[JobInstance]:
-        """Return the item's runs of this kind, newest first."""
-        flow = self._backend.list_runs(workspace_id, item_id, job_type, budget)
+    def list(self, workspace_id: str, item_id: str, budget: RetryBudget = PATIENT) -> list[JobInstance]:
+        """Return the item's runs, of whatever job."""
+        flow = self._backend.list_runs(workspace_id, item_id, budget)
         return self._hook.run(observed(spread(flow, start_turns(self._hook.get_conn())), self.clock))
 
     def search(
-        self,
-        sightings: Sightings,
-        item: tuple[str, str, str],
-        ends: Callable[[], float | None],
-        *,
-        at_once: bool,
-        visible_within: float,
+        self, sightings: Sightings, workspace_id: str, item_id: str, *, at_once: bool, visible_within: float
     ) -> None:
         """Read the item's list until a run that was asked for must be in it.
-
-        :param item: workspace, item, job type.
 
         The other parameters are those of :func:`airflow_provider_fabric.api.jobs.ownership.search`.
         """
 
         def list_runs(budget: RetryBudget) -> Flow[list[JobInstance]]:
-            return self._backend.list_runs(*item, budget)
+            return self._backend.list_runs(workspace_id, item_id, budget)
 
-        self._hook.run(search(sightings, list_runs, self.clock, ends, at_once=at_once, visible_within=visible_within))
+        self._hook.run(search(sightings, list_runs, self.clock, at_once=at_once, visible_within=visible_within))
 
     def get(self, job: JobRef) -> JobInstance:
         """Return one run."""

@@ -29,6 +29,7 @@ from airflow_provider_fabric.lifecycle.backend import JobBackend, JobRuns
 from airflow_provider_fabric.lifecycle.cancel import CancelResult, KillSignal, ask_to_cancel, within_kill_timeout
 from airflow_provider_fabric.lifecycle.deduped import active_when_deduped, wait_instead
 from airflow_provider_fabric.lifecycle.errors import Explanation, build_job_error
+from airflow_provider_fabric.lifecycle.identity import JobIdentity, fingerprint
 from airflow_provider_fabric.lifecycle.options import cancel_patience, check_policies, deadline
 from airflow_provider_fabric.lifecycle.report import RunReport, fabric_outlets
 from airflow_provider_fabric.lifecycle.request import RunRequest
@@ -135,7 +136,7 @@ class JobExecution:
     def kill(self) -> None:
         """Cancel the run: the task is being killed. Bounded, best effort, never raises."""
         run, self.run = self.run, None
-        search = self.starter.search if self.starter is not None else None
+        search = self.starter.unclear.search if self.starter is not None else None
         if run is None and search is not None and (candidates := search.candidates()):
             text = "Killed before it was known which run is this task's. Not cancelled, and perhaps its own: %s."
             self.operator.log.warning(text, ", ".join(candidates))
@@ -147,16 +148,19 @@ class JobExecution:
     def _request(self) -> RunRequest:
         """Return what to start, with ids; what is wrong with it is reported here, before anything is sent."""
         operator = self.operator
-        operator.build_body()  # what is wrong without asking the service is reported without asking it
+        body = operator.build_body()  # what is wrong without asking the service is reported without asking it
         self.runs.wait_for_turn()
         workspace_id = operator.hook.resolve_workspace(operator.workspace)
         item_id = operator.hook.resolve_item(workspace_id, operator.item_name, operator.item_type)
         operator.check_parameters(workspace_id, item_id)
         return RunRequest(
-            workspace_id=require_guid(workspace_id, "workspace"),
-            item_id=require_guid(item_id, operator.item_field),
+            identity=JobIdentity(
+                require_guid(workspace_id, "workspace"),
+                require_guid(item_id, operator.item_field),
+                operator.job_type,
+                fingerprint(body),
+            ),
             item_type=operator.item_type,
-            job_type=operator.job_type,
             body=operator.build_body(),  # now with what the item declares
             check_interval=float(operator.check_interval),
             deadline=lambda age: deadline(operator, self.context["ti"].start_date, age),
@@ -245,13 +249,12 @@ class JobExecution:
         if operator.on_deduped == "skip":
             raise AirflowSkipException(f"Job instance {job.job_instance_id} {text}.")
         if operator.on_deduped == "attach":
-            found = self.runs.list(job.workspace_id, job.item_id, run.job_type)
-            others = active_when_deduped(run, outcome, found)
+            others = active_when_deduped(run, outcome, self.runs.list(job.workspace_id, job.item_id))
             if len(others) == 1:
                 other = wait_instead(run, others[0], self._url)
                 what = "%s, so this task waits for that run: %s, %s."
                 operator.log.info(what, text.capitalize(), other.job.job_instance_id, others[0].status.value)
-                self.store.started(other, self.runs.clock.now())
+                self.store.started(other, self.runs.clock.now(), None)
                 return self._follow(other, here=others[0].status.is_terminal)
             text += f"; on_deduped='attach', but {len(others)} runs were active then"
         raise self._error(FabricJobDeduped, run, outcome, text)

@@ -68,7 +68,7 @@ class OldRun:
         hidden = reason is not None and reason.error_code in NOT_VISIBLE_CODES
         return hidden and instance.status is not JobStatus.COMPLETED and self._may_be_invisible
 
-    def let_end(self) -> JobStatus | None:
+    def cancel_and_wait(self) -> JobStatus | None:
         """Let it end before another run starts: cancel it if that is wanted, and wait for its end in every case.
 
         One that is not ours is left alone.

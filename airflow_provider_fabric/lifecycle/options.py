@@ -8,12 +8,11 @@ from datetime import datetime
 from math import inf
 from typing import Any, Literal, get_args
 
-from airflow_provider_fabric.api.jobs.job_types import SubmitForm
+from airflow_provider_fabric.api.jobs.job_types import OnUnclearSubmit, SubmitForm
 from airflow_provider_fabric.exceptions import FabricInputError
 
 IfRunning = Literal["submit", "attach", "skip", "fail"]
 OnDeduped = Literal["fail", "skip", "attach"]
-OnUnclearSubmit = Literal["adopt", "fail"]
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "if_running": get_args(IfRunning),

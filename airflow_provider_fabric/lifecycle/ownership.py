@@ -6,11 +6,11 @@ Only both together make a run ours. Everything else "may be running": it is name
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.api.jobs.ownership import Ownership, Sightings, SubmitWindow, proven
+from airflow_provider_fabric.api.jobs.ownership import Ownership, Sightings, SubmitWindow, doubt
 from airflow_provider_fabric.lifecycle.siblings import Claims, Siblings
 from airflow_provider_fabric.lifecycle.timing import Timing
 
@@ -26,12 +26,14 @@ class Verdict:
     :param candidates: ids of runs that may be ours.
     :param reason: why none is proven.
     :param complete: the whole window was watched: if there is no candidate, nothing was started.
+    :param active: one of these runs has not ended.
     """
 
     proven: str | None
     candidates: tuple[str, ...]
     reason: str
     complete: bool
+    active: bool = False
 
     @property
     def nothing_started(self) -> bool:
@@ -47,6 +49,7 @@ class OwnershipSearch:
     :param context: the task's context.
     :param operator: the task's operator.
     :param window: returns when the submit was sent, as exactly as is known by then.
+    :param own_runs: ids of the runs that this task is known to have started before.
     :param died: the submit was an earlier attempt's, which was cut short.
     """
 
@@ -56,19 +59,21 @@ class OwnershipSearch:
         item: tuple[str, str, str],
         context: Mapping[str, Any],
         operator: Any,
-        window: Callable[[], SubmitWindow | None],
+        window: Callable[[], SubmitWindow],
         *,
+        own_runs: Collection[str],
         died: bool,
         timing: Timing,
     ) -> None:
         self._runs = runs
         self._item = item
         self._window = window
+        self._own_runs = frozenset(own_runs)
         self._died = died
         self._timing = timing
         self._siblings: Siblings | None = None
         self._unanswered = ""
-        self.sightings = Sightings()
+        self.sightings = Sightings(item[2])
         try:
             self._siblings = Siblings(context, operator, died=died)
         except Exception as error:  # noqa: BLE001 - whatever Airflow's database or API raises
@@ -80,17 +85,18 @@ class OwnershipSearch:
         An earlier attempt may have sent its submit long after it wrote down that it would, and have died only just
         now: its run, too, has the whole time from now on to appear.
         """
-        ends = self._runs.clock.read() + self._timing.visible_within
+        workspace_id, item_id, _ = self._item
         self._runs.search(
-            self.sightings, self._item, lambda: ends, at_once=not self._died, visible_within=self._timing.visible_within
+            self.sightings,
+            workspace_id,
+            item_id,
+            at_once=not self._died,
+            visible_within=self._timing.visible_within,
         )
 
     def candidates(self) -> dict[str, Ownership]:
         """Return the runs seen so far that may be ours."""
-        window = self._window()
-        if window is None:
-            return dict.fromkeys(self.sightings.latest, Ownership.POSSIBLE)
-        return self.sightings.candidates(window)
+        return self.sightings.candidates(self._window())
 
     def verdict(self, *, adopt: bool) -> Verdict:
         """Judge what was seen.
@@ -98,26 +104,19 @@ class OwnershipSearch:
         :param adopt: whether a proven run may be adopted.
         """
         claims = self._claims()
-        left = {id_: how for id_, how in self.candidates().items() if id_ not in claims.claimed}
-        reason = "" if adopt else "on_unclear_submit='fail'"
-        reason = reason or self._doubt(left, claims)
-        found = proven(left)
-        return Verdict(found if not reason else None, tuple(left), reason, self.sightings.complete)
+        others = claims.claimed | self._own_runs
+        left = {id_: how for id_, how in self.candidates().items() if id_ not in others}
+        reason = self._doubt(left, claims) if adopt else "on_unclear_submit='fail'"
+        proven = next(iter(left)) if left and not reason else None
+        active = any(not self.sightings.latest[id_].status.is_terminal for id_ in left)
+        return Verdict(proven, tuple(left), reason, self.sightings.complete, active)
 
     def _doubt(self, left: Mapping[str, Ownership], claims: Claims) -> str:
-        """Return why it is not proven that the one run that is left is ours."""
-        window = self._window()
-        if not self.sightings.complete:
-            return "the item's list could not be read long enough"
-        if len(left) > 1:
-            return "it is not known which of them is this task's"
-        if proven(left) is None:
-            return "its start time or invoke type does not prove that this submit started it"
-        if window is None or not window.can_prove:
-            return "it is not known whether it was there before the submit"
-        if claims.disputed & set(left):
-            return "another task may have started it"
-        return claims.unresolved
+        """Return why it is not proven that the one run that is left is ours; empty if it is."""
+        reason = doubt(self.sightings, self._window(), left, claims.claimed | self._own_runs)
+        if not reason and claims.disputed & set(left):
+            reason = "another task may have started it"
+        return reason or claims.unresolved
 
     def _claims(self) -> Claims:
         if self._siblings is None:

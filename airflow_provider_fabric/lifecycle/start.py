@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.api.http.retry import RetryBudget
-from airflow_provider_fabric.api.jobs.ownership import SubmitWindow, undecided_by_time, window_of
+from airflow_provider_fabric.api.jobs.job_types import may_be_same_job_type, same_job_type
+from airflow_provider_fabric.api.jobs.listing import started_at
+from airflow_provider_fabric.api.jobs.ownership import LIST_BEFORE, window_before, window_of
 from airflow_provider_fabric.api.jobs.service_time import SubmitTrace
 from airflow_provider_fabric.api.models import JobInstance
-from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.compat import AirflowSkipException
 from airflow_provider_fabric.exceptions import (
     FabricAmbiguousError,
     FabricError,
     FabricJobAlreadyRunning,
     FabricJobCancelled,
-    FabricJobMayBeRunning,
 )
-from airflow_provider_fabric.lifecycle.old_run import OldRun
-from airflow_provider_fabric.lifecycle.ownership import OwnershipSearch, Verdict
+from airflow_provider_fabric.lifecycle.earlier_attempt import EarlierAttempt
 from airflow_provider_fabric.lifecycle.request import RunRequest
-from airflow_provider_fabric.lifecycle.siblings import publish_candidates
 from airflow_provider_fabric.lifecycle.state import FabricRun
-from airflow_provider_fabric.lifecycle.store import RunRecord, RunStore
+from airflow_provider_fabric.lifecycle.store import RunStore
+from airflow_provider_fabric.lifecycle.unclear import UnclearSubmit
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.lifecycle.backend import JobRuns
-
-LIST_BEFORE = RetryBudget(attempts=3, seconds=60.0)
-"""For the list before a submit. Without it an unclear answer cannot be resolved; the submit goes out all the same."""
-
-UNSUCCESSFUL = frozenset({JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.DEDUPED})
 
 
 class RunStarter:
@@ -52,10 +44,7 @@ class RunStarter:
         self.runs = runs
         self.store = store
         self.over = False
-        self.search: OwnershipSearch | None = None
-        """What a kill in the middle of it reports."""
-        self._context = context
-        self._operator = operator
+        self.unclear = UnclearSubmit(request, runs, store, context, operator)
         self._log = operator.log
         self._listed: list[JobInstance] | None = None
 
@@ -65,139 +54,82 @@ class RunStarter:
         :raises FabricJobMayBeRunning: a run of ours may be going on, and is not proven to be ours.
         :raises FabricJobAlreadyRunning: ``if_running="fail"``.
         """
+        return self._of_earlier_attempt() or self._by_policy() or self._submit()
+
+    def _of_earlier_attempt(self) -> FabricRun | None:
         record = self.store.load()
-        run = self._of_earlier_attempt(record) if record is not None else None
-        return run or self._by_policy() or self._submit()
-
-    # An earlier attempt's run.
-
-    def _of_earlier_attempt(self, record: RunRecord) -> FabricRun | None:
-        if record.run is None:
-            return self._of_unfinished_submit(record)
-        run, id_ = record.run, record.run.job.job_instance_id
-        old = OldRun(run, record.since, self.runs, self.request, self._log)
-        if not self.request.is_for(run):
-            self._log.warning(
-                "An earlier attempt ran job %r of item %s (job instance %s); this one runs job %r of item %s.",
-                run.job_type,
-                run.job.item_id,
-                id_,
-                self.request.job_type,
-                self.request.item_id,
-            )
-            old.let_end()
+        if record is None:
             return None
-        if record.cleared:
-            old.let_end()
-            return None
-        if not run.ours and not self.request.attaches:
-            self._log.info("An earlier attempt waited for job instance %s, another's run; this one does not.", id_)
-            return None
-        status = old.status()
-        if record.cancel_asked and run.ours and status is not None and not status.is_terminal:
-            status = old.let_end()  # it may have completed all the same
-        if status is None or status in UNSUCCESSFUL:
-            self._log.info("The earlier run %s is %s; starting a new one.", id_, status.value if status else "gone")
-            return None
-        self._log.info("Reconnecting to job instance %s of an earlier attempt: %s.", id_, status.value)
-        self.over = status.is_terminal
-        return self.request.run(id_, age=old.age, ours=run.ours)
-
-    def _of_unfinished_submit(self, record: RunRecord) -> FabricRun | None:
-        """Find what an attempt started that ended before it learned the run's id."""
-        if record.candidates is not None:
-            if record.cleared:  # a person has seen which runs these were
-                self._log.info("The task was cleared after a submit with an unknown outcome: starting a new run.")
-                return None
-            raise self._may_be_running(
-                record.candidates, "an earlier attempt could not find out which of them is this task's"
-            )
-        search = self._search(lambda: record.window, died=True)
-        search.watch()
-        verdict = search.verdict(adopt=self.request.adopt)
-        if verdict.proven is not None:
-            self._log.info(
-                "An earlier attempt ended before it recorded job instance %s, which it had started.", verdict.proven
-            )
-            return self._adopted(verdict.proven, record, search)
-        self._log_verdict(verdict)
-        if verdict.nothing_started:
-            return None
-        active = [i for i in verdict.candidates if not search.sightings.latest[i].status.is_terminal]
-        if record.cleared and verdict.complete and not active:
-            self._log.info("None of these runs is active and the task was cleared: starting a new run.")
-            return None
-        raise self._unclear(verdict, record.window, None)
-
-    def _adopted(self, id_: str, record: RunRecord, search: OwnershipSearch) -> FabricRun | None:
-        """Take a run that is proven to be an earlier attempt's."""
-        now, since = self.runs.clock.now(), record.since
-        run = self.request.run(id_, age=0.0 if now is None or since is None else max(now - since, 0.0))
-        if record.cleared:
-            self._remember(run, since)
-            OldRun(run, since, self.runs, self.request, self._log).let_end()
-            return None
-        status = search.sightings.latest[id_].status
-        if status in UNSUCCESSFUL:
-            self._log.info("That run is %s; starting a new one.", status.value)
-            return None
-        self.over = status.is_terminal
-        self._remember(run, since)
+        earlier = EarlierAttempt(self.request, self.runs, self.store, self.unclear, self._log)
+        run = earlier.run(record)
+        self.over = earlier.over
         return run
 
     # A run that is active already.
 
     def _by_policy(self) -> FabricRun | None:
         """Respect a run that is active already, as ``if_running`` says."""
-        request = self.request
+        request, (workspace_id, item_id, job_type) = self.request, self.request.identity.item
         if request.if_running == "submit":
             return None
-        self._listed = self.runs.list(*request.item)
-        active = [instance for instance in self._listed if not instance.status.is_terminal]
+        self._listed = self.runs.list(workspace_id, item_id)
+        active = [i for i in self._listed if not i.status.is_terminal and may_be_same_job_type(i.job_type, job_type)]
+        active.sort(key=started_at, reverse=True)
         if not active:
             return None
         ids = ", ".join(instance.id for instance in active)
         if request.if_running == "skip":
             raise AirflowSkipException(f"Active already: job instance {ids}; if_running='skip'.")
         if request.if_running == "fail":
-            raise FabricJobAlreadyRunning(
-                f"Active already: job instance {ids} of item {request.item_id}; if_running='fail'.",
-                job=active[0].result(request.workspace_id),
+            raise self._already_running(active[0], f"Active already: job instance {ids} of item {item_id}")
+        same = [instance for instance in active if same_job_type(instance.job_type, job_type)]
+        if not same:
+            names = ", ".join(repr(instance.job_type) for instance in active)
+            raise self._already_running(
+                active[0],
+                f"Active already: job instance {ids} of item {item_id}, a run of job {names}, which is not known to be "
+                f"job {job_type!r}. If it is, set job_type to that name",
             )
         self._log.info(
-            "Waiting for the newest active run, job instance %s of %s; if_running='attach'.", active[0].id, ids
+            "Waiting for the newest active run, job instance %s of %s; if_running='attach'.", same[0].id, ids
         )
-        run = request.run(active[0].id, ours=False)
-        self._remember(run, self.runs.clock.now())
+        run = request.run(same[0].id, ours=False)
+        self.store.remember(run, self.runs.clock.now(), None, self._log)
         return run
+
+    def _already_running(self, instance: JobInstance, text: str) -> FabricJobAlreadyRunning:
+        workspace_id, if_running = self.request.identity.workspace_id, self.request.if_running
+        return FabricJobAlreadyRunning(f"{text}; if_running={if_running!r}.", job=instance.result(workspace_id))
 
     # A submit.
 
     def _submit(self) -> FabricRun:
         """Start a run, and remember it before anything else can go wrong."""
-        request = self.request
+        request, identity = self.request, self.request.identity
         known = self._list_before()
         trace = SubmitTrace(on_pause=self.store.nothing_started)
         trace.on_post = lambda: self._before_post(known, stale=trace.paused)
         try:
-            submission = self.runs.submit(*request.item, request.body, trace)
+            submission = self.runs.submit(*identity.item, request.body, trace)
         except FabricAmbiguousError as error:
             return self._resolve(error, trace, known)
         except FabricJobCancelled:  # killed in a pause, when nothing had been started
             raise
         except FabricError:
-            self._nothing_started()
+            self.unclear.nothing_started()
             raise
-        self._log.info("Started a run: job instance %s of item %s.", submission.job_instance_id, request.item_id)
+        self._log.info("Started a run: job instance %s of item %s.", submission.job_instance_id, identity.item_id)
         run = request.run(submission.job_instance_id, first_poll_after=submission.retry_after or 0.0)
-        self._remember(run, None if trace.sent is None else self.runs.clock.earliest(trace.sent))
+        since = None if trace.sent is None else self.runs.clock.earliest(trace.sent)
+        self.store.remember(run, since, identity, self._log)
         return run
 
     def _list_before(self) -> list[JobInstance] | None:
         """Return what the item lists before the submit: none of that can be ours."""
         if self._listed is None:
+            workspace_id, item_id, _ = self.request.identity.item
             try:
-                self._listed = self.runs.list(*self.request.item, LIST_BEFORE)
+                self._listed = self.runs.list(workspace_id, item_id, LIST_BEFORE)
             except FabricJobCancelled:
                 raise
             except FabricError as error:
@@ -206,99 +138,19 @@ class RunStarter:
 
     def _before_post(self, known: list[JobInstance] | None, *, stale: bool) -> None:
         self.request.signal.raise_if_killed()  # a task that was killed meanwhile starts nothing
-        since = self.runs.clock.now()
-        if since is None:  # no answer said what time it is: nothing can be proven then
-            self.store.submitting(SubmitWindow(time.time()))
-        else:
-            kept = None if known is None else undecided_by_time(known, since)
-            self.store.submitting(SubmitWindow(since, known=kept, stale=stale))
+        window = window_before(known, self.runs.clock.now(), stale=stale)
+        self.store.submitting(window, self.request.identity)
 
     def _resolve(self, error: FabricAmbiguousError, trace: SubmitTrace, known: list[JobInstance] | None) -> FabricRun:
         """Find out whether a submit started a run, when its answer does not say so."""
+        identity, clock = self.request.identity, self.runs.clock
         ids = None if known is None else [instance.id for instance in known]
-        search = self._search(lambda: window_of(trace, self.runs.clock, ids), died=False)
         self._log.warning("%s Watching the item's runs for %.0f s.", error, self.request.timing.visible_within)
-        search.watch()
-        verdict = search.verdict(adopt=self.request.adopt)
-        window = window_of(trace, self.runs.clock, ids)
+        verdict = self.unclear.look(identity, lambda: window_of(trace, clock, ids), died=False)
+        window = window_of(trace, clock, ids)
         if verdict.proven is None:
-            self._log_verdict(verdict)
-            raise self._unclear(verdict, window, error)
+            raise self.unclear.error(identity, verdict, window, error)
         self._log.info("Found the run that it started: job instance %s.", verdict.proven)
-        run = self.request.run(verdict.proven, age=self.runs.clock.read() - (trace.sent or self.runs.clock.read()))
-        self._remember(run, window.since if window else None)
+        run = self.request.run(verdict.proven, age=clock.read() - (trace.sent or clock.read()))
+        self.store.remember(run, window.since, identity, self._log)
         return run
-
-    # What both ways of not knowing share.
-
-    def _search(self, window: Callable[[], SubmitWindow | None], *, died: bool) -> OwnershipSearch:
-        self.search = OwnershipSearch(
-            self.runs,
-            self.request.item,
-            self._context,
-            self._operator,
-            window,
-            died=died,
-            timing=self.request.timing,
-        )
-        return self.search
-
-    def _log_verdict(self, verdict: Verdict) -> None:
-        if verdict.candidates:
-            self._log.warning(
-                "No run was proven to be this task's (%s). Candidates: %s.", verdict.reason, _named(verdict)
-            )
-        elif verdict.complete:
-            self._log.info("No new run of the item has appeared: nothing was started.")
-
-    def _unclear(
-        self, verdict: Verdict, window: SubmitWindow | None, error: FabricAmbiguousError | None
-    ) -> FabricJobMayBeRunning:
-        """Record what is not known, and return the error that says so."""
-        if verdict.nothing_started:
-            self._nothing_started()
-            return self._error(f"{error} No new instance has appeared since; the next attempt starts one.", error)
-        if not verdict.candidates:  # the list could not be read: the next attempt reads it again
-            what = error or "An earlier attempt ended while it was starting a run."
-            return self._error(f"{what} No run was proven to be this task's: {verdict.reason}.", error)
-        if window is not None:
-            self.store.unclear(window, verdict.candidates)
-        publish_candidates(self._context["ti"], verdict.candidates, self._log)
-        return self._may_be_running(verdict.candidates, verdict.reason, error)
-
-    def _nothing_started(self) -> None:
-        """Record that no run of ours can be going on, and let other tasks know."""
-        self.store.nothing_started()
-        publish_candidates(self._context["ti"], (), self._log)
-
-    def _may_be_running(
-        self, candidates: tuple[str, ...], reason: str, cause: FabricError | None = None
-    ) -> FabricJobMayBeRunning:
-        from airflow_provider_fabric.lifecycle import final
-
-        what = f"{cause} " if cause else ""
-        return self._error(
-            f"{what}A run of this task may be going on: job instance {', '.join(candidates)} of item "
-            f"{self.request.item_id}; {reason}. Nothing further was started, and nothing was cancelled. Check these "
-            "runs in Fabric; once none of them is to be this task's, clear the task, and it starts its own.",
-            cause,
-            kind=final.FabricJobMayBeRunning,
-        )
-
-    def _error(
-        self, text: str, cause: FabricError | None, kind: type[FabricJobMayBeRunning] = FabricJobMayBeRunning
-    ) -> FabricJobMayBeRunning:
-        error = kind(text, job={"workspace_id": self.request.workspace_id, "item_id": self.request.item_id})
-        error.__cause__ = cause
-        return error
-
-    def _remember(self, run: FabricRun, since: float | None) -> None:
-        """Record the run; if that fails, the task goes on: the record of the submit is still there."""
-        try:
-            self.store.started(run, since)
-        except Exception as error:  # noqa: BLE001 - whatever Airflow's API raises
-            self._log.warning("Could not record job instance %s: %r", run.job.job_instance_id, error)
-
-
-def _named(verdict: Verdict) -> str:
-    return ", ".join(verdict.candidates)

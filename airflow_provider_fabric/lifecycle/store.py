@@ -17,9 +17,13 @@ from typing import Any
 from airflow_provider_fabric.api.jobs.ownership import SubmitWindow
 from airflow_provider_fabric.compat_tasks import keeps_delivered, previous_attempt_returned, task_store
 from airflow_provider_fabric.exceptions import FabricInputError
+from airflow_provider_fabric.lifecycle.identity import JobIdentity
 from airflow_provider_fabric.lifecycle.state import FabricRun
 
 KEY = "fabric_run"
+
+OWN_RUNS = 20
+"""Ids of the task's own earlier runs that are kept: the latest ones."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,7 @@ class RunRecord:
     :param window: when the submit of an attempt without a run was sent.
     :param candidates: ids of the runs that it named, because it could not tell which is its own; ``None`` if it was
         cut short before.
+    :param identity: which job it asked for, and with which arguments; ``None`` in the record of an older version.
     """
 
     cleared: bool
@@ -41,6 +46,7 @@ class RunRecord:
     cancel_asked: bool = False
     window: SubmitWindow | None = None
     candidates: tuple[str, ...] | None = None
+    identity: JobIdentity | None = None
 
 
 class RunStore:
@@ -57,18 +63,27 @@ class RunStore:
         self._series = getattr(ti, "max_tries", None)
         self._attempt = getattr(ti, "try_number", None)
         self._retries = getattr(context.get("task"), "retries", None)
+        self._own_runs: tuple[str, ...] | None = None
 
     @property
     def available(self) -> bool:
         """Whether anything outlives this attempt."""
         return self._store is not None
 
+    @property
+    def own_runs(self) -> tuple[str, ...]:
+        """Ids of the runs that the task has started so far, as far as its record tells."""
+        if self._own_runs is None:
+            self._own_runs = _own_runs(self._read())
+        return self._own_runs
+
     def load(self) -> RunRecord | None:
         """Return what an earlier attempt wrote.
 
         :raises FabricInputError: it is something else; no run is started then.
         """
-        state = self._store.get(KEY) if self._store is not None else None
+        state = self._read()
+        self._own_runs = _own_runs(state)
         if not isinstance(state, dict) or state.get("nothing"):
             return None
         try:
@@ -76,50 +91,87 @@ class RunStore:
             candidates = None if state.get("candidates") is None else tuple(map(str, state["candidates"]))
         except (KeyError, TypeError, ValueError) as error:
             raise FabricInputError(f"The record of the task's Fabric run cannot be read: {error!r}.") from error
-        if not state.get("run") and since is None:
+        run, window = state.get("run"), state.get("window")
+        if not run and since is None and not window:
             raise FabricInputError("The record of the task's Fabric run says neither which run nor since when.")
         return RunRecord(
             cleared=self._was_cleared(state),
             since=since,
-            run=FabricRun.from_state(state["run"]) if state.get("run") else None,
+            run=FabricRun.from_state(run) if run else None,
             cancel_asked=bool(state.get("cancel_asked")),
-            window=SubmitWindow.from_state({**(state.get("window") or {}), "since": since}) if since else None,
+            window=None if run else SubmitWindow.from_state({**(window or {}), "since": since}),
             candidates=candidates,
+            identity=JobIdentity.from_state(state["job"]) if state.get("job") else None,
         )
 
     def _was_cleared(self, state: Mapping[str, Any]) -> bool:
         """Whether the task was cleared since the record was written.
 
         A clear sets ``max_tries`` to the attempts so far plus the task's ``retries``. If its author has lowered
-        ``retries`` meanwhile, that may be the same number as before: after a result was delivered, the first attempt
-        of a series by the present ``retries`` comes after a clear, and so does any attempt after one that returned.
+        ``retries`` meanwhile, that may be the same number as before. Where Airflow does not try again by itself,
+        because a result was delivered or the attempt failed for good, the first attempt of a series by the present
+        ``retries`` comes after a clear, and so does any attempt after one that returned. The attempt may also have died
+        before Airflow knew: while a run of it may be going on, only ``retries`` that are others now tell of a clear.
         """
         if state.get("series") != self._series:
             return True
+        changed = state.get("retries") != self._retries
+        if state.get("candidates") is not None:
+            return changed and self._begins_a_series(state.get("attempt"))
         delivered = state.get("delivered")
         if delivered is None or self._attempt is None or self._attempt <= delivered:
             return False
-        first = None if None in (self._series, self._retries) else int(self._series or 0) - int(self._retries or 0) + 1
-        begins = bool(state.get("waited")) and first is not None and delivered < first <= self._attempt
-        return begins or previous_attempt_returned(self._context)
+        if (changed or bool(state.get("waited"))) and self._begins_a_series(delivered):
+            return True
+        return previous_attempt_returned(self._context)
 
-    def submitting(self, window: SubmitWindow) -> None:
+    def _begins_a_series(self, last: int | None) -> bool:
+        """Whether by the present ``retries`` a series of attempts began after the attempt that was the last one."""
+        if last is None or self._attempt is None or self._series is None or self._retries is None:
+            return False
+        return bool(last < int(self._series) - int(self._retries) + 1 <= self._attempt)
+
+    def submitting(self, window: SubmitWindow, identity: JobIdentity) -> None:
         """Write that a submit is about to be sent.
 
         :param window: since when, and what the item listed before.
+        :param identity: which job it asks for.
         """
-        self._write({"since": window.since, "window": window.to_state()})
+        self._write({"since": window.since, "window": window.to_state(), "job": identity.to_state()})
 
-    def unclear(self, window: SubmitWindow, candidates: Collection[str]) -> None:
-        """Write which runs a submit may have started."""
-        self._write({"since": window.since, "window": window.to_state(), "candidates": list(candidates)})
+    def unclear(self, window: SubmitWindow, candidates: Collection[str], identity: JobIdentity) -> None:
+        """Write which runs a submit may have started: this attempt fails for good.
 
-    def started(self, run: FabricRun, since: float | None, *, cancel_asked: bool = False) -> None:
+        :param identity: which job it asked for.
+        """
+        named = {"candidates": list(candidates), "attempt": self._attempt}
+        self._write({"since": window.since, "window": window.to_state(), "job": identity.to_state(), **named})
+
+    def started(
+        self, run: FabricRun, since: float | None, identity: JobIdentity | None, *, cancel_asked: bool = False
+    ) -> None:
         """Write which run this task waits for.
 
         :param since: when it was asked for, by the service's clock.
+        :param identity: which job was asked for; ``None`` for another's run.
         """
-        self._write({"since": since, "run": run.to_state(), "cancel_asked": cancel_asked})
+        if run.ours:
+            others = (id_ for id_ in self.own_runs if id_ != run.job.job_instance_id)
+            self._own_runs = (*others, run.job.job_instance_id)[-OWN_RUNS:]
+        state = {"since": since, "run": run.to_state(), "cancel_asked": cancel_asked}
+        self._write({**state, "job": identity.to_state() if identity else None})
+
+    def remember(self, run: FabricRun, since: float | None, identity: JobIdentity | None, log: Any) -> None:
+        """Write which run this task waits for; if that fails, the task goes on: the submit's record is still there.
+
+        :param log: the task's.
+
+        The other parameters are those of :meth:`started`.
+        """
+        try:
+            self.started(run, since, identity)
+        except Exception as error:  # noqa: BLE001 - whatever Airflow's API raises
+            log.warning("Could not record job instance %s: %r", run.job.job_instance_id, error)
 
     def nothing_started(self) -> None:
         """Write that no run of ours can be going on: whatever was started since is another's.
@@ -128,7 +180,7 @@ class RunStore:
         """
         with suppress(Exception):
             if self._store is not None and keeps_delivered(self._store):
-                self._store.set(KEY, {"nothing": True})
+                self._store.set(KEY, {"nothing": True, "own_runs": list(self.own_runs)})
             elif self._store is not None:
                 self._store.delete(KEY)
 
@@ -149,10 +201,18 @@ class RunStore:
                 self.nothing_started()
 
     def _change(self, **values: Any) -> None:
-        state = self._store.get(KEY) if self._store is not None else None
+        state = self._read()
         if isinstance(state, dict) and not state.get("nothing"):
             self._write({**state, **values})
 
+    def _read(self) -> Any:
+        return self._store.get(KEY) if self._store is not None else None
+
     def _write(self, state: dict[str, Any]) -> None:
         if self._store is not None:
-            self._store.set(KEY, {**state, "series": self._series})
+            ours = {"series": self._series, "retries": self._retries, "own_runs": list(self.own_runs)}
+            self._store.set(KEY, {**state, **ours})
+
+
+def _own_runs(state: Any) -> tuple[str, ...]:
+    return tuple(map(str, state.get("own_runs") or ())) if isinstance(state, dict) else ()

@@ -16,7 +16,7 @@ from airflow_provider_fabric.lifecycle.lineage import FabricLineage
 from airflow_provider_fabric.links import FabricRunLink
 
 if TYPE_CHECKING:
-    from airflow_provider_fabric.api.jobs.job_types import SubmitForm
+    from airflow_provider_fabric.api.jobs.job_types import OnUnclearSubmit, SubmitForm
     from airflow_provider_fabric.api.models import JobInstance
     from airflow_provider_fabric.compat import Context
     from airflow_provider_fabric.hooks.fabric import FabricHook
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_fabric.lifecycle.cancel import KillSignal
     from airflow_provider_fabric.lifecycle.errors import Explanation
     from airflow_provider_fabric.lifecycle.execution import JobExecution
-    from airflow_provider_fabric.lifecycle.options import IfRunning, OnDeduped, OnUnclearSubmit
+    from airflow_provider_fabric.lifecycle.options import IfRunning, OnDeduped
     from airflow_provider_fabric.lifecycle.state import FabricRun, Outcome
     from airflow_provider_fabric.lifecycle.timing import Timing
 

@@ -19,12 +19,6 @@ from tests.conformance.tour import ITEM_ID, Ask
 FAST = {"retry_after_seconds": 0, "lro_seconds": 0, "cancel_seconds": 0, "job_seconds": 0}
 
 
-@pytest.fixture(autouse=True)
-def short_window(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Runs of the emulator are listed at once, so the hook's search after a lost answer need not take a minute."""
-    monkeypatch.setattr("airflow_provider_fabric.api.jobs.submit.VISIBLE_WITHIN", 1.0)
-
-
 @pytest.fixture(scope="session")
 def specs() -> Specs | None:
     """Microsoft's files, if they are at hand."""

@@ -192,7 +192,8 @@ def test_a_create_whose_answer_is_lost(control: EmulatorControl, emulator: Fabri
 def test_a_run_that_is_not_named_is_found(control: EmulatorControl, emulator: FabricEmulator, ask: Ask) -> None:
     control.add_job_rule(omit_location=True, duration_seconds=30)
     item = seed(emulator, "DataPipeline")
-    submission = ask("run_item_job", workspace_id=emulator.workspace_id, item_id=item, job_type="Execute")
+    one = {"workspace_id": emulator.workspace_id, "item_id": item, "job_type": "Execute"}
+    submission = ask("run_item_job", **one, visible_within=1.0)
     assert submission.adopted
     assert [job["id"] for job in control.jobs()] == [submission.job_instance_id]
 

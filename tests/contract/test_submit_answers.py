@@ -33,10 +33,15 @@ def ask(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
+NO_RUNS = Printed(200, {"value": []}, (("Content-Type", "application/json"),))
+LIST = f"GET {INSTANCES}"
+"""What the item lists, before each submit."""
+
+
 def submit(ask: Any, service: PrintedService, answer: Printed) -> str:
-    service.script = [answer]
+    service.script = [NO_RUNS, answer]
     submission = ask("run_item_job", workspace_id=WORKSPACE, item_id=ITEM, job_type="Execute")
-    assert len(service.heard) == 1
+    assert [line.partition(" ")[0] for line in service.lines] == ["GET", "POST"]
     return str(submission.job_instance_id)
 
 
@@ -65,23 +70,23 @@ OF_THE_ITEM = {"errorCode": "ItemNotFound", "message": "There is no such item."}
 def test_the_older_address_is_sent_where_the_newer_is_unknown(
     ask: Any, service: PrintedService, unknown: Printed
 ) -> None:
-    service.script = [unknown, ACCEPTED]
+    service.script = [NO_RUNS, unknown, ACCEPTED]
     body = {"executionData": {"pipelineName": "p"}}
     submission = ask("run_item_job", workspace_id=WORKSPACE, item_id=ITEM, job_type="Refresh", body=body)
     assert submission.job_instance_id == JOB
     newer = INSTANCES.replace("/jobs/instances", "/jobs/Refresh/instances")
-    assert service.lines == [f"POST {newer}", f"POST {INSTANCES}?jobType=Refresh"]
-    assert [request["body"] for request in service.heard] == [body, body]
+    assert service.lines == [LIST, f"POST {newer}", f"POST {INSTANCES}?jobType=Refresh"]
+    assert [request["body"] for request in service.heard] == [None, body, body]
 
 
 def test_no_second_submit_when_the_item_is_unknown(ask: Any, service: PrintedService) -> None:
-    service.script = [Printed(404, OF_THE_ITEM)]
+    service.script = [NO_RUNS, Printed(404, OF_THE_ITEM)]
     with pytest.raises(FabricNotFoundError):
         ask("run_item_job", workspace_id=WORKSPACE, item_id=ITEM, job_type="Refresh")
-    assert len(service.heard) == 1
+    assert [line.partition(" ")[0] for line in service.lines] == ["GET", "POST"]
 
 
 def test_the_older_address_can_be_chosen(ask: Any, service: PrintedService) -> None:
-    service.script = [ACCEPTED]
+    service.script = [NO_RUNS, ACCEPTED]
     ask("run_item_job", workspace_id=WORKSPACE, item_id=ITEM, job_type="Publish", submit_form="query")
-    assert service.lines == [f"POST {INSTANCES}?jobType=Publish"]
+    assert service.lines == [LIST, f"POST {INSTANCES}?jobType=Publish"]

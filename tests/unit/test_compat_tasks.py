@@ -55,6 +55,39 @@ def test_states_are_read_by_run_task_and_map_index() -> None:
     assert states_of_tasks({"ti": SimpleNamespace(dag_id="dag")}, ["run"]) is None
 
 
+class NamesakesOfMappedTasks:
+    """What Airflow's API does: one name for instance 2 of ``load`` and for the task ``load_2``; the last one counts."""
+
+    INSTANCES = (
+        ("load", 1, "success"),
+        ("load", 2, "running"),
+        ("load_2", -1, "failed"),
+        ("load_2_0", 0, "deferred"),
+        ("load_2_0", 1, None),
+        ("run", -1, "success"),
+    )
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+
+    def get_task_states(self, dag_id: str, task_ids: list[str]) -> dict[str, dict[str, str | None]]:
+        self.asked.append(task_ids)
+        chosen = [(task, index, state) for task, index, state in self.INSTANCES if task in task_ids]
+        return {"monday": {f"{t}_{index}" if index >= 0 else t: state for t, index, state in chosen}}
+
+
+@pytest.mark.skipif(compat_tasks.is_airflow_2(), reason="Airflow 2 is asked by its database")
+def test_a_task_that_is_called_like_an_instance_of_a_mapped_one_is_told_from_it() -> None:
+    api = NamesakesOfMappedTasks()
+    ti = SimpleNamespace(dag_id="dag", get_task_states=api.get_task_states)
+    assert states_of_tasks({"ti": ti}, ["run", "load", "load_2", "load_2_0"]) == {
+        ("monday", task, index): state for task, index, state in api.INSTANCES if state
+    }
+    api.asked.clear()
+    states_of_tasks({"ti": ti}, ["run", "load", "other_2"])
+    assert api.asked == [["run", "load", "other_2"]]  # one question where all names are clear
+
+
 def test_of_dag_runs_that_have_ended_the_newest_and_the_nearest_are_asked() -> None:
     def name(day: int) -> str:
         return f"scheduled__{date(2024, 1, 1) + timedelta(days=day)}T00:00:00"

@@ -49,8 +49,7 @@ def run_item_job(
     :raises FabricInputError: ``submit_form`` is none of these.
     :raises FabricAmbiguousError: no clear answer, or one without the id of the instance; it may be running.
     """
-    if submit_form not in get_args(SubmitForm):
-        raise FabricInputError(f"submit_form must be 'auto', 'path' or 'query', got {submit_form!r}.")
+    check_submit(job_type, submit_form)
     action = f"start job {job_type!r} of item {item_id}"
     path = f"{item_path(workspace_id, item_id)}/jobs/{quote_segment(job_type, 'job_type')}/instances"
     path_form = Request("POST", path, action, json=body)
@@ -68,6 +67,16 @@ def run_item_job(
     remedy = job_type_remedy(job_type)
     refused.args = (f"{refused} {remedy}" if remedy else str(refused),)
     raise refused
+
+
+def check_submit(job_type: str, submit_form: str) -> None:
+    """Check what a submit is addressed with, before anything is sent.
+
+    :raises FabricInputError: a value is wrong.
+    """
+    quote_segment(job_type, "job_type")
+    if submit_form not in get_args(SubmitForm):
+        raise FabricInputError(f"submit_form must be 'auto', 'path' or 'query', got {submit_form!r}.")
 
 
 ROUTE_NOT_FOUND_CODES = frozenset({None, "EntityNotFound", "EndpointNotFound", "NotFound"})

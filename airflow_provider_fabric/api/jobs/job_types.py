@@ -33,12 +33,20 @@ _CANONICAL: Mapping[str, str] = {
     "defaultjob": "run",
     "applychanges": "publish",
     "publish": "publish",
+    "tablemaintenance": "maintenance",
+    "refreshmaterializedlakeviews": "views",
 }
+
+_ANY_JOB = "defaultjob"
+"""What the API reference's own examples call a job, whatever it was run with."""
 
 
 SubmitForm = Literal["auto", "path", "query"]
 """Which address starts a job: ``…/jobs/{jobType}/instances`` (path), the older ``…/jobs/instances?jobType=`` (query),
 or the newer one first and the older one where the service does not know the newer (auto)."""
+
+OnUnclearSubmit = Literal["adopt", "fail"]
+"""What to do when the answer to a submit was lost."""
 
 _NAMES: Mapping[str, tuple[tuple[str, str], ...]] = {
     "run": (
@@ -68,6 +76,19 @@ def job_type_remedy(job_type: str) -> str:
 def same_job_type(one: str, other: str) -> bool:
     """Whether two names mean the same kind of job of one item."""
     return _canonical(one) == _canonical(other)
+
+
+def may_be_same_job_type(listed: str, asked: str) -> bool:
+    """Whether a run may be of a job, though the service lists it under another name.
+
+    A copy job is run with ``Execute`` and listed as ``CopyJob``; how others are listed is not documented for every kind
+    of item. Only names that are both known, and mean different jobs, tell two jobs apart.
+
+    :param listed: what the service calls the run's job.
+    :param asked: what the job is asked for with.
+    """
+    known = {listed.casefold(), asked.casefold()} <= _CANONICAL.keys()
+    return same_job_type(listed, asked) or not known or _ANY_JOB in (listed.casefold(), asked.casefold())
 
 
 def _canonical(name: str) -> str:

@@ -5,8 +5,11 @@ A run that the service did not name in its answer is *proven* to be the one we a
 * it was not in the item's list right before the request: a list from before a pause says nothing of the pause,
 * it was asked for between our request and the unclear answer, by the service's clock, or was in the list that was read
   right after that answer,
-* it was started on demand, not by a schedule or an event, and
-* no other run that is new in the list could be ours instead.
+* it was started on demand, not by a schedule or an event,
+* the service lists it by a name of the job that we asked for,
+* no other run that is new in the list could be ours instead, and
+* nobody else was at it: no run that somebody else asked for was active when ours was. Whoever starts one run of an item
+  may start another at any time, and a run does not say who asked for it.
 
 The list is read for as long as a run may take to appear in it, and only then judged. What is not proven is a candidate:
 it is named, never adopted and never cancelled. Whether another task has claimed a run is for the caller to say.
@@ -21,12 +24,16 @@ from typing import Any
 
 from airflow_provider_fabric.api.http.flow import Flow, Sleep
 from airflow_provider_fabric.api.http.retry import ONCE, PATIENT, RetryBudget
+from airflow_provider_fabric.api.jobs.job_types import may_be_same_job_type, same_job_type
 from airflow_provider_fabric.api.jobs.service_time import ServiceClock, SubmitTrace, observed
 from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.exceptions import FabricError, FabricInputError
 
 VISIBLE_WITHIN = 60.0
 """Seconds after which a run that was accepted is taken to be in the item's list."""
+
+LIST_BEFORE = RetryBudget(attempts=3, seconds=60.0)
+"""For the list before a submit. Without it an unclear answer cannot be resolved; the submit goes out all the same."""
 
 PAUSES = (2.0, 5.0, 10.0, 20.0)
 """Seconds between reads of the list; the last holds for all further ones."""
@@ -52,22 +59,22 @@ AUTOMATIC = frozenset({"scheduled", "schedule", "eventtriggered", "event", "trig
 class SubmitWindow:
     """When a run must have been asked for to be ours. Epoch seconds by the service's clock.
 
-    :param since: not before this.
-    :param until: not after this; ``None`` if nobody saw the answer, because the worker died.
+    :param since: not before this; ``None`` if no answer said what time it is at the service: nothing is proven then.
+    :param until: not after this; ``None`` if nobody saw the answer (the worker died), or if that is unknown, too.
     :param known: ids that the item listed before, as far as time alone does not rule them out; ``None`` if the list
         could not be read.
     :param stale: the request went out after a pause, so the list of before says nothing of what was started meanwhile.
     """
 
-    since: float
+    since: float | None
     until: float | None = None
     known: frozenset[str] | None = None
     stale: bool = False
 
     @property
     def can_prove(self) -> bool:
-        """Whether it is known what the item listed right before the request."""
-        return self.known is not None and not self.stale
+        """Whether it is known when the request was sent, and what the item listed right before it."""
+        return self.since is not None and self.known is not None and not self.stale
 
     def to_state(self) -> dict[str, Any]:
         """Return plain values."""
@@ -81,9 +88,9 @@ class SubmitWindow:
         :raises FabricInputError: it is something else.
         """
         try:
-            until, known = state.get("until"), state.get("known")
+            since, until, known = state["since"], state.get("until"), state.get("known")
             return cls(
-                float(state["since"]),
+                None if since is None else float(since),
                 None if until is None else float(until),
                 None if known is None else frozenset(map(str, known)),
                 bool(state.get("stale")),
@@ -92,22 +99,28 @@ class SubmitWindow:
             raise FabricInputError(f"This is not the time of a submit: {error!r}.") from error
 
 
-def window_of(trace: SubmitTrace, clock: ServiceClock, known: Collection[str] | None) -> SubmitWindow | None:
-    """Return the window of a submit that was answered unclearly, or ``None`` if the service's clock is unknown.
+def window_of(trace: SubmitTrace, clock: ServiceClock, known: Collection[str] | None) -> SubmitWindow:
+    """Return the window of a submit that was answered unclearly.
 
     :param known: ids that the item listed before the request; ``None`` if it was not read.
     """
-    if trace.sent is None or trace.answered is None:
-        return None
-    since, until = clock.earliest(trace.sent), clock.latest(trace.answered)
-    if since is None:
-        return None
+    since = None if trace.sent is None else clock.earliest(trace.sent)
+    until = None if trace.answered is None else clock.latest(trace.answered)
     return SubmitWindow(since, until, None if known is None else frozenset(known), trace.paused)
 
 
-def undecided_by_time(listed: Collection[JobInstance], since: float) -> frozenset[str]:
-    """Return the ids of those instances that their start alone does not rule out: to be kept in a record."""
-    return frozenset(instance.id for instance in listed if not _started_before(instance, since))
+def window_before(listed: Collection[JobInstance] | None, since: float | None, *, stale: bool) -> SubmitWindow:
+    """Return the window of a submit that is about to be sent: what is recorded of it.
+
+    :param listed: what the item listed; ``None`` if that could not be read.
+    :param since: what time it is at the service, if that is known: an instance that had started long before is ruled
+        out by its start, and need not be recorded.
+    :param stale: there was a pause since the list was read.
+    """
+    if listed is None:
+        return SubmitWindow(since, stale=stale)
+    known = (i.id for i in listed if since is None or not _started_before(i, since))
+    return SubmitWindow(since, known=frozenset(known), stale=stale)
 
 
 class Ownership(Enum):
@@ -118,61 +131,120 @@ class Ownership(Enum):
     PROVABLE = "provable"
 
 
-def judge(instance: JobInstance, window: SubmitWindow, *, seen_at_once: bool = False) -> Ownership:
+def judge(instance: JobInstance, window: SubmitWindow, job_type: str, *, seen_at_once: bool = False) -> Ownership:
     """Say whether an instance can be what a submit started.
 
     :param window: when that was.
+    :param job_type: the job that was asked for.
     :param seen_at_once: it was in the list that was read right after the unclear answer.
     """
-    invoked = instance.invoke_type.casefold().replace("-", "").replace("_", "").replace(" ", "")
-    if instance.id in (window.known or ()) or invoked in AUTOMATIC or _started_before(instance, window.since):
+    invoked = _invoked(instance)
+    if instance.id in (window.known or ()) or invoked in AUTOMATIC:
         return Ownership.NOT_OURS
+    if not may_be_same_job_type(instance.job_type, job_type):
+        return Ownership.NOT_OURS
+    in_time = _in_time(instance, window, seen_at_once=seen_at_once)
+    if in_time is None:
+        return Ownership.NOT_OURS
+    provable = in_time and invoked in ON_DEMAND and same_job_type(instance.job_type, job_type)
+    return Ownership.PROVABLE if provable else Ownership.POSSIBLE
+
+
+def _in_time(instance: JobInstance, window: SubmitWindow, *, seen_at_once: bool) -> bool | None:
+    """Whether an instance was surely asked for between a request and its answer; ``None`` if it surely was not."""
+    if window.since is None:
+        return False
     if instance.start_time_utc is None:
         if window.known is None and instance.status.is_terminal:
-            return Ownership.NOT_OURS  # over since we do not know when
-        in_time = seen_at_once and window.known is not None and window.until is not None
-    else:
-        start = instance.start_time_utc.timestamp()
-        latest = window.since + QUEUED_WITHIN_AFTER_DEATH if window.until is None else window.until + QUEUED_WITHIN
-        if start > latest:
-            return Ownership.NOT_OURS
-        in_time = start <= (window.since + REQUEST_SECONDS if window.until is None else window.until) + CLOCK_MARGIN
-    return Ownership.PROVABLE if in_time and invoked in ON_DEMAND else Ownership.POSSIBLE
+            return None  # over since we do not know when
+        return seen_at_once and window.known is not None and window.until is not None
+    start = instance.start_time_utc.timestamp()
+    latest = window.since + QUEUED_WITHIN_AFTER_DEATH if window.until is None else window.until + QUEUED_WITHIN
+    if _started_before(instance, window.since) or start > latest:
+        return None
+    return start <= (window.since + REQUEST_SECONDS if window.until is None else window.until) + CLOCK_MARGIN
 
 
 def _started_before(instance: JobInstance, since: float) -> bool:
     return instance.start_time_utc is not None and instance.start_time_utc.timestamp() < since - CLOCK_MARGIN
 
 
+def _invoked(instance: JobInstance) -> str:
+    return instance.invoke_type.casefold().replace("-", "").replace("_", "").replace(" ", "")
+
+
+def _was_active(instance: JobInstance, window: SubmitWindow) -> bool:
+    """Whether an instance was going on, or waiting, when a request was sent."""
+    since = window.since
+    if since is None or not (instance.id in (window.known or ()) or _started_before(instance, since)):
+        return False
+    if not instance.status.is_terminal:
+        return True
+    return instance.end_time_utc is not None and instance.end_time_utc.timestamp() >= since - CLOCK_MARGIN
+
+
 @dataclass
 class Sightings:
     """What the item's list showed since an unclear answer.
 
-    :param latest: every instance, as last seen.
+    :param job_type: the job that was asked for.
+    :param latest: every instance, of whatever job, as last seen.
     :param at_once: ids of those that were there right after the answer.
     :param complete: the list was read after the time by which ours must be in it.
     """
 
+    job_type: str
     latest: dict[str, JobInstance] = field(default_factory=dict)
     at_once: frozenset[str] = frozenset()
     complete: bool = False
 
     def candidates(self, window: SubmitWindow) -> dict[str, Ownership]:
         """Return the instances that can be ours, and whether that can be proven."""
-        judged = {i.id: judge(i, window, seen_at_once=i.id in self.at_once) for i in self.latest.values()}
+        judged = {
+            i.id: judge(i, window, self.job_type, seen_at_once=i.id in self.at_once) for i in self.latest.values()
+        }
         return {id_: verdict for id_, verdict in judged.items() if verdict is not Ownership.NOT_OURS}
 
+    def active_before(self, window: SubmitWindow) -> frozenset[str]:
+        """Return the runs of the job that somebody asked for before us, and that were active when we did."""
+        return frozenset(
+            i.id
+            for i in self.latest.values()
+            if _was_active(i, window)
+            and _invoked(i) not in AUTOMATIC
+            and may_be_same_job_type(i.job_type, self.job_type)
+        )
 
-def proven(candidates: Mapping[str, Ownership]) -> str | None:
-    """Return the one run that must be ours, or ``None``."""
-    return next(iter(candidates)) if list(candidates.values()) == [Ownership.PROVABLE] else None
+
+def doubt(
+    sightings: Sightings, window: SubmitWindow, left: Mapping[str, Ownership], claimed: Collection[str] = ()
+) -> str:
+    """Return why it is not proven that the one run that is left is ours; empty if it is.
+
+    :param left: the candidates that are no other task's.
+    :param claimed: ids of runs whose owner is known.
+    """
+    if not sightings.complete:
+        return "the item's list could not be read long enough"
+    if len(left) > 1:
+        return "it is not known which of them is this task's"
+    if list(left.values()) != [Ownership.PROVABLE]:
+        return "its start time, its invoke type or the name of its job does not prove that this submit started it"
+    if not window.can_prove:
+        return "it is not known whether it was there before the submit"
+    others = sightings.active_before(window) - set(claimed)
+    if others:
+        return (
+            f"somebody else's run was active at that time ({', '.join(sorted(others))}), and who started that one may "
+            "have started this one, too"
+        )
+    return ""
 
 
 def search(
     sightings: Sightings,
     list_runs: Callable[[RetryBudget], Flow[list[JobInstance]]],
     clock: ServiceClock,
-    ends: Callable[[], float | None],
     *,
     at_once: bool,
     visible_within: float = VISIBLE_WITHIN,
@@ -181,30 +253,24 @@ def search(
 
     :param sightings: takes in what is seen, so that it is known if the search is cut short.
     :param list_runs: reads the list, with a budget for retries.
-    :param ends: returns by our clock when to stop, asked after each read; ``None`` for ``visible_within`` from now.
     :param at_once: the unclear answer has only just come.
+    :param visible_within: seconds from now after which such a run is taken to be in the list.
     """
-    began = clock.read()
+    ends = clock.read() + visible_within
     for number, pause in enumerate(_pauses()):
-        first = number == 0
-        left = _left(clock, ends, began + visible_within)
+        left = ends - clock.read()
         try:
             found = yield from observed(list_runs(ONCE if left > 0 else PATIENT), clock)
         except FabricError:
             found = None
         if found is not None:
             sightings.latest.update({instance.id: instance for instance in found})
-            if first and at_once:
+            if number == 0 and at_once:
                 sightings.at_once = frozenset(instance.id for instance in found)
         if left <= 0:
             sightings.complete = found is not None
             return
-        yield Sleep(max(min(pause, _left(clock, ends, began + visible_within)), 0.0))
-
-
-def _left(clock: ServiceClock, ends: Callable[[], float | None], otherwise: float) -> float:
-    end = ends()
-    return (otherwise if end is None else end) - clock.read()
+        yield Sleep(max(min(pause, ends - clock.read()), 0.0))
 
 
 def _pauses() -> Iterator[float]:

@@ -108,7 +108,7 @@ def observed(flow: Flow[T], clock: ServiceClock, trace: SubmitTrace | None = Non
             received = clock.read()
             if isinstance(answer, Response):
                 clock.observe(sent, received, answer.headers.get("date"))
-            if trace is not None and isinstance(step, Request):
+            if trace is not None and isinstance(step, Request) and step.method == "POST":
                 trace.answered = received
     finally:
         flow.close()

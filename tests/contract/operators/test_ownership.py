@@ -353,14 +353,43 @@ def test_a_run_that_somebody_starts_after_our_answer_is_not_adopted(
     assert jobs(tenant)["started"] == (1 if fault is BEFORE else 2)
 
 
-def test_the_hook_does_not_adopt_it_either(tenant: FabricEmulator, item: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_fabric.api.jobs.submit.VISIBLE_WITHIN", 5.0)
+def test_the_hook_does_not_adopt_it_either(tenant: FabricEmulator, item: str) -> None:
     tenant.control.add_fault(**BEFORE)
     stranger = threading.Timer(3.0, lambda: tenant.control.start_job(item, "Execute", invoke_type="Manual"))
     stranger.start()
     with pytest.raises(FabricJobMayBeRunning):
-        FabricHook().run_item_job(tenant.workspace_id, item, "Execute")
+        FabricHook().run_item_job(tenant.workspace_id, item, "Execute", visible_within=5.0)
     stranger.join()
+
+
+def test_the_hook_adopts_no_run_that_was_there_right_before(tenant: FabricEmulator, item: str) -> None:
+    """It started in the very second of our submit, which the service refused without saying so."""
+    tenant.control.add_job_rule(duration_seconds=30)
+    tenant.control.add_fault(**BEFORE)
+    tenant.control.start_job(item, "Execute", invoke_type="Manual")
+    with pytest.raises(FabricJobMayBeRunning, match="no new instance has appeared"):
+        FabricHook().run_item_job(tenant.workspace_id, item, "Execute", visible_within=1.0)
+    assert jobs(tenant)["started"] == 1
+
+
+@pytest.mark.parametrize("fault", [AFTER, DROPPED], ids=["503 after", "dropped after"])
+def test_the_hook_adopts_the_run_that_it_started(tenant: FabricEmulator, item: str, fault: dict[str, Any]) -> None:
+    tenant.control.add_job_rule(duration_seconds=30)
+    tenant.control.add_fault(**fault)
+    found = FabricHook().run_item_job(tenant.workspace_id, item, "Execute", visible_within=1.0)
+    assert found.adopted
+    (run,) = FabricHook().list_item_job_instances(tenant.workspace_id, item)
+    assert run.id == found.job_instance_id
+
+
+def test_the_hook_adopts_nothing_while_somebody_else_is_at_it(tenant: FabricEmulator, item: str) -> None:
+    tenant.control.add_job_rule(duration_seconds=30)
+    theirs = tenant.control.start_job(item, "Execute", invoke_type="Manual")
+    time.sleep(2.0)
+    tenant.control.add_fault(**AFTER)
+    with pytest.raises(FabricJobMayBeRunning, match=f"somebody else's run was active at that time .{theirs}"):
+        FabricHook().run_item_job(tenant.workspace_id, item, "Execute", visible_within=1.0)
+    assert jobs(tenant)["started"] == 2
 
 
 @pytest.mark.parametrize(("dated_after", "at"), [(30.0, 0.5), (0.0, 1.8)], ids=["queued", "right before the POST"])
@@ -408,7 +437,8 @@ def test_a_queued_run_from_before_is_neither_adopted_nor_cancelled(
     made: list[Any] = []
 
     def make() -> Any:
-        made.append(operator(task_id="run", workspace=tenant.workspace_id, pipeline=item, deferrable=False))
+        given = {"workspace": tenant.workspace_id, "pipeline": item, "deferrable": False, "check_interval": 0.1}
+        made.append(operator(task_id="run", **given))
         return made[-1]
 
     task = TaskRunner(make)
@@ -464,7 +494,9 @@ def test_a_kill_while_the_submit_is_throttled_leaves_a_strangers_run_alone(tenan
 
     def make() -> Any:
         made.append(
-            FabricRunPipelineOperator(task_id="run", workspace=tenant.workspace_id, pipeline=item, deferrable=False)
+            FabricRunPipelineOperator(
+                task_id="run", workspace=tenant.workspace_id, pipeline=item, deferrable=False, check_interval=0.1
+            )
         )
         return made[-1]
 
@@ -484,7 +516,7 @@ def other_clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     off = SimpleNamespace(time=lambda: time.time() + request.param, monotonic=time.monotonic)
 
     def move() -> None:
-        for name in ("execution", "old_run", "options", "request", "start"):
+        for name in ("execution", "old_run", "options", "request"):
             monkeypatch.setattr(f"airflow_provider_fabric.lifecycle.{name}.time", off)
 
     return move

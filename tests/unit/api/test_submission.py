@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_fabric.api.http.flow import Response
 from airflow_provider_fabric.api.jobs.submission import REFRESH, read_submission
-from airflow_provider_fabric.api.refresh_requests import refresh_semantic_model
+from airflow_provider_fabric.api.refresh_requests import RefreshRequest
 from airflow_provider_fabric.exceptions import FabricAmbiguousError
 from tests.flow_driver import ITEM, JOB, OTHER_JOB, WORKSPACE, drive, ok
 
@@ -27,7 +27,7 @@ REFRESHES = f"https://api.powerbi.com/v1.0/myorg/groups/{WORKSPACE}/datasets/{IT
     ],
 )
 def test_where_a_refreshs_id_comes_from(answer: Response, refresh: str) -> None:
-    talk = drive(refresh_semantic_model(WORKSPACE, ITEM), [answer])
+    talk = drive(RefreshRequest(WORKSPACE, ITEM).send(), [answer])
     assert talk.result().job_instance_id == refresh
     assert talk.posts == 1
 

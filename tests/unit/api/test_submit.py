@@ -14,6 +14,7 @@ from airflow_provider_fabric.api.jobs.ownership import VISIBLE_WITHIN
 from airflow_provider_fabric.api.jobs.submit import submit_once
 from airflow_provider_fabric.api.models import Submission
 from airflow_provider_fabric.exceptions import (
+    FabricInputError,
     FabricJobMayBeRunning,
     FabricPermissionError,
     FabricThrottledError,
@@ -58,19 +59,22 @@ def submitting(
     listed: Entries | Callable[[float], Entries | Answer] = [],  # noqa: B006 - never changed
     skew: float = 0.0,
     dated: bool = True,
+    before: Entries | Answer = [],  # noqa: B006 - never changed
     **options: Any,
 ) -> Talk[Submission]:
     """Submit; POSTs get the answers in turn, lists what is listed so many seconds after the first POST.
 
+    :param before: what the list that is read before the first POST holds.
     :param skew: by how many seconds the service's clock is ahead of ours.
     :param dated: whether lists say what time it is at the service.
     """
-    clock, posts = FakeClock(), iter(answers)
+    clock, posts, sent = FakeClock(), iter(answers), list[Request]()
 
     def answer(request: Request) -> Answer:
         if request.method == "POST":
+            sent.append(request)
             return next(posts)
-        found = listed(clock.now - START) if callable(listed) else listed
+        found = before if not sent else listed(clock.now - START) if callable(listed) else listed
         if not isinstance(found, list):
             return found
         return page(*found, date=formatdate(clock.now + skew, usegmt=True)) if dated else page(*found)
@@ -83,10 +87,91 @@ def named(talk: Talk[Submission]) -> FabricJobMayBeRunning:
     return talk.error
 
 
-def test_a_clear_answer_needs_no_list() -> None:
+def test_the_list_is_read_before_a_submit_and_not_after_a_clear_answer() -> None:
     talk = submitting([ACCEPTED])
     assert talk.result() == Submission(JOB, 60.0, adopted=False)
-    assert len(talk.requests) == 1
+    assert [request.method for request in talk.requests] == ["GET", "POST"]
+
+
+def test_whoever_has_read_the_list_says_what_it_held() -> None:
+    talk = submitting([ACCEPTED], known=[OTHER_JOB])
+    assert [request.method for request in talk.requests] == ["POST"]
+
+
+@pytest.mark.parametrize("unclear", UNCLEAR)
+@pytest.mark.parametrize("after", [-0.4, 0.0, 0.9])
+def test_a_run_that_was_listed_before_is_not_ours_though_its_start_says_so(unclear: Answer, after: float) -> None:
+    """Somebody's run started in the very second of our submit, which the service refused without saying so."""
+    theirs = started(after)
+    assert "no new instance" in str(named(submitting([unclear], [theirs], before=[theirs])))
+
+
+@pytest.mark.parametrize("broken", [HTML, NO_SUCH_HOST, refusal(403, "InsufficientPrivileges"), page({"id": JOB})])
+def test_without_the_list_of_before_the_submit_goes_out_and_nothing_is_proven(broken: Answer) -> None:
+    assert submitting([ACCEPTED], before=broken).result() == Submission(JOB, 60.0)
+    error = named(submitting([LOST], [started()], before=broken))
+    assert JOB in str(error)
+    assert "not known whether it was there before" in str(error)
+
+
+def theirs(after: float, **more: Any) -> dict[str, Any]:
+    """Return somebody else's run, which ended half a minute after our submit."""
+    return started(after, OTHER_JOB, status="Completed", endTimeUtc=wire_time(START + 30.0), **more)
+
+
+SOMEBODY_IS_AT_IT: dict[str, dict[str, Any]] = {
+    "active": started(-600.0, OTHER_JOB),
+    "over by now": theirs(-600.0),
+    "listed by a name that we do not know": started(-600.0, OTHER_JOB, jobType="Reload"),
+    "without an invoke type": started(-600.0, OTHER_JOB, invokeType=None),
+    "invoked in a way we do not know": started(-600.0, OTHER_JOB, invokeType="Api"),
+}
+
+
+@pytest.mark.parametrize("unclear", UNCLEAR)
+@pytest.mark.parametrize("theirs", SOMEBODY_IS_AT_IT.values(), ids=SOMEBODY_IS_AT_IT)
+def test_while_somebody_else_starts_runs_of_the_item_nothing_is_proven(unclear: Answer, theirs: dict[str, Any]) -> None:
+    error = named(submitting([unclear], [theirs, started()], before=[theirs]))
+    assert f"somebody else's run was active at that time ({OTHER_JOB})" in str(error)
+    assert f"these job instances are new: {JOB};" in str(error)
+
+
+NOBODY_IS_AT_IT: dict[str, dict[str, Any]] = {
+    "by Fabric's schedule": started(-600.0, OTHER_JOB, invokeType="Scheduled"),
+    "by an event": started(-600.0, OTHER_JOB, invokeType="EventTriggered"),
+    "of another job": started(-600.0, OTHER_JOB, jobType="ApplyChanges"),
+    "over before": started(-600.0, OTHER_JOB, status="Failed", endTimeUtc=wire_time(START - 5.0)),
+}
+
+
+@pytest.mark.parametrize("other", NOBODY_IS_AT_IT.values(), ids=NOBODY_IS_AT_IT)
+def test_runs_that_nobody_asked_for_or_that_are_over_are_in_nobodys_way(other: dict[str, Any]) -> None:
+    assert submitting([LOST], [other, started()], before=[other]).result() == Submission(JOB, adopted=True)
+
+
+@pytest.mark.parametrize("word", ["Reload", "dbt", "", None])
+@pytest.mark.parametrize("unclear", UNCLEAR)
+def test_a_run_that_is_listed_by_a_name_that_we_do_not_know_may_be_ours(unclear: Answer, word: str | None) -> None:
+    error = named(submitting([unclear], [started(jobType=word)]))
+    assert f"these job instances are new: {JOB};" in str(error)
+    assert "the name of its job does not prove" in str(error)
+
+
+def test_an_item_that_others_start_too_can_do_without_adoption() -> None:
+    error = named(submitting([LOST], [started()], on_unclear_submit="fail"))
+    assert f"these job instances are new: {JOB}; on_unclear_submit='fail'" in str(error)
+    assert "no new instance" in str(named(submitting([LOST], on_unclear_submit="fail")))
+    talk = submitting([ACCEPTED], on_unclear_submit="maybe")
+    assert isinstance(talk.error, FabricInputError)
+    assert "on_unclear_submit must be 'adopt' or 'fail'" in str(talk.error)
+    assert talk.requests == []
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 300.0])
+def test_how_long_the_list_is_watched_can_be_said(seconds: float) -> None:
+    talk = submitting([LOST], [started()], visible_within=seconds)
+    assert talk.result().adopted
+    assert sum(talk.sleeps) == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize("unclear", UNCLEAR)
@@ -128,12 +213,11 @@ def test_a_run_that_started_after_our_answer_is_not_adopted(after: float) -> Non
 
 
 NOT_OURS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-    ("started before", started(-5.0), {}),
+    ("started before", started(-5.0, status="Failed", endTimeUtc=wire_time(START - 3.0)), {}),
     ("started by Fabric's schedule", started(invokeType="Scheduled"), {}),
     ("started by an event", started(invokeType="EventTriggered"), {}),
     ("of another job", started(jobType="ApplyChanges"), {}),
-    ("known before", started(), {"known": {JOB}}),
-    ("over, without a start", started(startTimeUtc=None, status="Deduped"), {}),
+    ("known before", started(startTimeUtc=None, status="Deduped"), {"known": {JOB}}),
 ]
 
 
@@ -156,12 +240,15 @@ def test_a_run_on_demand_may_be_ours(invoked: str | None) -> None:
 
 def test_a_run_that_waits_may_have_been_asked_for_before_and_is_named() -> None:
     waits = started(startTimeUtc=None, status="NotStarted", job=OTHER_JOB)
-    assert OTHER_JOB in str(named(submitting([LOST], [waits])))
+    unreadable = refusal(403, "InsufficientPrivileges")
+    assert OTHER_JOB in str(named(submitting([LOST], [waits], before=unreadable)))
+    assert OTHER_JOB in str(named(submitting([LOST], lambda now: [waits] if now > 1 else [])))
     assert OTHER_JOB in str(named(submitting([LOST], [waits, started()])))
 
 
 def test_a_run_that_waits_is_ours_if_it_was_not_there_before_and_is_right_after() -> None:
     waits = started(startTimeUtc=None, status="NotStarted")
+    assert submitting([LOST], [waits]).result() == Submission(JOB, adopted=True)
     assert submitting([LOST], [waits], known=()).result() == Submission(JOB, adopted=True)
     named(submitting([LOST], lambda now: [waits] if now > 1 else [], known=()))
 
@@ -178,7 +265,8 @@ def test_the_service_may_call_the_job_by_another_name(word: str) -> None:
 
 @pytest.mark.parametrize("skew", [-NINE_HOURS, -300.0, -0.4, 0.6, 300.0, NINE_HOURS])
 def test_clocks_may_differ(skew: float) -> None:
-    ours, older = started(skew), started(skew - 30.0, OTHER_JOB)
+    ended = wire_time(START + skew - 20.0)
+    ours, older = started(skew), started(skew - 30.0, OTHER_JOB, status="Completed", endTimeUtc=ended)
     assert submitting([refusal(503)], [ours, older], skew=skew).result().job_instance_id == JOB
     assert "no new instance" in str(named(submitting([refusal(503)], [older], skew=skew)))
 
@@ -190,8 +278,9 @@ def test_without_the_services_clock_nothing_is_proven() -> None:
 def test_a_run_that_someone_started_while_we_were_throttled_is_not_ours() -> None:
     throttled = refusal(429, retry_after="120")
     theirs, ours = started(60.0, OTHER_JOB), started(120.0)
-    assert submitting([throttled, LOST], [theirs, ours]).result().job_instance_id == JOB
     assert "no new instance" in str(named(submitting([throttled, LOST], [theirs])))
+    error = named(submitting([throttled, LOST], [theirs, ours]))  # the list from before the pause proves nothing
+    assert f"these job instances are new: {JOB}; it is not known whether it was there before" in str(error)
 
 
 @pytest.mark.parametrize("broken", [HTML, TRUNCATED, refusal(403, "InsufficientPrivileges"), page({"id": JOB})])
@@ -210,10 +299,10 @@ def test_without_a_list_after_the_window_nothing_is_proven() -> None:
     ("refused", "kind"),
     [(refusal(403, "InsufficientPrivileges"), FabricPermissionError), (NO_SUCH_HOST, FabricTransportError)],
 )
-def test_a_clear_refusal_is_reported_as_it_is_and_nothing_is_looked_up(refused: Answer, kind: type[Exception]) -> None:
+def test_a_clear_refusal_is_reported_and_nothing_is_looked_up_after_it(refused: Answer, kind: type[Exception]) -> None:
     talk = submitting([refused])
     assert type(talk.error) is kind
-    assert len(talk.requests) == 1
+    assert [request.method for request in talk.requests] == ["GET", "POST"]
 
 
 def test_what_was_surely_not_accepted_is_sent_again() -> None:

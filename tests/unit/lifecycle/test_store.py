@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,12 +12,14 @@ import pytest
 from airflow_provider_fabric.api.jobs.ownership import SubmitWindow
 from airflow_provider_fabric.api.models import JobRef
 from airflow_provider_fabric.exceptions import FabricInputError
+from airflow_provider_fabric.lifecycle.identity import JobIdentity, fingerprint
 from airflow_provider_fabric.lifecycle.state import FabricRun
 from airflow_provider_fabric.lifecycle.store import KEY, RunRecord, RunStore
 from tests.flow_driver import ITEM, JOB, OTHER_JOB, WORKSPACE
 
 RUN = FabricRun(JobRef(WORKSPACE, ITEM, JOB), "Execute", None, "https://x", 100.0, 160.0, 60.0)
 WINDOW = SubmitWindow(99.5, None, frozenset({JOB}))
+ASKED = JobIdentity(WORKSPACE, ITEM, "Execute", fingerprint({"executionData": {"parameters": {"region": "eu"}}}))
 
 
 class Store(dict[str, Any]):
@@ -50,22 +53,50 @@ def test_at_first_there_is_no_record() -> None:
 
 def test_an_attempt_that_died_while_it_submitted() -> None:
     store = Store()
-    attempt(store).submitting(WINDOW)
-    assert attempt(store, 2).load() == RunRecord(cleared=False, since=99.5, window=WINDOW)
+    attempt(store).submitting(WINDOW, ASKED)
+    assert attempt(store, 2).load() == RunRecord(cleared=False, since=99.5, window=WINDOW, identity=ASKED)
 
 
 def test_an_attempt_that_could_not_tell_which_run_is_its_own() -> None:
     store = Store()
-    attempt(store).unclear(SubmitWindow(99.5, 101.0, None), [JOB, OTHER_JOB])
+    attempt(store).unclear(SubmitWindow(99.5, 101.0, None), [JOB, OTHER_JOB], ASKED)
     record = record_of(attempt(store, 2))
     assert (record.candidates, record.window) == ((JOB, OTHER_JOB), SubmitWindow(99.5, 101.0, None))
+    assert (record.cleared, record.identity) == (False, ASKED)
+
+
+def test_an_attempt_that_did_not_know_what_time_it_is_at_the_service() -> None:
+    """Its own clock, which may be hours off, is in no record as the service's."""
+    store = Store()
+    unknown = SubmitWindow(None, known=frozenset({JOB}))
+    attempt(store).submitting(unknown, ASKED)
+    assert store[KEY]["since"] is None
+    assert record_of(attempt(store, 2)) == RunRecord(cleared=False, since=None, window=unknown, identity=ASKED)
+    attempt(store).unclear(unknown, [JOB], ASKED)
+    assert record_of(attempt(store, 2)).window == unknown
+
+
+def test_the_ids_of_a_tasks_own_runs_are_kept_over_its_attempts() -> None:
+    store = Store()
+    runs = [replace(RUN, job=replace(RUN.job, job_instance_id=f"{number:08}{JOB[8:]}")) for number in range(30)]
+    for number, run in enumerate(runs, start=1):
+        one = attempt(store, number)
+        one.submitting(WINDOW, ASKED)
+        one.started(run, 99.0, ASKED)
+        one.started(run, 99.0, ASKED)
+        attempt(store, number).cancel_asked()  # as a task that was resumed does: it has loaded nothing
+        attempt(store, number).nothing_started()
+    ids = tuple(run.job.job_instance_id for run in runs)
+    assert attempt(store, 31).own_runs == ids[-20:]
+    attempt(store, 31).started(replace(RUN, ours=False), 99.0, None)
+    assert attempt(store, 32).own_runs == ids[-20:]
 
 
 @pytest.mark.parametrize("asked", [False, True])
 def test_an_attempt_that_died_while_it_waited(asked: bool) -> None:
     store = Store()
-    attempt(store).submitting(WINDOW)
-    attempt(store).started(RUN, 99.7)
+    attempt(store).submitting(WINDOW, ASKED)
+    attempt(store).started(RUN, 99.7, ASKED)
     if asked:
         attempt(store).cancel_asked()
     record = record_of(attempt(store, 2))
@@ -74,14 +105,14 @@ def test_an_attempt_that_died_while_it_waited(asked: bool) -> None:
 
 def test_a_new_submit_replaces_the_run_before() -> None:
     store = Store()
-    attempt(store).started(RUN, 99.0)
-    attempt(store, 2).submitting(WINDOW)
+    attempt(store).started(RUN, 99.0, ASKED)
+    attempt(store, 2).submitting(WINDOW, ASKED)
     assert record_of(attempt(store, 3)).run is None
 
 
 def test_nothing_started_is_no_record() -> None:
     store = Store()
-    attempt(store).submitting(WINDOW)
+    attempt(store).submitting(WINDOW, ASKED)
     attempt(store).nothing_started()
     assert attempt(store, 2).load() is None
     attempt(store).cancel_asked()
@@ -98,7 +129,7 @@ def test_a_store_that_is_gone_hides_no_other_error() -> None:
     attempt(Gone()).cancel_asked()
     attempt(Gone()).delivered(waited=True)
     with pytest.raises(RuntimeError):  # but without a record nothing is submitted
-        attempt(Gone()).submitting(WINDOW)
+        attempt(Gone()).submitting(WINDOW, ASKED)
 
 
 CLEARED_BY = {  # retries before, retries now, max_tries as Airflow then sets it: attempts so far plus retries
@@ -117,10 +148,23 @@ def test_a_task_that_is_cleared_after_it_succeeded_knows(before: int, now: int, 
         return
     store = Store()
     first = attempt(store, attempts, max_tries=before, retries=before)
-    first.started(RUN, 99.0)
+    first.started(RUN, 99.0, ASKED)
     first.delivered(waited=True)
     cleared = attempt(store, attempts + 1, max_tries=attempts + now, retries=now)
     assert record_of(cleared).cleared
+
+
+@pytest.mark.parametrize(("before", "now"), CLEARED_BY.values(), ids=CLEARED_BY)
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_a_task_that_is_cleared_after_it_could_not_tell_its_run_knows(before: int, now: int, attempts: int) -> None:
+    """Airflow does not retry such a task by itself, so it may be cleared long before its attempts are used up."""
+    if attempts > before + 1:
+        return
+    store = Store()
+    attempt(store, attempts, max_tries=before, retries=before).unclear(WINDOW, [JOB], ASKED)
+    again = attempt(store, attempts + 1, max_tries=before, retries=before)  # its worker died before it said so
+    assert not record_of(again).cleared
+    assert record_of(attempt(store, attempts + 1, max_tries=attempts + now, retries=now)).cleared
 
 
 @pytest.mark.parametrize("retries", [0, 1, 2, 5])
@@ -128,7 +172,7 @@ def test_a_task_cleared_with_another_version_of_its_dag_knows(retries: int) -> N
     """What Airflow counted with, and what the worker's DAG says, may differ: then what the attempt returned tells."""
     store = Store()
     first = attempt(store, 1, max_tries=1, retries=1)
-    first.started(RUN, 99.0)
+    first.started(RUN, 99.0, ASKED)
     first.delivered(waited=True)
     cleared = attempt(store, 2, max_tries=1, retries=retries, xcom_keys_to_clear=["job_instance_id", "return_value"])
     assert record_of(cleared).cleared
@@ -139,7 +183,7 @@ def test_a_retry_is_not_taken_for_a_clear(delivered: bool) -> None:
     """Also one after a worker that died between the result and the end of its task."""
     store = Store()
     first = attempt(store, 1)
-    first.started(RUN, 99.0)
+    first.started(RUN, 99.0, ASKED)
     if delivered:
         first.delivered(waited=True)
     assert not record_of(attempt(store, 2, xcom_keys_to_clear=["job_instance_id"])).cleared
@@ -148,8 +192,8 @@ def test_a_retry_is_not_taken_for_a_clear(delivered: bool) -> None:
 @pytest.mark.parametrize(("store", "enabled"), [(None, True), (Store(), False)])
 def test_without_a_store_or_when_turned_off_nothing_is_kept(store: Store | None, enabled: bool) -> None:
     off = attempt(store, enabled=enabled)
-    off.submitting(WINDOW)
-    off.started(RUN, 1.0)
+    off.submitting(WINDOW, ASKED)
+    off.started(RUN, 1.0, ASKED)
     off.cancel_asked()
     off.delivered(waited=True)
     off.nothing_started()
@@ -169,6 +213,9 @@ def test_without_a_store_or_when_turned_off_nothing_is_kept(store: Store | None,
         {"since": 1.0, "run": {**RUN.to_state(), "check_interval": "x"}},
         {"since": 1.0, "window": {"until": "x"}},
         {"since": 1.0, "candidates": 5},
+        {"since": 1.0, "job": "x"},
+        {"since": 1.0, "job": {"item_id": ITEM}},
+        {"since": 1.0, "job": {**ASKED.to_state(), "arguments": 5}},
     ],
 )
 def test_a_record_that_cannot_be_read_starts_nothing(record: dict[str, Any]) -> None:
@@ -189,6 +236,8 @@ def test_what_is_no_record_is_none(record: Any) -> None:
 
 def test_no_secret_is_kept() -> None:
     store = Store()
-    attempt(store).started(RUN, 99.0)
-    assert set(store[KEY]) == {"since", "run", "cancel_asked", "series"}
+    body = {"executionData": {"parameters": {"password": "correct horse"}}}
+    attempt(store).started(RUN, 99.0, replace(ASKED, arguments=fingerprint(body)))
+    assert set(store[KEY]) == {"since", "run", "cancel_asked", "series", "job", "own_runs", "retries"}
     assert store[KEY]["run"] == RUN.to_state()
+    assert "correct" not in json.dumps(store)

@@ -30,7 +30,6 @@ POST = {"method": "POST", "path": "*/refreshes"}
 def model(tenant: FabricEmulator, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(FabricRunItemJobOperator, "_timing", Timing(visible_within=0.5))
     monkeypatch.setattr("airflow_provider_fabric.lifecycle.execution.settling_seconds", lambda: 0.1)
-    monkeypatch.setattr("airflow_provider_fabric.api.jobs.submit.VISIBLE_WITHIN", 0.5)
     tenant.control.seed(workspaces=[{"id": tenant.workspace_id, "capacityId": None}])
     return add_item(tenant, "SemanticModel", "Revenue")
 

@@ -234,7 +234,7 @@ class Hook:
 
     def get_conn(self) -> Any:
         """Return a connection."""
-        return SimpleNamespace(host="https://api.fabric.microsoft.com")
+        return SimpleNamespace(host="https://api.fabric.microsoft.com", local_cache=False)
 
     def run(self, flow: Flow[Any]) -> Any:
         """Run a flow against the service."""

@@ -3,12 +3,12 @@
 ================  =====================================  =============================================
 Airflow           what outlives an attempt               other tasks
 ================  =====================================  =============================================
-3.3 and newer     the task state store                   the task's API: states, XComs of this DAG
+3.3 and newer     the task state store                   the task's API: states, XComs of a DAG named
 3.0 to 3.2        an Airflow variable, while it matters  the same
 2.10 and 2.11     the audit log of the task instance     the metadata database: XComs of every DAG
 ================  =====================================  =============================================
 
-An attempt's own XComs do not do: Airflow deletes them before the next one.
+An attempt's own XComs do not do: Airflow deletes them before the next one. What all DAGs know together is a variable.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Protocol
 
-TaskKey = tuple[str, str, int]
-"""A task instance of this DAG: run id, task id, map index (-1 if it is not mapped)."""
+TaskKey = tuple[str, str, str, int]
+"""A task instance: DAG id, run id, task id, map index (-1 if it is not mapped)."""
 
 RECENT_RUNS = 25
 """DAG runs that have ended whose tasks are asked, too: the newest ones."""
@@ -133,8 +133,22 @@ class VariableStore:
             delete(f"{key}:{self._name}")
 
 
+def shared_value(key: str) -> Any:
+    """Return what tasks of any DAG keep together under a key, or ``None``."""
+    default = {"default_var" if is_airflow_2() else "default": None}
+    return _variables().get(key, deserialize_json=True, **default)
+
+
+def set_shared_value(key: str, value: Any, what: str) -> None:
+    """Write it: an Airflow variable.
+
+    :param what: its description.
+    """
+    _variables().set(key, value, description=what, serialize_json=True)
+
+
 def _variables() -> Any:
-    return import_module("airflow.sdk").Variable
+    return import_module("airflow.models.variable" if is_airflow_2() else "airflow.sdk").Variable
 
 
 def previous_attempt_returned(context: Mapping[str, Any]) -> bool:
@@ -161,34 +175,45 @@ def previous_attempt_returned(context: Mapping[str, Any]) -> bool:
 class Published:
     """What a task instance of this or another DAG published under a key.
 
-    :param task: dag id, run id, task id, map index.
+    :param task: which.
     :param value: what.
     """
 
-    task: tuple[str, str, str, int]
+    task: TaskKey
     value: Any
 
 
-def states_of_tasks(context: Mapping[str, Any], task_ids: Collection[str]) -> dict[TaskKey, str] | None:
-    """Return the states of all instances of some tasks of this DAG, in every DAG run; ``None`` if nobody tells."""
-    ti = context["ti"]
-    if is_airflow_2():
-        with _session() as session:
-            model = _model("taskinstance", "TaskInstance")
-            rows = session.query(model.run_id, model.task_id, model.map_index, model.state).filter(
-                model.dag_id == ti.dag_id, model.task_id.in_(list(task_ids)), model.state.isnot(None)
-            )
-            return {(run, task, index): str(state) for run, task, index, state in rows}
-    ask = getattr(ti, "get_task_states", None)
-    if ask is None:
+def states_of_tasks(context: Mapping[str, Any], tasks: Mapping[str, Collection[str]]) -> dict[TaskKey, str] | None:
+    """Return the states of all instances of some tasks, in every DAG run; ``None`` if nobody tells.
+
+    :param tasks: task ids by DAG id.
+    """
+    ask = getattr(context["ti"], "get_task_states", None)
+    if not is_airflow_2() and ask is None:
         return None
     found: dict[TaskKey, str] = {}
+    for dag_id, task_ids in tasks.items():
+        found.update(_states_in_database(dag_id, task_ids) if is_airflow_2() else _states_told(ask, dag_id, task_ids))
+    return found
+
+
+def _states_in_database(dag_id: str, task_ids: Collection[str]) -> dict[TaskKey, str]:
+    with _session() as session:
+        model = _model("taskinstance", "TaskInstance")
+        rows = session.query(model.run_id, model.task_id, model.map_index, model.state).filter(
+            model.dag_id == dag_id, model.task_id.in_(list(task_ids)), model.state.isnot(None)
+        )
+        return {(dag_id, run, task, index): str(state) for run, task, index, state in rows}
+
+
+def _states_told(ask: Any, dag_id: str, task_ids: Collection[str]) -> dict[TaskKey, str]:
+    found: dict[TaskKey, str] = {}
     for asked in _told_apart(task_ids):
-        for run_id, states in (ask(dag_id=ti.dag_id, task_ids=asked) or {}).items():
+        for run_id, states in (ask(dag_id=dag_id, task_ids=asked) or {}).items():
             for name, state in states.items():
-                key = _task_key(run_id, name, asked)
-                if key is not None and state is not None:
-                    found[key] = str(getattr(state, "value", state))
+                instance = _instance(name, asked)
+                if instance is not None and state is not None:
+                    found[dag_id, run_id, instance[0], instance[1]] = str(getattr(state, "value", state))
     return found
 
 
@@ -203,27 +228,27 @@ def _told_apart(task_ids: Collection[str]) -> list[list[str]]:
     return [*([rest] if rest else []), *([name] for name in sorted(alike))]
 
 
-def _task_key(run_id: str, name: str, task_ids: Collection[str]) -> TaskKey | None:
+def _instance(name: str, task_ids: Collection[str]) -> tuple[str, int] | None:
     """Read the API's name of a task instance: the task's id, and the map index behind it if it is mapped."""
     if name in task_ids:
-        return run_id, name, -1
+        return name, -1
     task_id, _, index = name.rpartition("_")
-    return (run_id, task_id, int(index)) if task_id in task_ids and index.isdecimal() else None
+    return (task_id, int(index)) if task_id in task_ids and index.isdecimal() else None
 
 
 def published_by(context: Mapping[str, Any], key: str, tasks: Collection[TaskKey]) -> Iterator[Published]:
     """Yield what task instances published under a key: of these, and on Airflow 2 of those of every DAG.
 
-    :param tasks: instances of this DAG; see :func:`worth_asking`.
+    :param tasks: see :func:`worth_asking`.
     """
-    ti = context["ti"]
     if is_airflow_2():
         yield from _published_anywhere(key)
         return
-    for run_id, task_id, map_index in tasks:
-        value = ti.xcom_pull(task_ids=task_id, key=key, run_id=run_id, map_indexes=map_index)
+    for task in tasks:
+        dag_id, run_id, task_id, index = task
+        value = context["ti"].xcom_pull(dag_id=dag_id, run_id=run_id, task_ids=task_id, map_indexes=index, key=key)
         if value is not None:
-            yield Published((ti.dag_id, run_id, task_id, map_index), value)
+            yield Published(task, value)
 
 
 def _published_anywhere(key: str) -> Iterator[Published]:
@@ -235,13 +260,24 @@ def _published_anywhere(key: str) -> Iterator[Published]:
 
 
 def worth_asking(states: Mapping[TaskKey, str], own_run: str) -> list[TaskKey]:
-    """Return the task instances that may matter now: of DAG runs that have ended, the newest and the nearest ones."""
-    busy = {own_run, *(run for (run, _, _), state in states.items() if state in UNFINISHED)}
-    others = sorted({run for run, _, _ in states} - busy, key=_date_of, reverse=True)
+    """Return the task instances that may matter now: of DAG runs that have ended, the newest and the nearest ones.
+
+    :param own_run: id of one's own DAG run.
+    """
+    by_dag: dict[str, dict[TaskKey, str]] = {}
+    for key, state in states.items():
+        by_dag.setdefault(key[0], {})[key] = state
+    return [key for of_dag in by_dag.values() for key in _worth_asking(of_dag, own_run)]
+
+
+def _worth_asking(states: Mapping[TaskKey, str], own_run: str) -> list[TaskKey]:
+    """Do the same for the instances of one DAG."""
+    busy = {own_run, *(key[1] for key, state in states.items() if state in UNFINISHED)}
+    others = sorted({key[1] for key in states} - busy, key=_date_of, reverse=True)
     later = sum(_date_of(run) > _date_of(own_run) for run in others)
     near = others[max(later - NEAR_RUNS, 0) : later + NEAR_RUNS] if _date_of(own_run) else []
     runs = busy | {*others[:RECENT_RUNS], *near}
-    return [key for key in states if key[0] in runs]
+    return [key for key in states if key[1] in runs]
 
 
 def _date_of(run_id: str) -> str:

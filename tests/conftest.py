@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 
 # Imported here, where Airflow's own warnings about itself fail no test.
+from airflow_provider_fabric import compat_tasks
 from airflow_provider_fabric.compat import BaseHook, BaseSensorOperator  # noqa: F401
 from tests.conformance.figures import FIGURES
+from tests.variables import Variables
 
 os.environ.setdefault("AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL", "0")  # see compat.settling_seconds
 
@@ -30,6 +32,14 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 END_TO_END = "tests/e2e/"
 OF_THEIR_OWN = ("tests/e2e/test_demo.py", "tests/e2e/test_wheel.py")
 """These share no Airflow with the others."""
+
+
+@pytest.fixture(autouse=True)
+def variables(monkeypatch: pytest.MonkeyPatch) -> Variables:
+    """Stand in for Airflow's variables in this process: there is no Airflow around most tests' tasks."""
+    stand_in = Variables()
+    monkeypatch.setattr(compat_tasks, "_variables", lambda: stand_in)
+    return stand_in
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

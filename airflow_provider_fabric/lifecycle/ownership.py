@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.api.jobs.ownership import Ownership, Sightings, SubmitWindow, doubt
+from airflow_provider_fabric.lifecycle.item_users import ItemUsers
 from airflow_provider_fabric.lifecycle.siblings import Claims, Siblings
 from airflow_provider_fabric.lifecycle.timing import Timing
 
@@ -75,7 +76,7 @@ class OwnershipSearch:
         self._unanswered = ""
         self.sightings = Sightings(item[2])
         try:
-            self._siblings = Siblings(context, operator, died=died)
+            self._siblings = Siblings(context, operator, ItemUsers(item[1], context["ti"]), died=died)
         except Exception as error:  # noqa: BLE001 - whatever Airflow's database or API raises
             self._unanswered = f"the runs that other tasks started could not be read from Airflow: {error}"
 

@@ -3,8 +3,8 @@
 A run that the service did not name can be ours only if it is no other task's. What a task publishes right after its
 submit (XCom ``job_instance_id``) is its claim; what it cannot tell from others it names (``job_instance_candidates``),
 and an empty list there says that it surely started nothing. A task that may have sent a submit and published neither
-may own whatever nobody claims. Asked are other map indexes, other tasks of the DAG, and its other DAG runs; on Airflow
-2 all DAGs are asked for claims.
+may own whatever nobody claims. Asked are other map indexes, other tasks of the DAG, its other DAG runs, and the tasks
+of other DAGs that are known to run the item (:mod:`.item_users`); on Airflow 2 all DAGs are asked for claims.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 from airflow_provider_fabric.api.models import is_guid
 from airflow_provider_fabric.compat_tasks import TaskKey, published_by, states_of_tasks, worth_asking
+from airflow_provider_fabric.lifecycle.item_users import ItemUsers
 
 CLAIM_KEY = "job_instance_id"
 CANDIDATES_KEY = "job_instance_candidates"
@@ -51,14 +52,16 @@ class Siblings:
 
     :param context: the task's context.
     :param operator: the task's operator, its templates rendered.
+    :param users: the tasks of all DAGs that run the item.
     :param died: the submit was an earlier attempt's, some time ago.
     """
 
-    def __init__(self, context: Mapping[str, Any], operator: Any, *, died: bool) -> None:
+    def __init__(self, context: Mapping[str, Any], operator: Any, users: ItemUsers, *, died: bool) -> None:
         self._context = context
         ti = context["ti"]
-        self._own: TaskKey = (ti.run_id, ti.task_id, ti.map_index)
-        self._task_ids = _tasks_that_may_share(operator, ti.task_id)
+        self._own: TaskKey = (ti.dag_id, ti.run_id, ti.task_id, ti.map_index)
+        self._of_this_dag = _tasks_that_may_share(operator, ti.task_id)
+        self._users = users
         self._may_own = MAY_HAVE_DIED if died else MAY_HAVE_SUBMITTED
         self._before = self._states()
 
@@ -70,11 +73,12 @@ class Siblings:
         """
         now = self._states()
         if self._before is None or now is None:
-            alone = self._own[2] < 0 and len(self._task_ids) == 1
-            unknown = "this Airflow does not tell what the other tasks of this DAG have started"
+            _, _, own_task, index = self._own
+            alone = index < 0 and self._tasks() == {self._own[0]: {own_task}}
+            unknown = "this Airflow does not tell what the other tasks that run this item have started"
             return Claims(unresolved="" if alone else unknown)
         changed = {key: state for key, state in now.items() if self._before.get(key) != state}
-        own_run = self._own[0]
+        own_run = self._own[1]
         asked = sorted({*worth_asking(self._before, own_run), *worth_asking(now, own_run), *changed})
         if len(asked) > MAX_ASKED:
             return Claims(unresolved=f"{len(asked)} other task instances may run the same item, too many to check")
@@ -89,21 +93,36 @@ class Siblings:
         return Claims(
             frozenset(id_ for _, id_ in claims),
             frozenset(str(id_).lower() for _, ids in named for id_ in ids),
-            _unresolved(may_own - resolved),
+            self._unresolved(may_own - resolved),
         )
+
+    def _unresolved(self, tasks: Iterable[TaskKey]) -> str:
+        own_dag = self._own[0]
+        names = sorted(
+            f"{'' if dag_id == own_dag else f'{dag_id}.'}{task}{f'[{index}]' if index >= 0 else ''}"
+            for dag_id, _, task, index in tasks
+        )
+        if not names:
+            return ""
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        named = f"{', '.join(names[:3])}{more}"
+        return f"task instances that may run the same item have not yet recorded which run they started: {named}"
+
+    def _tasks(self) -> dict[str, set[str]]:
+        """Return the ids of the tasks that may run the item, by DAG; ours is always one."""
+        tasks = self._users.tasks()
+        return {**tasks, self._own[0]: {*tasks.get(self._own[0], ()), *self._of_this_dag}}
 
     def _states(self) -> dict[TaskKey, str] | None:
         """Return the states of the others, or ``None`` if nobody tells."""
-        states = states_of_tasks(self._context, self._task_ids)
+        states = states_of_tasks(self._context, self._tasks())
         return None if states is None else {key: state for key, state in states.items() if key != self._own}
 
-    def _others(self, key: str, asked: Collection[TaskKey]) -> Iterator[tuple[TaskKey | None, Any]]:
-        """Yield what others published under a key, and which task of this DAG it was, if it was one."""
-        dag_id = self._context["ti"].dag_id
+    def _others(self, key: str, asked: Collection[TaskKey]) -> Iterator[tuple[TaskKey, Any]]:
+        """Yield what others published under a key, and who did."""
         for found in published_by(self._context, key, asked):
-            task = found.task[1:] if found.task[0] == dag_id else None
-            if task != self._own:
-                yield task, found.value
+            if found.task != self._own:
+                yield found.task, found.value
 
 
 def publish_candidates(ti: Any, candidates: Collection[str], log: Any) -> None:
@@ -112,15 +131,6 @@ def publish_candidates(ti: Any, candidates: Collection[str], log: Any) -> None:
         ti.xcom_push(key=CANDIDATES_KEY, value=list(candidates))
     except Exception as error:  # noqa: BLE001 - the error that follows counts
         log.warning("Could not write XCom %s: %r", CANDIDATES_KEY, error)
-
-
-def _unresolved(tasks: Iterable[TaskKey]) -> str:
-    names = sorted(f"{task}[{index}]" if index >= 0 else task for _, task, index in tasks)
-    if not names:
-        return ""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    named = f"{', '.join(names[:3])}{more}"
-    return f"task instances that may run the same item have not yet recorded which run they started: {named}"
 
 
 def _tasks_that_may_share(operator: Any, own_id: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.api.jobs.job_types import may_be_same_job_type, same_job_type
@@ -18,6 +18,7 @@ from airflow_provider_fabric.exceptions import (
     FabricJobCancelled,
 )
 from airflow_provider_fabric.lifecycle.earlier_attempt import EarlierAttempt
+from airflow_provider_fabric.lifecycle.item_users import ItemUsers
 from airflow_provider_fabric.lifecycle.request import RunRequest
 from airflow_provider_fabric.lifecycle.state import FabricRun
 from airflow_provider_fabric.lifecycle.store import RunStore
@@ -45,6 +46,7 @@ class RunStarter:
         self.store = store
         self.over = False
         self.unclear = UnclearSubmit(request, runs, store, context, operator)
+        self._users = ItemUsers(request.identity.item_id, context["ti"])
         self._log = operator.log
         self._listed: list[JobInstance] | None = None
 
@@ -106,6 +108,7 @@ class RunStarter:
     def _submit(self) -> FabricRun:
         """Start a run, and remember it before anything else can go wrong."""
         request, identity = self.request, self.request.identity
+        self._let_others_know(self._users.join)
         known = self._list_before()
         trace = SubmitTrace(on_pause=self.store.nothing_started)
         trace.on_post = lambda: self._before_post(known, stale=trace.paused)
@@ -122,7 +125,16 @@ class RunStarter:
         run = request.run(submission.job_instance_id, first_poll_after=submission.retry_after or 0.0)
         since = None if trace.sent is None else self.runs.clock.earliest(trace.sent)
         self.store.remember(run, since, identity, self._log)
+        self._let_others_know(self._users.confirm)
         return run
+
+    def _let_others_know(self, join: Callable[[], object]) -> None:
+        """Let tasks of other DAGs know that this one runs the item; if that fails, its own run is as safe as ever."""
+        try:
+            join()
+        except Exception as error:  # noqa: BLE001 - whatever Airflow's API raises
+            text = "Tasks of other DAGs cannot know that this one runs item %s, if an answer to them is lost: %s"
+            self._log.warning(text, self.request.identity.item_id, error)
 
     def _list_before(self) -> list[JobInstance] | None:
         """Return what the item lists before the submit: none of that can be ours."""

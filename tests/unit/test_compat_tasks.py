@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date, timedelta
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from airflow_provider_fabric import compat_tasks
 from airflow_provider_fabric.compat_tasks import VariableStore, keeps_delivered, states_of_tasks, worth_asking
+from tests.variables import Variables
 
 
-class Variables:
-    """Airflow's variables, as a task of Airflow 3 writes them."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-
-    def get(self, key: str, default: Any, deserialize_json: bool) -> Any:
-        return json.loads(self.values[key]) if key in self.values else default
-
-    def set(self, key: str, value: Any, description: str, serialize_json: bool) -> None:
-        self.values[key] = json.dumps(value)
-
-    def delete(self, key: str) -> None:
-        del self.values[key]
-
-
-def test_a_variable_exists_only_while_it_matters(monkeypatch: pytest.MonkeyPatch) -> None:
-    variables = Variables()
-    monkeypatch.setattr(compat_tasks, "_variables", lambda: variables)
+def test_a_variable_exists_only_while_it_matters(variables: Variables) -> None:
     one, other = (
         VariableStore(SimpleNamespace(dag_id="d", task_id="t", run_id="r", map_index=index)) for index in (0, 1)
     )
@@ -48,11 +29,12 @@ def test_a_variable_exists_only_while_it_matters(monkeypatch: pytest.MonkeyPatch
 def test_states_are_read_by_run_task_and_map_index() -> None:
     told = {"monday": {"run": "success", "load_2": "running", "load_2_1": None, "other": "failed"}}
     ti = SimpleNamespace(dag_id="dag", get_task_states=lambda **_: told)
-    assert states_of_tasks({"ti": ti}, ["run", "load"]) == {
-        ("monday", "run", -1): "success",
-        ("monday", "load", 2): "running",
+    assert states_of_tasks({"ti": ti}, {"dag": ["run", "load"], "another": ["run"]}) == {
+        ("dag", "monday", "run", -1): "success",
+        ("dag", "monday", "load", 2): "running",
+        ("another", "monday", "run", -1): "success",
     }
-    assert states_of_tasks({"ti": SimpleNamespace(dag_id="dag")}, ["run"]) is None
+    assert states_of_tasks({"ti": SimpleNamespace(dag_id="dag")}, {"dag": ["run"]}) is None
 
 
 class NamesakesOfMappedTasks:
@@ -80,11 +62,11 @@ class NamesakesOfMappedTasks:
 def test_a_task_that_is_called_like_an_instance_of_a_mapped_one_is_told_from_it() -> None:
     api = NamesakesOfMappedTasks()
     ti = SimpleNamespace(dag_id="dag", get_task_states=api.get_task_states)
-    assert states_of_tasks({"ti": ti}, ["run", "load", "load_2", "load_2_0"]) == {
-        ("monday", task, index): state for task, index, state in api.INSTANCES if state
+    assert states_of_tasks({"ti": ti}, {"dag": ["run", "load", "load_2", "load_2_0"]}) == {
+        ("dag", "monday", task, index): state for task, index, state in api.INSTANCES if state
     }
     api.asked.clear()
-    states_of_tasks({"ti": ti}, ["run", "load", "other_2"])
+    states_of_tasks({"ti": ti}, {"dag": ["run", "load", "other_2"]})
     assert api.asked == [["run", "load", "other_2"]]  # one question where all names are clear
 
 
@@ -92,11 +74,11 @@ def test_of_dag_runs_that_have_ended_the_newest_and_the_nearest_are_asked() -> N
     def name(day: int) -> str:
         return f"scheduled__{date(2024, 1, 1) + timedelta(days=day)}T00:00:00"
 
-    states = {(name(day), "run", -1): "success" for day in range(200)}
-    states[name(1), "run", -1] = "running"
-    asked = {run for run, _, _ in worth_asking(states, name(90))}
+    states = {(dag, name(day), "run", -1): "success" for day in range(200) for dag in ("dag", "another")}
+    states["dag", name(1), "run", -1] = "running"
+    asked = {run for dag, run, _, _ in worth_asking(states, name(90))}
     ours, busy = {90}, {1}
     near, newest = {*range(74, 90), *range(91, 107)}, set(range(175, 200))
     assert asked == {name(day) for day in ours | busy | near | newest}
-    asked = {run for run, _, _ in worth_asking(states, "started by hand")}
+    asked = {run for dag, run, _, _ in worth_asking(states, "started by hand")}
     assert asked == {name(day) for day in busy | newest}

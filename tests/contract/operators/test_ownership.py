@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -22,10 +23,12 @@ from airflow_provider_fabric.exceptions import (
     FabricPermissionError,
 )
 from airflow_provider_fabric.hooks.fabric import FabricHook
+from airflow_provider_fabric.lifecycle.item_users import ItemUsers
 from airflow_provider_fabric.lifecycle.timing import Timing
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 from airflow_provider_fabric.operators.pipeline import FabricRunPipelineOperator
 from tests.task_runner import TaskInstance, TaskRunner
+from tests.variables import Variables
 
 from .items import add_item
 
@@ -118,7 +121,7 @@ class Dag:
     def get_task_states(self, dag_id: str, task_ids: list[str]) -> dict[str, dict[str, str]]:
         return self.states
 
-    def xcom_pull(self, *, task_ids: str, key: str, run_id: str, map_indexes: int) -> Any:
+    def xcom_pull(self, *, dag_id: str, run_id: str, task_ids: str, map_indexes: int, key: str) -> Any:
         return self.xcoms.get((run_id, task_ids, map_indexes, key))
 
     def is_running(self, index: int, run_id: str = "run", state: str = "running") -> None:
@@ -309,6 +312,74 @@ def test_a_sibling_that_ended_without_a_claim_may_own_the_run_unless_it_says_tha
         return
     with pytest.raises(FabricJobMayBeRunning, match=r"run\[1\]"):
         task.run()
+
+
+@dataclass
+class TwoDags(Dag):
+    """What Airflow tells a task of our DAG, of which ``states`` and ``xcoms`` are, and of another DAG's tasks."""
+
+    theirs: Dag = field(default_factory=Dag)
+
+    def get_task_states(self, dag_id: str, task_ids: list[str]) -> dict[str, dict[str, str]]:
+        return self.theirs.states if dag_id == "stock" else super().get_task_states(dag_id, task_ids)
+
+    def xcom_pull(self, *, dag_id: str, run_id: str, task_ids: str, map_indexes: int, key: str) -> Any:
+        of = self.theirs.xcoms if dag_id == "stock" else self.xcoms
+        return of.get((run_id, task_ids, map_indexes, key))
+
+
+def another_dag_runs(item: str) -> None:
+    """A task ``run`` of DAG ``stock`` has run the item once."""
+    ItemUsers(item, SimpleNamespace(dag_id="stock", task_id="run")).join()
+
+
+@pytest.mark.parametrize("claimed", [False, True])
+def test_a_run_that_another_dag_starts_in_the_same_second_is_not_adopted(
+    tenant: FabricEmulator, pipeline: Any, item: str, claimed: bool
+) -> None:
+    """Its start lies between our request and the lost answer, as far as clocks can tell."""
+    another_dag_runs(item)
+    tenant.control.add_fault(**BEFORE)
+    dag = TwoDags()
+    dag.theirs.is_running(-1, "monday")
+    started: list[str] = []
+
+    def start_theirs(*, dag_id: str, **asked: Any) -> Any:
+        if not started:
+            started.append(tenant.control.start_job(item, "Execute", invoke_type="Manual"))
+            if claimed:
+                dag.theirs.xcoms["monday", "run", -1, "job_instance_id"] = started[0]
+        return Dag.get_task_states(dag.theirs if dag_id == "stock" else dag, dag_id, [])
+
+    dag.get_task_states = lambda dag_id, task_ids: start_theirs(dag_id=dag_id)  # type: ignore[method-assign]
+    task = DagTask(pipeline(), dag=dag)
+    with pytest.raises(FabricJobMayBeRunning, match="No new instance" if claimed else r"they started: stock\.run"):
+        task.run()
+    if claimed:
+        assert task.run()["status"] == "Completed"
+        assert jobs(tenant)["started"] == 2
+
+
+def test_our_run_is_adopted_while_another_dag_runs_the_item_if_it_has_claimed_its_own(
+    tenant: FabricEmulator, pipeline: Any, item: str
+) -> None:
+    another_dag_runs(item)
+    dag = TwoDags()
+    dag.theirs.is_running(-1, "monday")
+    dag.theirs.xcoms["monday", "run", -1, "job_instance_id"] = tenant.control.start_job(item, "Execute")
+    tenant.control.add_fault(**AFTER)
+    assert DagTask(pipeline(), dag=dag).run()["status"] == "Completed"
+    assert jobs(tenant)["started"] == 2
+
+
+def test_what_other_dags_run_cannot_be_known_without_the_variable(
+    tenant: FabricEmulator, pipeline: Any, item: str, variables: Variables, logged: Callable[[], str]
+) -> None:
+    variables.values[f"fabric_item:{item}"] = json.dumps("nonsense")
+    tenant.control.add_fault(**AFTER)
+    with pytest.raises(FabricJobMayBeRunning, match="does not say which tasks run the item"):
+        DagTask(pipeline(), dag=Dag()).run()
+    assert "Tasks of other DAGs cannot know that this one runs item" in logged()
 
 
 def test_mapped_tasks_of_an_airflow_that_tells_nothing_adopt_nothing(tenant: FabricEmulator, pipeline: Any) -> None:

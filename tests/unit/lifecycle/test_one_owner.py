@@ -85,7 +85,7 @@ class World:
     def get_task_states(self, dag_id: str, task_ids: list[str]) -> dict[str, dict[str, str]]:
         return {"run": {f"run_{task.number}": task.state for task in self.tasks if task.state}}
 
-    def xcom_pull(self, *, task_ids: str, key: str, run_id: str, map_indexes: int) -> Any:
+    def xcom_pull(self, *, dag_id: str, run_id: str, task_ids: str, map_indexes: int, key: str) -> Any:
         return self.xcoms.get((map_indexes, key))
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.chaos import ownership_report, report
 from tests.chaos.ownership import Case
 from tests.chaos.ownership_cases import CASES
+from tests.chaos.ownership_judge import errors_of
 
 CASE = Case("task cleared", "synchronous", group="Cleared")
 BOTH = (CASE, Case("task cleared", "deferrable", group="Cleared"))
@@ -54,3 +55,13 @@ def test_the_summary_names_what_was_not_as_expected() -> None:
 
 def test_every_case_has_a_name_of_its_own() -> None:
     assert len({case.id for case in CASES}) == len(CASES)
+
+
+def test_the_task_s_error_is_told_from_its_causes() -> None:
+    red = "FabricJobMayBeRunning"
+    printed = (
+        f"airflow_provider_fabric.exceptions.FabricServerError: 503\n\nairflow_provider_fabric.lifecycle.final.{red}: x"
+    )
+    assert errors_of(printed, causes_first=True) == [red, "FabricServerError"]
+    structured = f"{red}: x\nFabricServerError: 503\n"
+    assert errors_of(structured, causes_first=False) == [red, "FabricServerError"]

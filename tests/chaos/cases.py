@@ -175,7 +175,6 @@ def _time() -> Iterator[Case]:
         operator={"timeout": 12.0, "cancel_on_timeout": False},
         task={"retries": 0},
         expected=Expected(state="failed", left_running=1),
-        note="As asked: the run goes on, and the error names it.",
     )
     yield from both(
         "clock zones apart",
@@ -200,7 +199,7 @@ def _service() -> Iterator[Case]:
         faults=({**ANYTHING, "status": 429, "retry_after": 1, "count": 12},),
     )
     yield from both("503 after acceptance", faults=({**SUBMIT, "status": 503, "phase": "after"},))
-    yield from both("503 before acceptance", faults=({**SUBMIT, "status": 503},), note="The retry finds no run.")
+    yield from both("503 before acceptance", faults=({**SUBMIT, "status": 503},))
     yield from both("connection dropped after acceptance", faults=({**SUBMIT, "action": "drop", "phase": "after"},))
     yield from both(
         "token revoked while waiting", accident=task_failures.revoke_tokens, rules=({"duration_seconds": 20},)
@@ -217,7 +216,6 @@ def _service() -> Iterator[Case]:
         "Deduped, on_deduped=fail",
         rules=({"duration_seconds": 3}, {"outcome": "Deduped", "duration_seconds": 1, "count": 1}),
         expected=Expected(started=2),
-        note="The first ran nothing; the retry starts a run.",
     )
     steps = [[0, "NotStarted"], [0.2, "Queued"], [0.5, "dehydrated"]]
     yield from both("unknown status", rules=({"duration_seconds": 10, "statuses": steps},))

@@ -80,10 +80,10 @@ def table(recorded: Sequence[Mapping[str, Any]]) -> str:
         f"| What goes wrong | Runs, cancels, task | {' | '.join(heads)} |",
         f"| --- | --- |{' --- |' * len(heads)}",
     ]
-    names = dict.fromkeys(row["name"] for one in recorded for row in one["rows"])
+    names = dict.fromkeys(_kind(row) for one in recorded for row in one["rows"])
     notes: dict[str, list[str]] = {}
     for name in names:
-        rows = [[row for row in one["rows"] if row["name"] == name] for one in recorded]
+        rows = [[row for row in one["rows"] if _kind(row) == name] for one in recorded]
         wanted = next(row["expected"] for of_one in rows for row in of_one)
         cells = " | ".join(_cell(of_one, wanted) for of_one in rows)
         lines.append(f"| {name} | {_outcome(wanted)} | {cells} |")
@@ -136,6 +136,11 @@ def _result_row(verdict: Verdict) -> dict[str, Any]:
         "seconds": round(verdict.seconds),
         "note": verdict.case.note,
     }
+
+
+def _kind(row: Mapping[str, Any]) -> str:
+    """Return what a row is about: ``…, task 2`` is one of several that suffered the same."""
+    return re.sub(r", task \d+$", "", row["name"])
 
 
 def _version(title: str) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from airflow_provider_fabric.emulator.amqp.endpoint import serve_websocket
 from airflow_provider_fabric.emulator.arm.capacities import arm_error
 from airflow_provider_fabric.emulator.control.access import ControlAccess
 from airflow_provider_fabric.emulator.control.routes import BUCKET as CONTROL
@@ -61,6 +62,9 @@ class EmulatorApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] == "websocket":
+            await serve_websocket(self.world, scope, receive, send)
+            return
         if scope["type"] != "http":
             return
         request, route = await self._read(scope, receive)

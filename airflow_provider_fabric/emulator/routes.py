@@ -13,6 +13,7 @@ from airflow_provider_fabric.emulator.fabric import (
     definitions,
     deployment_pipelines,
     environments,
+    eventstreams,
     git,
     items,
     jobs,
@@ -156,10 +157,28 @@ def _special() -> Iterator[Route]:
     yield fabric("POST", f"{mirrored}/getMirroringStatus", mirroring.get_status, item_type="MirroredDatabase")
     per_table = f"{mirrored}/getTablesMirroringStatus"
     yield fabric("POST", per_table, mirroring.get_tables_status, item_type="MirroredDatabase")
+    yield from _eventstreams(f"{WORKSPACE}/eventstreams" + "/{itemId}")
     refresh = f"{WORKSPACE}/sqlEndpoints" + "/{sqlEndpointId}/refreshMetadata"
     yield fabric("POST", refresh, sql_endpoints.refresh_metadata)
     invoke = f"{WORKSPACE}/userDataFunctions" + "/{itemId}/functions/{functionName}/invoke"
     yield fabric("POST", invoke, user_functions.invoke_function, item_type="UserDataFunction")
+
+
+def _eventstreams(one: str) -> Iterator[Route]:
+    source, destination = one + "/sources/{nodeId}", one + "/destinations/{nodeId}"
+    for method, template, handler in (
+        ("GET", f"{one}/topology", eventstreams.get_topology),
+        ("POST", f"{one}/pause", eventstreams.pause_all),
+        ("POST", f"{one}/resume", eventstreams.resume_all),
+        ("GET", source, eventstreams.get_source),
+        ("POST", f"{source}/pause", eventstreams.pause_source),
+        ("POST", f"{source}/resume", eventstreams.resume_source),
+        ("GET", destination, eventstreams.get_destination),
+        ("GET", f"{destination}/connection", eventstreams.get_destination_connection),
+        ("POST", f"{destination}/pause", eventstreams.pause_destination),
+        ("POST", f"{destination}/resume", eventstreams.resume_destination),
+    ):
+        yield fabric(method, template, handler, item_type="Eventstream")
 
 
 def _stages() -> Iterator[Route]:

@@ -36,6 +36,15 @@ START_SECONDS = 20.0
 STOP_SECONDS = 3
 
 
+def _websockets() -> Any:
+    """Return uvicorn's WebSocket implementation, which eventstreams need; ``none`` if a library is missing or old."""
+    try:
+        from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+    except ImportError:
+        return "none"
+    return WebSocketsSansIOProtocol
+
+
 class _Server(uvicorn.Server):
     """uvicorn's server, which would wait for idle clients to hang up; ours hangs up itself."""
 
@@ -186,7 +195,7 @@ class FabricEmulator:
             uvicorn.Config(
                 self.app,
                 http=protocol_class(self.connections),
-                ws="none",
+                ws=_websockets(),
                 lifespan="off",
                 log_config=None,
                 access_log=False,

@@ -88,7 +88,7 @@ INNER_LEVELS: dict[str, tuple[set[str], ...]] = {
         {"errors"},
         {"state"},
         {"http"},
-        {"arm", "entra", "fabric", "onelake"},
+        {"amqp", "arm", "entra", "fabric", "onelake"},
         {"control", "portal"},
         {"routes"},
         {"app"},

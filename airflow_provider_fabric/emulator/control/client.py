@@ -95,6 +95,10 @@ class EmulatorControl:
         """Put an instance into a state now."""
         return self._object("POST", f"jobs/{job_id}", {"status": status, "failure_reason": failure_reason})
 
+    def set_event_faults(self, **faults: Any) -> dict[str, Any]:
+        """Set what goes wrong with job events (``drop``, ``duplicate``, ``line`` …); nothing named, nothing does."""
+        return self._object("POST", "events", faults)
+
     def config(self) -> dict[str, Any]:
         """Return the settings."""
         return self._object("GET", "config")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from starlette.responses import Response
@@ -18,6 +19,7 @@ from airflow_provider_fabric.emulator.http.connections import Connections
 from airflow_provider_fabric.emulator.http.request import ApiRequest
 from airflow_provider_fabric.emulator.http.responses import json_response
 from airflow_provider_fabric.emulator.http.routing import Route
+from airflow_provider_fabric.emulator.state.eventstreams import EventFaults
 from airflow_provider_fabric.emulator.state.identities import Identity
 from airflow_provider_fabric.emulator.state.ids import read_guid
 from airflow_provider_fabric.emulator.state.item_types import ITEM_TYPES
@@ -58,6 +60,8 @@ def control_routes(connections: Connections) -> Iterator[Route]:
         ("GET", "jobs/rules", _list_rules),
         ("POST", "jobs/start", _start_job),
         ("POST", "jobs/{jobInstanceId}", _force_job),
+        ("GET", "events", _get_event_faults),
+        ("POST", "events", _set_event_faults),
         ("GET", "config", _get_config),
         ("POST", "config", _set_config),
         ("POST", "tokens/revoke", _revoke),
@@ -178,6 +182,16 @@ def _get_config(world: World, request: ApiRequest) -> Response:
 def _set_config(world: World, request: ApiRequest) -> Response:
     world.configure(world.config.patched(request.json_object()))
     return _get_config(world, request)
+
+
+def _get_event_faults(world: World, request: ApiRequest) -> Response:
+    return json_response(asdict(world.eventstreams.faults))
+
+
+def _set_event_faults(world: World, request: ApiRequest) -> Response:
+    """Let job events be lost, doubled, late or out of order from now on, or readers be cut off."""
+    world.eventstreams.faults = EventFaults.from_wire(request.json_object(optional=True))
+    return _get_event_faults(world, request)
 
 
 def _revoke(world: World, request: ApiRequest) -> Response:

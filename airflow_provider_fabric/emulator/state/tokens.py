@@ -21,7 +21,8 @@ FABRIC = "https://api.fabric.microsoft.com"
 POWER_BI = "https://analysis.windows.net/powerbi/api"
 STORAGE = "https://storage.azure.com"
 MANAGEMENT = "https://management.azure.com"
-AUDIENCES = (FABRIC, POWER_BI, STORAGE, MANAGEMENT)
+EVENT_HUBS = "https://eventhubs.azure.net"
+AUDIENCES = (FABRIC, POWER_BI, STORAGE, MANAGEMENT, EVENT_HUBS)
 """Resources that tokens can be asked for."""
 
 KEY_ID = "emulator"

@@ -12,6 +12,7 @@ from airflow_provider_fabric.emulator.state.capacities import CapacityStore
 from airflow_provider_fabric.emulator.state.config import Config
 from airflow_provider_fabric.emulator.state.deployment_pipelines import DeploymentPipelineStore
 from airflow_provider_fabric.emulator.state.device_codes import DeviceCodes
+from airflow_provider_fabric.emulator.state.eventstreams import EventstreamStore
 from airflow_provider_fabric.emulator.state.faults import Faults
 from airflow_provider_fabric.emulator.state.files import FileStore
 from airflow_provider_fabric.emulator.state.identities import Identities, Identity
@@ -78,6 +79,7 @@ class World:
         self.workspaces = WorkspaceStore()
         self.items = ItemStore()
         self.jobs = JobStore(self.config.completed_jobs_listed)
+        self.eventstreams = EventstreamStore(self.items, self.jobs)
         self.job_rules = JobRules()
         self.operations = OperationStore()
         self.schedules = ScheduleStore()

@@ -18,6 +18,7 @@ _JSON_TYPES = {
     Kind.NUMBER: "number",
     Kind.INTEGER: "integer",
     Kind.MAPPING: "object",
+    Kind.FLAG: "string",
     Kind.FLAG_OR_PATH: "string",
 }
 

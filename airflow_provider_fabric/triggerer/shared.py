@@ -21,10 +21,12 @@ from airflow_provider_fabric.exceptions import (
 )
 from airflow_provider_fabric.triggerer.call_budget import CallBudget
 from airflow_provider_fabric.triggerer.clients import Client, Clients
+from airflow_provider_fabric.triggerer.event_streams import EventStreams
 from airflow_provider_fabric.triggerer.poller import JobPoller
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.hooks.fabric import FabricHook
+    from airflow_provider_fabric.triggerer.hints import Hints
 
 T = TypeVar("T")
 
@@ -58,6 +60,7 @@ class Shared:
     def __init__(self, options: Options) -> None:
         self.options = options
         self.clients = Clients(options.new_hook, self._forget)
+        self.streams = EventStreams()
         self.pollers: dict[str, JobPoller] = {}
         """By identity, as far as the quota is concerned."""
 
@@ -72,7 +75,14 @@ class Shared:
             )
         return self.pollers[key]
 
+    def hints(self, client: Client) -> Hints | None:
+        """Return what the eventstream says that a client's connection names, if it names one."""
+        if client.settings.events_hub is None:
+            return None
+        return self.streams.hints_of(client, self.poller(client).clocks)
+
     def _forget(self, client: Client) -> None:
+        self.streams.stop(client)
         keys = {quota_key(other.settings) for other in self.clients.open.values()}
         poller = self.pollers.get(key := quota_key(client.settings))
         if key not in keys and poller is not None and not poller.cancels.pending:
@@ -119,6 +129,7 @@ async def aclose() -> None:
     """Close what the running event loop shares: for whoever ends the loop before the process ends."""
     shared = _loops.pop(asyncio.get_running_loop(), None)
     if shared is not None:
+        await shared.streams.aclose()
         await shared.clients.aclose()
 
 
@@ -137,7 +148,7 @@ async def wait(fabric_conn_id: str, poll: JobPoll) -> JobInstance:
     """
     try:
         async with _poller(fabric_conn_id) as (poller, client):
-            return await poller.wait(poll, client.arun)
+            return await poller.wait(poll, client.arun, of_running_loop().hints(client))
     except FabricJobMayBeRunning as error:
         if not isinstance(error.__cause__, SIGN_IN_ERRORS):
             raise
@@ -147,7 +158,7 @@ async def wait(fabric_conn_id: str, poll: JobPoll) -> JobInstance:
         if renewed is client:
             raise lost
         poll.schedule_at(poller.clocks.steady())
-        return await poller.wait(poll, renewed.arun)
+        return await poller.wait(poll, renewed.arun, of_running_loop().hints(renewed))
 
 
 async def arun(fabric_conn_id: str, flow: Flow[T]) -> T:

@@ -39,6 +39,7 @@ class Kind(Enum):
     NUMBER = "number"
     INTEGER = "integer"
     MAPPING = "mapping"
+    FLAG = "flag"
     FLAG_OR_PATH = "flag or path"
 
 
@@ -247,6 +248,34 @@ _FIELDS = (
         kind=Kind.FLAG_OR_PATH,
         default=True,
         placeholder="true",
+    ),
+    Field(
+        "events_hub",
+        "Job events: hub",
+        "Experimental. Where triggerers read the job events of an eventstream: the namespace, a slash, and the event "
+        "hub of its custom endpoint; fabric-events prints it. Empty means that runs are polled only.",
+        placeholder="namespace.servicebus.windows.net/es_1f69e798-5e3c-4b0e-9d3c-2a4f9c1c8d11",
+    ),
+    Field(
+        "events_consumer_group",
+        "Job events: consumer group",
+        "The consumer group of the custom endpoint.",
+        default="$Default",
+    ),
+    Field(
+        "events_stream",
+        "Job events: eventstream",
+        "Ids of the eventstream's workspace and of the eventstream, with a slash between them, so that triggerers know "
+        "which items it carries. Empty means that they learn it from events alone.",
+        placeholder="1f69e798-5e3c-4b0e-9d3c-2a4f9c1c8d11/5b218778-e7a5-4d73-8187-f10824047715",
+    ),
+    Field(
+        "events_trust_succeeded",
+        "Job events: trust success",
+        "true lets an event of success end a wait without asking Fabric: whoever can write to the eventstream can then "
+        "turn a task green.",
+        kind=Kind.FLAG,
+        default=False,
     ),
 )
 

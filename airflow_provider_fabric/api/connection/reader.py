@@ -152,6 +152,20 @@ class ConnectionReader:
             raise self.wrong(name, f"must be true, false or the absolute path of a directory, not {got}")
         return value
 
+    def flag(self, name: str) -> bool:
+        """Return a field's flag, or its default.
+
+        :raises FabricConnectionError: it is none.
+        """
+        value = self.raw(name)
+        if isinstance(value, bool):
+            return value
+        if value is None:
+            return bool(FIELDS[name].default)
+        if not isinstance(value, str) or value.lower() not in _FLAGS:
+            raise self.wrong(name, f"must be true or false, not {_shown(FIELDS[name], value)}")
+        return _FLAGS[value.lower()]
+
     def mapping(self, name: str) -> Mapping[str, str] | None:
         """Return a mapping of text to text, given as one or as JSON text; ``None`` if it is empty.
 

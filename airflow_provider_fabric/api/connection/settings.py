@@ -11,12 +11,14 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 from airflow_provider_fabric.api.connection.fields import AUTH_TYPE_ALIASES, FIELDS, AuthType
 from airflow_provider_fabric.api.connection.pasted import bare_token, full_scopes
 from airflow_provider_fabric.api.connection.reader import ConnectionReader, is_there
-from airflow_provider_fabric.api.connection.urls import authority_of, is_microsoft, proxies_of, root_of
+from airflow_provider_fabric.api.connection.urls import authority_of, hub_of, is_microsoft, proxies_of, root_of
+from airflow_provider_fabric.api.models import is_guid
 
 POWER_BI_HOST = "https://api.powerbi.com"
 ONELAKE_HOST = "https://onelake.dfs.fabric.microsoft.com"
@@ -26,6 +28,7 @@ RESERVED_SCOPES = frozenset({"openid", "profile", "offline_access"})
 connections."""
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_GROUP = re.compile(r"[$A-Za-z0-9][A-Za-z0-9._-]{0,255}")
 _SHARED_TENANTS = {"common", "organizations", "consumers"}
 
 
@@ -57,6 +60,10 @@ class FabricSettings:
     :param timeout_seconds: seconds to wait for a connection and for each part of an answer.
     :param job_calls_per_minute: this process's share of the job-scheduler quota.
     :param local_cache: whether processes of one host share a cache directory, or in which directory it lies.
+    :param events_hub: host and name of the event hub that job events are read from; ``None`` if there is none.
+    :param events_consumer_group: with which consumer group.
+    :param events_stream: GUIDs of the eventstream's workspace and of the eventstream, if they are known.
+    :param events_trust_succeeded: whether an event of success ends a wait.
     """
 
     conn_id: str
@@ -82,6 +89,10 @@ class FabricSettings:
     timeout_seconds: float = FIELDS["timeout_seconds"].default
     job_calls_per_minute: int = FIELDS["job_calls_per_minute"].default
     local_cache: bool | str = FIELDS["local_cache"].default
+    events_hub: tuple[str, str] | None = None
+    events_consumer_group: str = FIELDS["events_consumer_group"].default
+    events_stream: tuple[str, str] | None = None
+    events_trust_succeeded: bool = False
 
     @classmethod
     def from_connection(
@@ -132,6 +143,7 @@ class FabricSettings:
             timeout_seconds=reader.number("timeout_seconds"),
             job_calls_per_minute=int(reader.number("job_calls_per_minute")),
             local_cache=reader.flag_or_directory("local_cache"),
+            **_events(reader, auth_type),
         )
 
     @property
@@ -160,6 +172,27 @@ def _other_root(reader: ConnectionReader, name: str, default: str | None) -> str
     return root_of(reader, name) if reader.text(name) else default
 
 
+def _events(reader: ConnectionReader, auth_type: AuthType) -> dict[str, Any]:
+    hub = hub_of(reader)
+    if hub is not None and auth_type is AuthType.ACCESS_TOKEN:
+        raise reader.wrong(
+            "events_hub", "needs another auth_type than access_token: the hub asks for a token of its own"
+        )
+    stream = reader.line("events_stream") or ""
+    ids = stream.lower().split("/")
+    if stream and (len(ids) != 2 or not all(map(is_guid, ids))):
+        raise reader.wrong("events_stream", "must be two GUIDs with a slash between them: workspace and eventstream")
+    group = reader.line("events_consumer_group") or ""
+    if not _GROUP.fullmatch(group):
+        raise reader.wrong("events_consumer_group", f"must be a consumer group such as $Default, not {group[:80]!r}")
+    return {
+        "events_hub": hub,
+        "events_consumer_group": group,
+        "events_stream": (ids[0], ids[1]) if stream else None,
+        "events_trust_succeeded": reader.flag("events_trust_succeeded"),
+    }
+
+
 def _auth_type(reader: ConnectionReader) -> AuthType:
     value = (reader.text("auth_type") or "").lower()
     if value in AUTH_TYPE_ALIASES:
@@ -171,7 +204,7 @@ def _auth_type(reader: ConnectionReader) -> AuthType:
         raise reader.wrong("auth_type", f"must be one of {allowed}, not {value[:80]!r}") from None
 
 
-def _credentials(reader: ConnectionReader, auth_type: AuthType) -> dict[str, str | None]:
+def _credentials(reader: ConnectionReader, auth_type: AuthType) -> dict[str, Any]:
     if auth_type is AuthType.ACCESS_TOKEN:
         return {"secret": _access_token(reader)}
     if auth_type is AuthType.MANAGED_IDENTITY:

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.request import getproxies, proxy_bypass
 
 from airflow_provider_fabric.api.connection.fields import FIELDS
 from airflow_provider_fabric.api.connection.settings import FabricSettings
@@ -86,6 +87,21 @@ def ssl_context(settings: FabricSettings) -> ssl.SSLContext:
     if os.path.isdir(trust):
         return ssl.create_default_context(capath=trust)
     return ssl.create_default_context(cafile=trust)
+
+
+def proxy_of(settings: FabricSettings, host: str) -> str | None:
+    """Return the URL of the proxy to a host over TLS: the connection's, or else the environment's; ``None`` for none.
+
+    :param settings: the connection.
+    :param host: host name.
+    """
+    if settings.proxies is None:
+        return None if proxy_bypass(host) else getproxies().get("https") or getproxies().get("all")
+    direct = {entry.strip().lower() for key in ("no", "no_proxy") for entry in settings.proxies.get(key, "").split(",")}
+    if any(host == entry or host.endswith(f".{entry.lstrip('.')}") for entry in direct if entry):
+        return None
+    keys = (f"https://{host}", f"all://{host}", "https", "https://", "all", "all://")
+    return next((settings.proxies[key] for key in keys if key in settings.proxies), None)
 
 
 def proxy_mounts(

@@ -212,14 +212,23 @@ class AmqpConnection:
         if not self._is_authorized:
             created, status = None, (401, "No token was put for this endpoint")
         if created is not None:
-            value = {
-                "name": name,
-                "type": "com.microsoft:eventhub",
-                "created_at": Timestamp(int(created * 1000)),
-                "partition_count": Int(1),
-                "partition_ids": [PARTITION],
-            }
+            is_partition = request.application.get("type") == "com.microsoft:partition"
+            value = self._partition(name) if is_partition else _hub(name, created)
         return Message(value=value, application={"status-code": Int(status[0]), "status-description": status[1]})
+
+    def _partition(self, hub: str) -> dict[str, Any]:
+        entries = self._hubs.entries(hub)
+        last = entries[-1] if entries else None
+        return {
+            "name": hub,
+            "type": "com.microsoft:partition",
+            "partition": PARTITION,
+            "begin_sequence_number": entries[0].number if entries else 0,
+            "last_enqueued_sequence_number": last.number if last else -1,
+            "last_enqueued_offset": str(last.number) if last else "-1",
+            "last_enqueued_time_utc": Timestamp(int(last.enqueued_at * 1000) if last else 0),
+            "is_partition_empty": last is None,
+        }
 
     def _detach(self, frame: Frame) -> Iterator[bytes]:
         key = frame.channel, int(frame.fields[0])
@@ -246,6 +255,16 @@ class AmqpConnection:
         link.credit, link.sent = link.credit - 1, link.sent + 1
         fields = [UInt(link.handle), number, number.to_bytes(4, "big"), UInt(0), True, False]
         return Frame(link.channel, wire.TRANSFER, fields, message.to_bytes()).to_bytes()
+
+
+def _hub(name: str, created: float) -> dict[str, Any]:
+    return {
+        "name": name,
+        "type": "com.microsoft:eventhub",
+        "created_at": Timestamp(int(created * 1000)),
+        "partition_count": Int(1),
+        "partition_ids": [PARTITION],
+    }
 
 
 def _event(entry: Entry) -> Message:

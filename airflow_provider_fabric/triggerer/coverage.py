@@ -79,6 +79,7 @@ class Coverage:
         self._doubted_until = -inf
         self.received = 0
         self.gaps = 0
+        self._changes = 0
 
     # What the stream brings
 
@@ -93,7 +94,9 @@ class Coverage:
 
     def carries(self, items: Collection[ItemKey], now: float) -> None:
         """Take in which items the stream carries, by the service."""
-        self._carried, self._carried_until = frozenset(items), now + TOPOLOGY_SECONDS
+        carried = frozenset(items)
+        self._changes += carried != self._carried
+        self._carried, self._carried_until = carried, now + TOPOLOGY_SECONDS
 
     def record(self, event: JobEvent, now: float, wall: float) -> RunKey:
         """Take in an event; return its run."""
@@ -110,8 +113,9 @@ class Coverage:
         if event.kind.is_end:
             known.end = known.end or event
         in_time = self._judge_delay(event, now, wall)
-        if event.kind.is_end and in_time:
-            self._uncovered.pop(event.item, None)
+        if event.kind.is_end and in_time and event.item in self._uncovered:
+            del self._uncovered[event.item]
+            self._changes += 1
         while len(self._runs) > self._kept:
             self._runs.popitem(last=False)
         return key
@@ -148,6 +152,7 @@ class Coverage:
             known = self._runs.get(key)
             if missing is _Missing.END and (known is None or known.end is None):
                 self._uncovered[key[:2]] = None
+                self._changes += 1
                 while len(self._uncovered) > self._kept:
                     self._uncovered.popitem(last=False)
                 if known is not None and known.created:
@@ -196,6 +201,6 @@ class Coverage:
         times += [self._expected[0][0]] if self._expected else []
         return min((each for each in times if each > now), default=inf)
 
-    def state(self, now: float) -> tuple[bool, bool, tuple[ItemKey, ...], bool]:
+    def state(self, now: float) -> tuple[bool, bool, bool, int]:
         """Return what decides about all runs and items at once: if it is as it was, so is every answer."""
-        return self.is_open(now), self.is_silent(now), tuple(self._uncovered), now >= self._carried_until
+        return self.is_open(now), self.is_silent(now), now >= self._carried_until, self._changes

@@ -34,10 +34,13 @@ BACK = timedelta(minutes=5)
 CHECK = 20.0
 """Seconds between checks that the line brings what there is."""
 
+HANGING = 15.0
+"""Seconds after which a line hangs that has something to bring, and brings nothing; opening it takes a few."""
+
 STEP = 1.0
 """Seconds between looks while something is yet to be read."""
 
-CHECK_SECONDS = 30.0
+CHECK_SECONDS = 20.0
 """Seconds that a check, or closing the line, may take."""
 
 PAUSES = (1.0, 5.0, 15.0, 30.0)
@@ -85,7 +88,6 @@ class EventReader:
     :param hints: takes in what is read.
     :param context: whom TLS trusts.
     :param proxy: URL of the proxy, if there is one.
-    :param check: seconds between checks of the line.
     """
 
     def __init__(
@@ -95,7 +97,6 @@ class EventReader:
         hints: Hints,
         context: ssl.SSLContext,
         proxy: str | None = None,
-        check: float = CHECK,
     ) -> None:
         if settings.events_hub is None:
             raise ValueError("the connection names no hub")
@@ -105,7 +106,6 @@ class EventReader:
         self._hints = hints
         self._context = context
         self._proxy = proxy
-        self._check = check
         self._from = datetime.now(timezone.utc) - BACK
         self._read: dict[str, int] = {}
         """Number of the event read last, by partition."""
@@ -191,12 +191,12 @@ class EventReader:
                 raise EventsLostError("reading has ended")
             if all(self._read.get(partition, -1) >= number for partition, number in newest.items()):
                 self._is_up()
-                newest, pause = await self._newest(client), self._check
-            elif self._read == read and loop.time() - since >= self._check:
+                newest, pause = await self._newest(client), CHECK
+            elif self._read == read and loop.time() - since >= HANGING:
                 raise EventsLostError("the line hangs: events that are there were not read")
             else:
                 pause = STEP
-            if self._read != read or pause == self._check:
+            if self._read != read or pause == CHECK:
                 read, since = dict(self._read), loop.time()
 
     def _is_up(self) -> None:

@@ -17,8 +17,10 @@ from typing import Protocol
 
 from airflow_provider_fabric.api.jobs.events import EventKind, JobEvent
 from airflow_provider_fabric.api.models import JobInstance
+from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.triggerer.clocks import Clocks
 from airflow_provider_fabric.triggerer.coverage import Coverage, ItemKey, RunKey
+from airflow_provider_fabric.triggerer.item_hints import ItemHints
 from airflow_provider_fabric.triggerer.pending import ItemQueue, PendingRun
 from airflow_provider_fabric.triggerer.turns import TurnQueue
 
@@ -78,7 +80,7 @@ class Hints:
         self._trusts = trust_succeeded
         self._waits: dict[RunKey, list[_Wait]] = {}
         self._of: dict[PendingRun, _Wait] = {}
-        self._changed: set[asyncio.Future[None]] = set()
+        self.items = ItemHints(self)
         self._state = self.coverage.state(clocks.steady())
         self._timer: asyncio.TimerHandle | None = None
 
@@ -118,7 +120,7 @@ class Hints:
         self._waits[wait.key].remove(wait)
         if not self._waits[wait.key]:
             del self._waits[wait.key]
-        if not self._of and not self._changed:
+        if not self._of and not self.items.watching:
             self.stop()
 
     def polled(self, active: Iterable[PendingRun]) -> None:
@@ -136,8 +138,9 @@ class Hints:
                     self._schedule(wait, self._rare(wait, now), now)
 
     def found_over(self, waiting: PendingRun) -> None:
-        """Take in that a poll found a run over."""
-        self.saw_end(self._of[waiting].key)
+        """Take in that a poll found a run over; nothing is published of one that was ``Deduped``."""
+        if waiting.poll.last_status != JobStatus.DEDUPED.value:
+            self.saw_end(self._of[waiting].key)
 
     def saw_end(self, key: RunKey) -> None:
         """Take in that a run is over, by the service."""
@@ -165,6 +168,8 @@ class Hints:
         """Take in an event."""
         now = self._clocks.steady()
         key = self.coverage.record(event, now, self._clocks.wall())
+        if event.kind.is_end:
+            self.items.ended(event.item, event.run_id)
         for wait in list(self._waits.get(key, ())):
             if event.kind.is_end and wait.waiting not in wait.item.announced:
                 self.hints += 1
@@ -179,15 +184,13 @@ class Hints:
 
     # What follows
 
-    async def changed(self, seconds: float) -> None:
-        """Wait until what is covered may have changed, or for so many seconds."""
-        change: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._changed.add(change)
+    def covers_item(self, item: ItemKey) -> bool:
+        """Whether an item's ends will probably be announced."""
+        return self.coverage.covers_item(item, self._clocks.steady())
+
+    def watch(self) -> None:
+        """Take in that somebody waits for what changes."""
         self._set_timer(self._clocks.steady())
-        try:
-            await asyncio.wait([change], timeout=seconds)
-        finally:
-            self._changed.discard(change)
 
     def stop(self) -> None:
         """Do nothing more by itself."""
@@ -229,14 +232,12 @@ class Hints:
             changed = {wait.item: wait.polls for wait in list(self._of.values()) if self._adapt(wait, now)}
             for item, polls in changed.items():
                 polls.replan(item)
-            for change in self._changed:
-                if not change.done():
-                    change.set_result(None)
+            self.items.wake_all()
         self._set_timer(now)
 
     def _set_timer(self, now: float) -> None:
         self.stop()
-        if not self._of and not self._changed:
+        if not self._of and not self.items.watching:
             return
         when = self.coverage.next_change(now)
         if when < inf:

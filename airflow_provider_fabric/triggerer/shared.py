@@ -27,6 +27,7 @@ from airflow_provider_fabric.triggerer.poller import JobPoller
 if TYPE_CHECKING:
     from airflow_provider_fabric.hooks.fabric import FabricHook
     from airflow_provider_fabric.triggerer.hints import Hints
+    from airflow_provider_fabric.triggerer.item_hints import ItemHints
 
 T = TypeVar("T")
 
@@ -171,6 +172,21 @@ async def arun_job_calls(fabric_conn_id: str, flow: Flow[T]) -> T:
     """Run a flow of job-scheduler calls on the shared client, each call in its turn within the identity's budget."""
     async with _poller(fabric_conn_id) as (poller, client):
         return await poller.run(flow, client.arun)
+
+
+async def item_hints(fabric_conn_id: str) -> ItemHints | None:
+    """Return what the eventstream says of items that a connection names; ``None`` if it names none."""
+    async with of_running_loop().clients.use(fabric_conn_id) as client:
+        hints = of_running_loop().hints(client)
+    return None if hints is None else hints.items
+
+
+async def pause_for_item(
+    fabric_conn_id: str, hints: ItemHints, item: tuple[str, str], seconds: float, mark: int
+) -> None:
+    """Wait until an item is to be listed again; see :meth:`.item_hints.ItemHints.pause`."""
+    async with of_running_loop().clients.use(fabric_conn_id):  # or the stream would not be read on
+        await hints.pause(item, seconds, mark)
 
 
 async def cancel(

@@ -79,6 +79,9 @@ class FabricJobEventTrigger(BaseEventTrigger):
     (about the 100 runs that ended last). An event may come twice, if a triggerer dies just after it. Before 3.3 nothing
     is kept: what ends while no triggerer runs is not reported. What had ended before the trigger first ran never is.
 
+    With an eventstream that carries the item's job events (experimental, see the connection's ``events_hub``) the list
+    is read when an event says that a run has ended, and every 15 minutes.
+
     The event's payload is the run, as the operators return it, with its ``run_url``.
 
     :param workspace: GUID or display name of the workspace.
@@ -147,23 +150,32 @@ class FabricJobEventTrigger(BaseEventTrigger):
         """
         conn_id, interval = kwargs["fabric_conn_id"], float(kwargs["check_interval"])
         ids: tuple[str, str] | None = None
+        began = time.time()
         while True:
-            pause = interval
+            pause, hints, mark = interval, None, 0
             try:
                 if ids is None:
                     workspace_id = await shared.arun(conn_id, resolve_workspace(kwargs["workspace"]))
                     item = resolve_item(workspace_id, kwargs["item"], kwargs.get("item_type"))
                     ids = workspace_id, await shared.arun(conn_id, item)
+                hints = await shared.item_hints(conn_id)
+                mark = hints.mark(_key(ids)) if hints is not None else 0
                 found, ahead = await shared.arun_job_calls(conn_id, list_with_clock(*ids, budget=ONCE))
                 host = (await (await shared.shared_hook(conn_id)).aget_conn()).host
             except Exception as error:  # noqa: BLE001 - a watcher that dies is not started again by every Airflow
                 log.warning("Could not poll the runs of item %r, will poll again: %r", kwargs["item"], error)
-                pause = _pause_after(error, interval)
+                pause, hints = _pause_after(error, interval), None
                 if not isinstance(error, FabricError) or is_permanent(error):
                     ids = None  # it may have been made anew under the same name
             else:
+                if hints is not None:
+                    hints.listed(_key(ids), [run for run in found if run.status.is_terminal], began + ahead)
                 yield Listed(*ids, host, found, ahead)
-            await asyncio.sleep(pause * (1.0 + random.uniform(0, JITTER)))  # noqa: S311 - it only spreads polls
+            pause *= 1.0 + random.uniform(0, JITTER)  # noqa: S311 - it only spreads polls
+            if hints is None or ids is None:
+                await asyncio.sleep(pause)
+            else:
+                await shared.pause_for_item(conn_id, hints, _key(ids), pause, mark)
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
         """Fire for the ends that were not reported yet.
@@ -227,6 +239,10 @@ class FabricJobEventTrigger(BaseEventTrigger):
         if stores is None:
             return []
         return list(getattr(stores, "_by_name", {}).values()) or [stores]
+
+
+def _key(ids: tuple[str, str]) -> tuple[str, str]:
+    return ids[0].lower(), ids[1].lower()
 
 
 def _pause_after(error: Exception, interval: float) -> float:

@@ -27,7 +27,16 @@ VALUES = {
     Kind.NUMBER: 7,
     Kind.INTEGER: 7,
     Kind.MAPPING: {"https": "http://proxy:1"},
+    Kind.FLAG: True,
     Kind.FLAG_OR_PATH: False,
+}
+SPECIAL = {
+    "auth_type": "access_token",
+    "tenant_id": "u.example",
+    "managed_identity_client_id": "id",
+    "events_hub": "name.servicebus.example/hub",
+    "events_consumer_group": "group",
+    "events_stream": "1f69e798-5e3c-4b0e-9d3c-2a4f9c1c8d11/5b218778-e7a5-4d73-8187-f10824047715",
 }
 
 
@@ -74,9 +83,7 @@ def test_every_field_of_the_form_is_read(name):
               "managed_identity_client_id": "managed_identity"}  # fmt: skip
     base = {"tenant_id": "t.example", "auth_type": needed.get(name, "client_secret")}
     standard = {"login": "app", "password": None if name == "access_token" else "secret"}
-    value = {"auth_type": "access_token", "tenant_id": "u.example", "managed_identity_client_id": "id"}.get(
-        name, VALUES[FIELDS[name].kind]
-    )
+    value = SPECIAL.get(name, VALUES[FIELDS[name].kind])
     filled = FabricSettings.from_connection("c", **standard, extra={**base, name: value})
     plain = {**standard, "password": standard["password"] or "other"}
     assert filled != FabricSettings.from_connection("c", **plain, extra=base)

@@ -260,3 +260,55 @@ def test_their_hosts_can_be_named() -> None:
     assert settings.arm_host == "https://management.usgovcloudapi.net"
     assert settings.arm_scope == "https://management.usgovcloudapi.net/.default"
     assert settings.onelake_host == "https://onelake.example"
+
+
+HUB = "name.servicebus.windows.net/es_1f69e798-5e3c-4b0e-9d3c-2a4f9c1c8d11"
+STREAM = "1F69e798-5e3c-4b0e-9d3c-2a4f9c1c8d11/5b218778-e7a5-4d73-8187-f10824047715"
+
+
+def events(**extra: object) -> FabricSettings:
+    base = {"tenant_id": "t.example", **extra}
+    return FabricSettings.from_connection("c", login="app", password="secret", extra=base)
+
+
+@pytest.mark.parametrize("given", [HUB, f"sb://{HUB}", f" {HUB}/ "])
+def test_a_hub_is_read(given: str) -> None:
+    settings = events(events_hub=given, events_stream=STREAM, events_trust_succeeded="yes")
+    assert settings.events_hub == tuple(HUB.split("/"))
+    assert settings.events_stream == tuple(STREAM.lower().split("/"))
+    assert settings.events_consumer_group == "$Default"
+    assert settings.events_trust_succeeded is True
+    assert events().events_hub is None
+    assert events().identity != settings.identity
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"events_hub": "name.servicebus.windows.net"},
+        {"events_hub": "https://name.servicebus.windows.net/hub"},
+        {"events_hub": "user:secret@name.servicebus.windows.net/hub"},
+        {"events_hub": "name.servicebus.windows.net:99999/hub"},
+        {"events_hub": "name.servicebus.windows.net/hub/more"},
+        {"events_hub": "name.servicebus.windows.net/hub?x=1"},
+        {"events_hub": "Endpoint=sb://name.servicebus.windows.net/;SharedAccessKey=abc;EntityPath=hub"},
+        {"events_hub": ["name"]},
+        {"events_stream": "5b218778-e7a5-4d73-8187-f10824047715"},
+        {"events_stream": "workspace/stream"},
+        {"events_consumer_group": "a/b"},
+        {"events_trust_succeeded": "perhaps"},
+        {"events_trust_succeeded": 1},
+    ],
+)
+def test_a_wrong_field_of_the_stream_is_named(extra: dict[str, object]) -> None:
+    (name,) = extra
+    with pytest.raises(FabricConnectionError, match=f"extra field '{name}'") as raised:
+        events(**extra)
+    assert "SharedAccessKey" not in str(raised.value)
+
+
+def test_an_access_token_reads_no_hub() -> None:
+    with pytest.raises(FabricConnectionError, match="events_hub"):
+        FabricSettings.from_connection(
+            "c", password="eyJ0.e30.x", extra={"auth_type": "access_token", "events_hub": HUB}
+        )

@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_provider_fabric.compat import metrics_stats
+from airflow_provider_fabric.triggerer.pending import News
 
 PREFIX = "fabric"
 
@@ -39,6 +40,7 @@ class State:
     :param share: what 429s have left of the budget.
     :param overdue: seconds by which the oldest due poll is late.
     :param cancels: cancels that were not accepted yet.
+    :param streams: how the streams of job events are doing that its waits read.
     """
 
     waiting: int
@@ -49,11 +51,16 @@ class State:
     share: float
     overdue: float
     cancels: int
+    streams: tuple[News, ...] = ()
 
     @property
     def idle(self) -> bool:
         """Whether nothing is to be done."""
         return not (self.waiting or self.flows or self.cancels)
+
+
+def _hints(state: State) -> int:
+    return sum(stream.hints for stream in state.streams)
 
 
 @dataclass
@@ -81,9 +88,14 @@ class Reporter:
         """Count a poll."""
         self._polls += 1
 
-    def detected(self, lag: float) -> None:
-        """Report how many seconds after its end a run was found over."""
+    def detected(self, lag: float, by_event: bool | None = None) -> None:
+        """Report how many seconds after its end a run was found over.
+
+        :param by_event: whether an event had announced it; ``None`` without a stream.
+        """
         self._send("timing", "detection_lag", timedelta(seconds=lag))
+        if by_event is not None:
+            self._send("timing", f"detection_lag_{'hinted' if by_event else 'polled'}", timedelta(seconds=lag))
 
     def stop(self) -> None:
         """Report no more."""
@@ -106,6 +118,11 @@ class Reporter:
         for name, count in (("polls", self._polls), ("calls", calls), ("refused", refusals)):
             if count:
                 self._send("incr", name, count)
+        if now.streams:
+            self._send("gauge", "events_up", int(all(stream.is_up for stream in now.streams)))
+            self._send("gauge", "runs_covered", sum(stream.covered for stream in now.streams))
+            if hints := max(0, _hints(now) - _hints(before)):
+                self._send("incr", "hints", hints)
         if refusals or now.cancels or now.overdue > LATE:
             _log.info(
                 "Identity %s: %d runs and %d sensors wait; %d calls in the last minute (%.0f %% of the budget), %d "

@@ -73,6 +73,20 @@ class PendingRun:
             self.future.set_result(outcome)
 
 
+@dataclass(frozen=True)
+class News:
+    """How a stream of job events is doing, for the metrics.
+
+    :param is_up: it is read, and nothing speaks against it.
+    :param covered: runs that are polled rarely, because their ends will be announced.
+    :param hints: ends of runs that were waited for, announced so far.
+    """
+
+    is_up: bool
+    covered: int
+    hints: int
+
+
 class PollObserver(Protocol):
     """Whoever learns from an item's polls, and may change when its runs are polled next."""
 
@@ -81,6 +95,9 @@ class PollObserver(Protocol):
 
     def found_over(self, waiting: PendingRun) -> None:
         """Take in that a run was found over."""
+
+    def news(self) -> News:
+        """Return how the stream is doing."""
 
 
 class ItemQueue(Waiter):

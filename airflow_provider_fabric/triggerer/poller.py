@@ -16,6 +16,7 @@ import time
 from contextvars import Context
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet
 
 from airflow_provider_fabric.api.http.flow import Clock
 from airflow_provider_fabric.api.http.retry import ONCE
@@ -38,7 +39,7 @@ from airflow_provider_fabric.triggerer.clocks import Clocks
 from airflow_provider_fabric.triggerer.durations import History, usual_seconds
 from airflow_provider_fabric.triggerer.flow_calls import FlowCalls, UrgentCalls, run_in_turns
 from airflow_provider_fabric.triggerer.metrics import Reporter, State
-from airflow_provider_fabric.triggerer.pending import LIST_RETRY, Arun, ItemQueue, PendingRun
+from airflow_provider_fabric.triggerer.pending import LIST_RETRY, Arun, ItemQueue, PendingRun, PollObserver
 from airflow_provider_fabric.triggerer.spacing import JITTER, GivingUp, Spacing, chance_soon
 from airflow_provider_fabric.triggerer.turns import TICK, TurnQueue
 
@@ -80,6 +81,7 @@ class JobPoller:
         self._history = History()
         self._spacing = Spacing(budget, self.clocks)
         self._polls: set[asyncio.Task[None]] = set()
+        self._observers: WeakSet[PollObserver] = WeakSet()
 
     def _state(self) -> State:
         now = self.clocks.steady()
@@ -92,6 +94,7 @@ class JobPoller:
             share=self.budget.share,
             overdue=self.turns.oldest(now),
             cancels=self.cancels.pending,
+            streams=tuple(observer.news() for observer in self._observers),
         )
 
     async def run(self, flow: Flow[T], arun: Arun | None = None) -> T:
@@ -150,6 +153,7 @@ class JobPoller:
         item.waiting.add(waiting)
         if hints is not None:
             item.observer = hints
+            self._observers.add(hints)
             hints.joined(self, item, waiting)
         due = item.due_for(waiting, now)
         if not item.under_way and (item.stamp < 0 or due < item.due):
@@ -267,7 +271,8 @@ class JobPoller:
                 self._history.ended(item.key, ended)
                 if ended.end_time_utc is not None:
                     lag = wall - ended.end_time_utc.timestamp()
-                    self.reporter.detected(max(0.0, min(lag, now - waiting.polled_at)))
+                    by_event = None if item.observer is None else waiting in item.announced
+                    self.reporter.detected(max(0.0, min(lag, now - waiting.polled_at)), by_event)
                 self._end(item, waiting, ended)
                 if item.observer is not None:
                     item.observer.found_over(waiting)

@@ -15,6 +15,7 @@ import pytest
 from airflow_provider_fabric.api.connection.settings import FabricSettings
 from airflow_provider_fabric.doctor import build_parser as doctor_parser
 from airflow_provider_fabric.emulator.__main__ import build_parser
+from airflow_provider_fabric.events import _parser as events_parser
 from airflow_provider_fabric.login import _parser as login_parser
 from devtools.demo.report import verdicts
 from devtools.demo.request_judge import Judgement
@@ -104,6 +105,8 @@ def test_commands_exist(block: Block) -> None:
                 build_parser().parse_args(options)
             case ["fabric-doctor", *options]:
                 doctor_parser().parse_args(options)
+            case ["fabric-events", *options]:
+                events_parser().parse_intermixed_args(options)
             case ["fabric-login", *options]:
                 login_parser().parse_args(options)
             case ["python", "-m", module, *_]:

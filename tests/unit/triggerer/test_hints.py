@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -299,6 +301,61 @@ def test_nothing_is_left_behind() -> None:
 
     run_virtually(main())
 
+
+class Sink:
+    """What a metrics backend would have received: name and value of each."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, Any]] = []
+
+    def gauge(self, name: str, value: Any, **more: Any) -> None:
+        self.sent.append((name.removeprefix("fabric."), value))
+
+    incr = timing = gauge
+
+    def values(self, name: str) -> list[Any]:
+        return [value for sent, value in self.sent if sent == name]
+
+
+def test_the_metrics_show_hints_coverage_and_both_lags() -> None:
+    async def main() -> None:
+        sink = Sink()
+        bench = Bench(carried=lambda item: item != 3)
+        bench.poller.reporter.stats = sink
+        others = asyncio.create_task(busy(bench))
+        await asyncio.gather(bench.run(1, 1, 300), bench.run(2, 2, 400), bench.run(3, 3, 350))
+        await asyncio.sleep(100)
+        others.cancel()
+        assert sink.values("runs_covered")[1] == 2
+        assert sink.values("events_up")[1] == 1
+        assert sum(sink.values("hints")) == 2
+        hinted, polled = sink.values("detection_lag_hinted"), sink.values("detection_lag_polled")
+        assert (len(hinted), len(polled)) == (2, 1)
+        assert max(hinted) < min(polled)
+        assert len(sink.values("detection_lag")) == 3
+        page = (Path(__file__).parents[3] / "docs" / "capabilities" / "events-push.md").read_text()
+        named = set(re.findall(r"^\| `fabric\.(\w+)` \|", page, re.M))
+        assert named == {name for name, _ in sink.sent} - USUAL
+
+    run_virtually(main())
+
+
+def test_without_a_stream_no_metric_is_new() -> None:
+    async def main() -> None:
+        sink = Sink()
+        bench = Bench()
+        bench.poller.reporter.stats = sink
+        bench.fabric.start(1, 1, 300)
+        await bench.poller.wait(bench.poll(1, 1))
+        assert {name for name, _ in sink.sent} <= USUAL
+
+    run_virtually(main())
+
+
+USUAL = {
+    "runs_waiting", "sensors_waiting", "calls_per_minute", "budget_used", "budget_share", "oldest_overdue",
+    "cancels_pending", "polls", "calls", "refused", "detection_lag",
+}  # fmt: skip
 
 RUNS = 6
 

@@ -23,6 +23,8 @@ import importlib, pkgutil, sys, warnings
 import airflow.models  # Airflow's own warnings at its first import are not ours
 without_extra = sys.argv[1:] == ["bare"]
 warnings.simplefilter("error")
+warnings.filterwarnings("ignore", "'_app_ctx_stack' is deprecated", DeprecationWarning)  # Airflow 2.11's Flask
+warnings.filterwarnings("ignore", "Timer and timing metrics publish in seconds")  # Airflow 2.11's own
 import airflow_provider_fabric as package
 assert "site-packages" in package.__file__, package.__file__
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):

@@ -18,6 +18,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -166,6 +167,25 @@ def previous_attempt_returned(context: Mapping[str, Any]) -> bool:
             return row is not None and str(row[0]) in {"success", "skipped"}
     server = getattr(ti, "_ti_context_from_server", None)
     return "return_value" in (getattr(server, "xcom_keys_to_clear", None) or ())
+
+
+def is_being_cleared(context: Mapping[str, Any]) -> bool:
+    """Whether the task, while it is killed, is so because it was cleared: its own state says ``restarting`` then.
+
+    Airflow 2, and Airflow 3 where several running tasks are cleared at once, do not change ``max_tries`` for it.
+    """
+    ti = context["ti"]
+    if is_airflow_2():
+        with _session() as session:
+            model = _model("taskinstance", "TaskInstance")
+            row = (
+                session.query(model.state)
+                .filter_by(dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index)
+                .first()
+            )
+            return row is not None and str(row[0]) == "restarting"
+    states = _states_told(partial(ti.get_task_states, run_ids=[ti.run_id]), ti.dag_id, [ti.task_id])
+    return states.get((ti.dag_id, ti.run_id, ti.task_id, ti.map_index)) == "restarting"
 
 
 # Other tasks.

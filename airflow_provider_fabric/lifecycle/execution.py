@@ -9,6 +9,7 @@ Loaded by the worker that runs a task; while a DAG is parsed, the operator's own
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -140,8 +141,10 @@ class JobExecution:
         if run is None and search is not None and (candidates := search.candidates()):
             text = "Killed before it was known which run is this task's. Not cancelled, and perhaps its own: %s."
             self.operator.log.warning(text, ", ".join(candidates))
+        steps: list[Callable[[], None]] = [self.store.killed]
         if run is not None and run.ours and self.operator.cancel_on_kill:
-            within_kill_timeout(lambda: self._cancel_briefly(run), self.store.cancel_asked)
+            steps = [partial(self._cancel_briefly, run), self.store.cancel_asked, *steps]
+        within_kill_timeout(*steps)
 
     # Its steps.
 

@@ -84,8 +84,8 @@ class OldRun:
         if self._request.cancel_on_kill:
             cancel = ask_to_cancel(lambda: self._runs.cancel(self.run.job, self._request.timing.cancel_patience)).text
         self._log.info(
-            "Job instance %s of an earlier attempt is %s. Cancel: %s. Waiting for its end, %.0f s at most, before a "
-            "new run starts.",
+            "Job instance %s of an earlier attempt is %s. Cancel: %s. Waiting for its end, %.0f s at most; no other "
+            "run is started before.",
             id_,
             status.value,
             cancel,

@@ -15,7 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_fabric.api.jobs.ownership import SubmitWindow
-from airflow_provider_fabric.compat_tasks import keeps_delivered, previous_attempt_returned, task_store
+from airflow_provider_fabric.compat_tasks import (
+    is_being_cleared,
+    keeps_delivered,
+    previous_attempt_returned,
+    task_store,
+)
 from airflow_provider_fabric.exceptions import FabricInputError
 from airflow_provider_fabric.lifecycle.identity import JobIdentity
 from airflow_provider_fabric.lifecycle.state import FabricRun
@@ -63,6 +68,8 @@ class RunStore:
         self._series = getattr(ti, "max_tries", None)
         self._attempt = getattr(ti, "try_number", None)
         self._retries = getattr(context.get("task"), "retries", None)
+        self._clears = getattr(context.get("dag_run"), "clear_number", None)
+        self._is_cleared = False
         self._own_runs: tuple[str, ...] | None = None
 
     @property
@@ -112,8 +119,15 @@ class RunStore:
         because a result was delivered or the attempt failed for good, the first attempt of a series by the present
         ``retries`` comes after a clear, and so does any attempt after one that returned. The attempt may also have died
         before Airflow knew: while a run of it may be going on, only ``retries`` that are others now tell of a clear.
+
+        A clear of a *running* task may leave ``max_tries`` as it is: Airflow 2 never changes it then, Airflow 3 only
+        for the first of several. What tells of it is the attempt itself, as it is killed, or how often tasks of the DAG
+        run were cleared so far. If that was another task, and this one's worker died, one run more is the safe side.
         """
-        if state.get("series") != self._series:
+        if state.get("series") != self._series or state.get("cleared"):
+            return True
+        clears = state.get("clears")
+        if None not in (clears, self._clears) and clears != self._clears and state.get("candidates") is None:
             return True
         changed = state.get("retries") != self._retries
         if state.get("candidates") is not None:
@@ -189,6 +203,13 @@ class RunStore:
         with suppress(Exception):
             self._change(cancel_asked=True)
 
+    def killed(self) -> None:
+        """Add that the task was cleared, if that is why it is being killed, and if Airflow still takes it."""
+        with suppress(Exception):
+            if self._store is not None and is_being_cleared(self._context):
+                self._is_cleared = True
+                self._change()
+
     def delivered(self, *, waited: bool) -> None:
         """Add that this attempt hands on the run's result.
 
@@ -210,8 +231,9 @@ class RunStore:
 
     def _write(self, state: dict[str, Any]) -> None:
         if self._store is not None:
-            ours = {"series": self._series, "retries": self._retries, "own_runs": list(self.own_runs)}
-            self._store.set(KEY, {**state, **ours})
+            ours = {"series": self._series, "retries": self._retries, "clears": self._clears}
+            cleared = {"cleared": True} if self._is_cleared else {}
+            self._store.set(KEY, {**state, **ours, "own_runs": list(self.own_runs), **cleared})
 
 
 def _own_runs(state: Any) -> tuple[str, ...]:

@@ -167,6 +167,8 @@ class Task:
     store: dict[str, Any] = field(default_factory=dict)
     xcoms: dict[str, Any] = field(default_factory=dict)
     item: str = ITEM
+    clears: int = 0
+    state: str = "running"
 
     def run(self) -> dict[str, Any]:
         """Run one attempt to its end."""
@@ -188,15 +190,16 @@ class Task:
             try_number=self.attempt,
             max_tries=self.max_tries,
             start_date=datetime.now(timezone.utc),
-            get_task_states=lambda **_: {"run": {"run": "running"}},
+            get_task_states=lambda **_: {"run": {"run": self.state}},
             xcom_pull=lambda **_: None,
             xcom_push=lambda key, value, **_: self.xcoms.__setitem__(key, value),
             _ti_context_from_server=SimpleNamespace(xcom_keys_to_clear=keys if returned else []),
         )
         store = SimpleNamespace(get=self.store.get, set=self.store.__setitem__)
-        context: Any = {"ti": ti, "task": operator, "task_state_store": store}
+        dag_run = SimpleNamespace(clear_number=self.clears)
+        context: Any = {"dag_run": dag_run, "ti": ti, "task": operator, "task_state_store": store}
         backend = JobSchedulerBackend()
-        execution = JobExecution(operator, context, backend, KillSignal())
+        execution = self.execution = JobExecution(operator, context, backend, KillSignal())
         clock = ServiceClock(lambda: self.service.now + self.skew)
         execution.runs = JobRuns(hook, backend, clock)
         result: dict[str, Any] = execution.start()
@@ -208,6 +211,11 @@ class Task:
         """Run an attempt whose worker dies."""
         with pytest.raises(WorkerDied):
             self.run()
+
+    def kill(self) -> None:
+        """Kill the attempt that is under way, as Airflow does with a task that was cleared or marked."""
+        self.execution.kill()
+        raise WorkerDied
 
     def clear(self, retries: int | None = None) -> None:
         """Clear the task, as a person does, perhaps after its author changed ``retries``."""

@@ -270,6 +270,35 @@ def test_a_cleared_task_runs_again(before: int, now: int, pushes: bool, waits: b
     assert service.runs[1].start >= service.runs[0].ends, "the new run started beside the old one"
 
 
+@pytest.mark.parametrize("told_by", ["the attempt that is killed", "the number of clears"])
+@pytest.mark.parametrize("when", [0.0, 30.0], ids=["while it searches", "while it waits"])
+@pytest.mark.parametrize("outcome", ["Completed", "Failed"])
+def test_a_task_that_is_cleared_while_it_runs_takes_nothing_of_its_old_run(
+    told_by: str, when: float, outcome: str
+) -> None:
+    """Airflow may leave ``max_tries`` as it is, and the cancel may be refused."""
+    service = Service(["503 after"] if when == 0.0 else [])
+    task = Task(service, {"cancel_on_kill": False})
+    service.at.append((service.now + 10.0 + when, task.kill))
+    task.state = "restarting" if told_by == "the attempt that is killed" else "running"
+    task.dies()
+    task.clears += int(told_by == "the number of clears")
+    task.state = "running"
+    service.runs[0].outcome = outcome
+    assert is_own(task.run(), service.runs[1])
+    assert len(service.runs) == 2
+    assert service.runs[1].start >= service.runs[0].ends, "the new run started beside the old one"
+
+
+def test_a_task_that_is_killed_for_another_reason_reconnects() -> None:
+    service = Service()
+    task = Task(service, {"cancel_on_kill": False})
+    service.at.append((service.now + 40.0, task.kill))
+    task.dies()
+    assert is_own(task.run(), service.runs[0])
+    assert len(service.runs) == 1
+
+
 # What is to run.
 
 EU, US = ({"execution_data": {"parameters": {"region": region}}} for region in ("eu", "us"))

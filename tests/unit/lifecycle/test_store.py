@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_fabric.api.jobs.ownership import SubmitWindow
 from airflow_provider_fabric.api.models import JobRef
+from airflow_provider_fabric.compat_tasks import is_airflow_2
 from airflow_provider_fabric.exceptions import FabricInputError
 from airflow_provider_fabric.lifecycle.identity import JobIdentity, fingerprint
 from airflow_provider_fabric.lifecycle.state import FabricRun
@@ -30,13 +31,23 @@ class Store(dict[str, Any]):
 
 
 def attempt(
-    store: Store | None, number: int = 1, *, max_tries: int = 2, retries: int = 2, enabled: bool = True, **server: Any
+    store: Store | None,
+    number: int = 1,
+    *,
+    max_tries: int = 2,
+    retries: int = 2,
+    enabled: bool = True,
+    clears: int | None = None,
+    state: str = "running",
+    **server: Any,
 ) -> RunStore:
     """Return the store as an attempt sees it."""
-    ti = SimpleNamespace(max_tries=max_tries, try_number=number)
+    ti = SimpleNamespace(max_tries=max_tries, try_number=number, dag_id="dag", run_id="r", task_id="t", map_index=3)
+    ti.get_task_states = lambda **asked: {"r": {"t_3": state}} if asked["run_ids"] == ["r"] else {}
     if server:
         ti._ti_context_from_server = SimpleNamespace(**server)
     context = {"ti": ti, "task": SimpleNamespace(retries=retries), "task_state_store": store}
+    context["dag_run"] = SimpleNamespace(clear_number=clears)
     return RunStore(context, enabled)
 
 
@@ -167,6 +178,45 @@ def test_a_task_that_is_cleared_after_it_could_not_tell_its_run_knows(before: in
     assert record_of(attempt(store, attempts + 1, max_tries=attempts + now, retries=now)).cleared
 
 
+@pytest.mark.parametrize("before", [0, 1])
+@pytest.mark.parametrize("retries", [2, 0])
+def test_a_task_that_is_cleared_while_it_runs_knows_by_the_number_of_clears(before: int, retries: int) -> None:
+    """Airflow 3 leaves ``max_tries`` as it is for all but one of the running tasks that are cleared at once."""
+    store = Store()
+    attempt(store, 1, clears=before).submitting(WINDOW, ASKED)
+    assert record_of(attempt(store, 2, retries=retries, clears=before + 1)).cleared
+    attempt(store, 1, clears=before).started(RUN, 99.0, ASKED)
+    attempt(store, 1, clears=before).cancel_asked()
+    assert record_of(attempt(store, 2, retries=retries, clears=before + 1)).cleared
+    assert not record_of(attempt(store, 2, clears=before)).cleared
+    assert not record_of(attempt(store, 2)).cleared  # nobody tells
+
+
+def test_a_clear_of_another_task_is_nobodys_look_at_the_candidates() -> None:
+    store = Store()
+    attempt(store, 1, clears=0).unclear(WINDOW, [JOB], ASKED)
+    assert not record_of(attempt(store, 2, clears=1)).cleared
+
+
+@pytest.mark.skipif(is_airflow_2(), reason="Airflow 2 is asked by its database")
+@pytest.mark.parametrize(
+    ("state", "cleared"), [("restarting", True), ("running", False), ("failed", False), ("success", False)]
+)
+def test_a_task_that_is_cleared_while_it_runs_says_so_as_it_is_killed(state: str, cleared: bool) -> None:
+    """What it writes afterwards, on its way out, does not undo that; what the next attempt writes does."""
+    for writes_more in (False, True):
+        store = Store()
+        attempt(store).submitting(WINDOW, ASKED)
+        one = attempt(store, state=state)
+        one.killed()
+        if writes_more:
+            one.started(RUN, 99.0, ASKED)
+        assert record_of(attempt(store, 2)).cleared is cleared
+        assert record_of(attempt(store, 3)).cleared is cleared
+        attempt(store, 3).started(RUN, 99.0, ASKED)
+        assert not record_of(attempt(store, 4)).cleared
+
+
 @pytest.mark.parametrize("retries", [0, 1, 2, 5])
 def test_a_task_cleared_with_another_version_of_its_dag_knows(retries: int) -> None:
     """What Airflow counted with, and what the worker's DAG says, may differ: then what the attempt returned tells."""
@@ -238,6 +288,6 @@ def test_no_secret_is_kept() -> None:
     store = Store()
     body = {"executionData": {"parameters": {"password": "correct horse"}}}
     attempt(store).started(RUN, 99.0, replace(ASKED, arguments=fingerprint(body)))
-    assert set(store[KEY]) == {"since", "run", "cancel_asked", "series", "job", "own_runs", "retries"}
+    assert set(store[KEY]) == {"since", "run", "cancel_asked", "series", "job", "own_runs", "retries", "clears"}
     assert store[KEY]["run"] == RUN.to_state()
     assert "correct" not in json.dumps(store)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import subprocess
+import sys
+import time
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +19,7 @@ from airflow_provider_fabric.api.models import JobRef
 from airflow_provider_fabric.triggerer.call_budget import CallBudget
 from airflow_provider_fabric.triggerer.poller import JobPoller
 from tests.documented_metrics import documented_metrics
+from tests.e2e.statsd import StatsdServer
 from tests.unit.virtual_time import EPOCH, WORKSPACE, FakeFabric, clock, guid, refused, run_virtually
 
 
@@ -105,3 +110,18 @@ def test_the_installed_airflow_takes_the_metrics() -> None:
     stats.gauge("fabric.runs_waiting", 1, tags={"host": "here"})
     stats.incr("fabric.polls", 2, tags={"host": "here"})
     stats.timing("fabric.detection_lag", timedelta(seconds=1), tags={"host": "here"})
+
+
+def test_a_process_that_airflow_set_up_nothing_for_reaches_the_statsd_server() -> None:
+    """Airflow ≥ 3.2 has metrics twice, for core and SDK, and its triggerer sets up the core's; ours are the SDK's."""
+    pytest.importorskip("statsd")
+    settings = {"STATSD_ON": "True", "STATSD_HOST": "127.0.0.1", "STATSD_PREFIX": "airflow"}
+    code = "from airflow_provider_fabric import compat; compat.metrics_stats().gauge('fabric.polls', 7, tags={})"
+    with StatsdServer() as server:
+        environment = {f"AIRFLOW__METRICS__{key}": value for key, value in settings.items()}
+        environment |= {"AIRFLOW__METRICS__STATSD_PORT": str(server.port), "PYTHONPATH": os.pathsep.join(sys.path)}
+        subprocess.run([sys.executable, "-W", "ignore", "-c", code], env={**os.environ, **environment}, check=True)
+        deadline = time.monotonic() + 10
+        while not server.received("airflow.fabric.") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert server.received("airflow.fabric.") == {"airflow.fabric.polls": ("g", [7.0])}

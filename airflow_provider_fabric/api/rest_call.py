@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from airflow_provider_fabric.api.http.flow import JSON, Flow, Request, quote_segment
 from airflow_provider_fabric.api.http.retry import Replay
-from airflow_provider_fabric.api.items.names import resolve_item, resolve_workspace
+from airflow_provider_fabric.api.items.names import naming_workspaces, resolve_item, resolve_workspace
 from airflow_provider_fabric.api.jobs.values import parameter_value
 from airflow_provider_fabric.exceptions import FabricInputError
 
@@ -125,7 +125,8 @@ class RestCall:
         if self.workspace is not None and names:
             ids["workspace"] = yield from resolve_workspace(self.workspace)
         if self.item is not None and "item" in names:
-            ids["item"] = yield from resolve_item(ids["workspace"], self.item, self.item_type)
+            with naming_workspaces({ids["workspace"]: str(self.workspace)}):
+                ids["item"] = yield from resolve_item(ids["workspace"], self.item, self.item_type)
         return ids
 
 

@@ -29,6 +29,7 @@ from airflow_provider_fabric.api.http.flow import Flow
 from airflow_provider_fabric.api.http.transport import HttpxDriver, RequestsDriver, TokenSource
 from airflow_provider_fabric.api.items import confirmed_names, folders, items, names, upsert
 from airflow_provider_fabric.api.items.confirmed_names import known_names
+from airflow_provider_fabric.api.items.names import naming_workspaces
 from airflow_provider_fabric.api.jobs import (
     activity_runs,
     instances,
@@ -84,7 +85,10 @@ def by_name(
 
     @functools.wraps(flow)
     def method(self: FabricHook, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self.run(confirmed(known_names(self.get_conn()), *args, **kwargs))
+        found = self.run(confirmed(known_names(self.get_conn()), *args, **kwargs))
+        if flow is names.resolve_workspace:
+            self.workspace_names[str(found)] = str(next(iter([*args, *kwargs.values()])))
+        return found
 
     return method, amethod  # type: ignore[return-value]  # functools.wraps keeps the flow's own type
 
@@ -112,6 +116,8 @@ class FabricHook(BaseHook):
         self._masker = TokenMask()
         self._driver: RequestsDriver | None = None
         self._async_driver: HttpxDriver | None = None
+        self.workspace_names: dict[str, str] = {}
+        """Workspace id → the name it was looked up by: messages of errors show both."""
 
     # The methods: one line each, the flow tells the rest.
 
@@ -251,14 +257,16 @@ class FabricHook(BaseHook):
         if self._driver is None:
             settings = self.get_conn()
             self._driver = RequestsDriver(settings, self._tokens(settings), sleep=self._sleep)
-        return self._driver.run(flow)
+        with naming_workspaces(self.workspace_names):
+            return self._driver.run(flow)
 
     async def arun(self, flow: Flow[T]) -> T:
         """Run any flow on the running event loop."""
         if self._async_driver is None:
             settings = await self.aget_conn()
             self._async_driver = HttpxDriver(settings, self._tokens(settings))
-        return await self._async_driver.run(flow)
+        with naming_workspaces(self.workspace_names):
+            return await self._async_driver.run(flow)
 
     def _tokens(self, settings: FabricSettings) -> TokenSource:
         source: TokenSource = token_source(settings)

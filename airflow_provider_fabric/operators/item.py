@@ -39,7 +39,9 @@ class ItemOperator(TaskArguments, BaseOperator):
         """Return the workspace's id by the list as it is now; what deploys or deletes does not rely on other tasks."""
         from airflow_provider_fabric.api.items.names import resolve_workspace
 
-        return self.hook.run(resolve_workspace(self.workspace))
+        workspace_id = self.hook.run(resolve_workspace(self.workspace))
+        self.hook.workspace_names[workspace_id] = self.workspace
+        return workspace_id
 
 
 class FabricUpsertItemDefinitionOperator(ItemOperator):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import email
+import email.policy
 import json
 import socketserver
 import threading
-from email.message import Message
+from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
@@ -19,7 +20,7 @@ class Receivers:
 
     def __init__(self) -> None:
         self.posts: list[tuple[str, Any]] = []
-        self.mails: list[Message] = []
+        self.mails: list[EmailMessage] = []
         receivers = self
 
         class Webhook(BaseHTTPRequestHandler):
@@ -40,7 +41,7 @@ class Receivers:
                     self.wfile.write({b"DATA": b"354 go on\r\n", b"QUIT": b"221 bye\r\n"}.get(verb, b"250 ok\r\n"))
                     if verb == b"DATA":
                         text = b"".join(iter(self.rfile.readline, b".\r\n"))
-                        receivers.mails.append(email.message_from_bytes(text))
+                        receivers.mails.append(email.message_from_bytes(text, policy=email.policy.default))
                         self.wfile.write(b"250 ok\r\n")
                     if verb == b"QUIT":
                         return

@@ -240,7 +240,7 @@ def test_callbacks_tell_people_of_the_run(played: dict[str, Played], airflow_sta
     assert [block["text"] for block in card["body"]] == slack.splitlines()
     assert card["actions"][0]["url"] == run["run_url"]
     assert receivers.mails[0]["Subject"] == slack.splitlines()[0]
-    assert reason in receivers.mails[0].get_payload()
+    assert reason in receivers.mails[0].get_content()
 
 
 OURS = re.compile(r"airflow_provider_fabric|Fabric\w*(Operator|Sensor|Trigger|Hook|Link|Error)")

@@ -7,14 +7,15 @@ errors, never a guess.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import TypeVar
 
 from airflow_provider_fabric.api.http.flow import Flow
 from airflow_provider_fabric.api.items.items import list_candidates, list_items, list_workspaces
 from airflow_provider_fabric.api.models import Item, Workspace, is_guid
-from airflow_provider_fabric.exceptions import FabricInputError, FabricNameError
+from airflow_provider_fabric.exceptions import FabricError, FabricInputError, FabricNameError
 
 Named = TypeVar("Named", Workspace, Item)
 
@@ -73,7 +74,8 @@ def resolve_items(workspace: str, item_names: Iterable[str], item_type: str | No
         everything = yield from list_items(workspace_id)
         listed = [item for item in everything if item.type.casefold() == item_type.casefold()]
     kind, where = item_type or "item", f"in workspace {workspace_id}"
-    return [name.lower() if is_guid(name) else only_one(name, kind, listed, where) for name in wanted]
+    with naming_workspaces({workspace_id: workspace}):
+        return [name.lower() if is_guid(name) else only_one(name, kind, listed, where) for name in wanted]
 
 
 def find_item(workspace_id: str, item: str, item_type: str | None = None) -> Flow[str | None]:
@@ -137,6 +139,29 @@ def find_named_item(
 def list_with(workspace_id: str, name: str, item_type: str | None) -> Flow[list[Item]]:
     """Return the items among which one of that name and kind is looked for."""
     return list_candidates(workspace_id, item_type, lambda item: bool(_with_name(name, [item])))
+
+
+@contextmanager
+def naming_workspaces(known: Mapping[str, str]) -> Iterator[None]:
+    """Have errors show a workspace's name beside its id.
+
+    :param known: id → name; a GUID in its place is none.
+    """
+    try:
+        yield
+    except FabricError as error:
+        if error.args and isinstance(error.args[0], str):
+            error.args = (with_workspace_names(error.args[0], known), *error.args[1:])
+        raise
+
+
+def with_workspace_names(text: str, known: Mapping[str, str]) -> str:
+    """Return a message in which ``workspace <id>`` is ``workspace '<name>' (<id>)``, where the name is known."""
+    for id_, name in known.items():
+        if not is_guid(name.strip()):
+            parts = re.split(rf"\bworkspace {re.escape(id_)}(?![\w-])", text)
+            text = f"workspace {name.strip()!r} ({id_})".join(parts)
+    return text
 
 
 def _placed(item: Item) -> str:

@@ -190,6 +190,14 @@ FEATURES = (
         ("tests/unit/triggerer/test_poller.py::test_a_thousand_runs_of_fifty_items_fit_the_quota",),
     ),
     Feature(
+        "Job events instead of polls",
+        "experimental",
+        NO,
+        NO,
+        NO,
+        ("tests/contract/test_job_events.py::test_a_run_is_found_over_by_its_event",),
+    ),
+    Feature(
         "Failed activities, error code, request id and remedy in the exception",
         YES,
         NO,

@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.api.http.permanent import is_permanent
-from airflow_provider_fabric.api.jobs.polling import NOT_VISIBLE_CODES, JobPoll
+from airflow_provider_fabric.api.jobs.polling import JobPoll
+from airflow_provider_fabric.api.jobs.visibility import says_not_visible
 from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import (
@@ -64,9 +65,7 @@ class OldRun:
         return self.age < self._request.timing.visibility_grace
 
     def _says_invisible(self, instance: JobInstance) -> bool:
-        reason = instance.failure_reason
-        hidden = reason is not None and reason.error_code in NOT_VISIBLE_CODES
-        return hidden and instance.status is not JobStatus.COMPLETED and self._may_be_invisible
+        return self._may_be_invisible and says_not_visible(instance)
 
     def cancel_and_wait(self) -> JobStatus | None:
         """Let it end before another run starts: cancel it if that is wanted, and wait for its end in every case.

@@ -13,7 +13,7 @@ from contextvars import Context
 from typing import Any
 
 from airflow_provider_fabric.api.http.permanent import is_permanent, retry_after
-from airflow_provider_fabric.api.jobs.polling import VISIBILITY_GRACE
+from airflow_provider_fabric.api.jobs.visibility import VISIBILITY_GRACE
 from airflow_provider_fabric.exceptions import FabricError, FabricNotFoundError, FabricThrottledError
 from airflow_provider_fabric.triggerer.clocks import Clocks
 from airflow_provider_fabric.triggerer.turns import TurnQueue

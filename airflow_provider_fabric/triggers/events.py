@@ -191,7 +191,8 @@ class FabricJobEventTrigger(BaseEventTrigger):
                 written = -1 if is_new else known.changes
             if known.changes != written:
                 written = await self._write(key, known)
-            for instance in known.new(listed.instances, self.statuses, self.job_type):
+            service_now = time.time() + listed.ahead
+            for instance in known.new(listed.instances, self.statuses, self.job_type, now=service_now):
                 yield TriggerEvent(self._payload(listed, instance))
             began = time.time()  # of another item under the same name, only what ends from here on is reported
 

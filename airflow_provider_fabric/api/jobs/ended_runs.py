@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from airflow_provider_fabric.api.jobs.job_types import same_job_type
+from airflow_provider_fabric.api.jobs.visibility import may_still_run
 from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import FabricInputError
@@ -50,13 +51,19 @@ class EndedRuns:
     """How often something was reported since it was read."""
 
     def new(
-        self, listed: Iterable[JobInstance], statuses: Iterable[str], job_type: str | None = None
+        self,
+        listed: Iterable[JobInstance],
+        statuses: Iterable[str],
+        job_type: str | None = None,
+        *,
+        now: float = math.inf,
     ) -> list[JobInstance]:
         """Take in an item's list; return the runs whose end was not reported yet, in the order of their ends.
 
         :param listed: all instances of the item.
         :param statuses: only these ends are reported.
         :param job_type: only this kind of job is reported; ``None`` for any.
+        :param now: present time; by it a run is too young to be visible, and may go on although it is said to have failed.
         """
         wanted = set(statuses)
         found = [
@@ -67,6 +74,7 @@ class EndedRuns:
             and instance.status.value in wanted
             and _ended(instance) >= self.since
             and (job_type is None or same_job_type(instance.job_type, job_type))
+            and not may_still_run(instance, now)
         ]
         found.sort(key=_ended)
         self.reported.update({instance.id: _ended(instance) for instance in found})

@@ -13,6 +13,7 @@ from airflow_provider_fabric.api.http.permanent import is_permanent, retry_after
 from airflow_provider_fabric.api.http.retry import ONCE, PATIENT, RetryBudget
 from airflow_provider_fabric.api.jobs.job_types import same_job_type
 from airflow_provider_fabric.api.jobs.listing import list_with_clock, started_at, started_since
+from airflow_provider_fabric.api.jobs.visibility import may_still_run
 from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import FabricError, FabricJobTimeout
@@ -78,22 +79,27 @@ class ItemPoll:
         return f"The last run that Fabric lists is {run.id}: {when}.{error}"
 
 
-def verdict(found: Iterable[JobInstance], allow_failed: bool) -> JobInstance | None:
+def verdict(found: Iterable[JobInstance], allow_failed: bool, now: float = math.inf) -> JobInstance | None:
     """Return the run that ends the wait, or ``None`` if there is none yet.
 
     The newest that completed; failing that, and if none is active, the newest that did not. ``Deduped`` ones ran
-    nothing.
+    nothing; one that is too young to be visible may be active, whatever is said of it.
 
     :param found: an item's runs, newest first.
     :param allow_failed: a run that failed ends nothing.
+    :param now: epoch seconds by the service's clock.
     """
     ran = [instance for instance in found if instance.status is not JobStatus.DEDUPED]
     completed = [instance for instance in ran if instance.status is JobStatus.COMPLETED]
     if completed:
         return completed[0]
-    if allow_failed or not ran or not all(instance.status.is_terminal for instance in ran):
+    if allow_failed or not ran or not all(_is_over(instance, now) for instance in ran):
         return None
     return ran[0]
+
+
+def _is_over(instance: JobInstance, now: float) -> bool:
+    return instance.status.is_terminal and not may_still_run(instance, now)
 
 
 def poll_item_once(
@@ -107,7 +113,7 @@ def poll_item_once(
     ours = [run for run in listed if poll.job_type is None or same_job_type(run.job_type, poll.job_type)]
     ours.sort(key=started_at, reverse=True)
     poll.last_run, poll.last_error, poll.polled = next(iter(ours), None), None, True
-    return verdict(started_since(ours, poll.since + ahead), poll.allow_failed)
+    return verdict(started_since(ours, poll.since + ahead), poll.allow_failed, clock() + ahead)
 
 
 def poll_item(poll: ItemPoll, *, clock: Clock = time.time) -> Flow[JobInstance]:

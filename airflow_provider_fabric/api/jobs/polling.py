@@ -3,9 +3,8 @@
 One :class:`JobPoll` holds what is known of a run and decides when to poll next. :func:`poll_job_instance` drives it
 with a Get per poll; the triggerer's poller drives many with shared Lists. Neither cancels anything.
 
-Wire facts: clients must wait ``Retry-After`` before the first poll (the API reference); right after the submit an
-instance may answer 404, or 200 with ``failureReason.errorCode`` ``NotFound`` or ``RequestExecutionFailed`` though it
-runs (users of Microsoft's plugin, its pull request 4).
+Wire facts: clients must wait ``Retry-After`` before the first poll (the API reference); right after the submit a run may
+not be visible (:mod:`.visibility`).
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from airflow_provider_fabric.api.http.flow import Clock, Flow, Sleep
 from airflow_provider_fabric.api.http.permanent import PATIENCE, is_permanent, retry_after
 from airflow_provider_fabric.api.http.retry import ONCE, RetryBudget
 from airflow_provider_fabric.api.jobs.instances import cancel_item_job_instance, get_item_job_instance
+from airflow_provider_fabric.api.jobs.visibility import VISIBILITY_GRACE, says_not_visible
 from airflow_provider_fabric.api.models import JobInstance, JobRef
-from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import (
     FabricError,
     FabricJobMayBeRunning,
@@ -29,13 +28,8 @@ from airflow_provider_fabric.exceptions import (
     FabricThrottledError,
 )
 
-VISIBILITY_GRACE = 300.0
-"""Seconds after the submit during which a run may not be visible."""
-
 LEAST_FAILURES = 3
 """Failed polls in a row, over :data:`.PATIENCE` seconds, after which polling ends."""
-
-NOT_VISIBLE_CODES = frozenset({"NotFound", "RequestExecutionFailed"})
 
 
 class GetRun(Protocol):
@@ -183,13 +177,7 @@ class JobPoll:
 
     def not_visible(self, instance: JobInstance, now: float) -> bool:
         """Whether an answer only says that the run is too young to be visible."""
-        reason = instance.failure_reason
-        return (
-            instance.status is not JobStatus.COMPLETED
-            and reason is not None
-            and reason.error_code in NOT_VISIBLE_CODES
-            and self.in_grace(now)
-        )
+        return self.in_grace(now) and says_not_visible(instance)
 
     def _is_final(self, error: FabricError, now: float) -> bool:
         too_young = isinstance(error, FabricNotFoundError) and self.in_grace(now)

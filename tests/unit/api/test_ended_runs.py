@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_fabric.api.jobs.ended_runs import KEPT, EndedRuns, read_statuses
+from airflow_provider_fabric.api.jobs.visibility import VISIBILITY_GRACE
 from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import FabricInputError
@@ -71,6 +72,21 @@ def test_a_run_that_seemed_to_fail_and_completed_is_reported():
     seen = EndedRuns(DAY)
     assert seen.new([run(1, "Failed")], DONE) == []
     assert len(seen.new([run(1)], DONE)) == 1
+
+
+@pytest.mark.parametrize("code", ["NotFound", "RequestExecutionFailed"])
+def test_a_failure_is_reported_once_the_run_is_old_enough_to_be_visible(code: str):
+    seen, ended = EndedRuns(DAY), DAY + 60
+    failed = run(1, "Failed", startTimeUtc="2026-01-01T00:00:50", failureReason={"errorCode": code, "message": "no"})
+    assert seen.new([failed], ("Failed",), now=ended + 5) == []
+    assert seen.new([failed], ("Failed",), now=ended + VISIBILITY_GRACE - 1) == []
+    assert seen.new([failed], ("Failed",), now=ended + VISIBILITY_GRACE + 1) == [failed]
+    assert seen.new([failed], ("Failed",), now=ended + VISIBILITY_GRACE + 60) == []
+
+
+def test_a_failure_of_another_kind_is_reported_at_once():
+    failed = run(1, "Failed", failureReason={"errorCode": "ActivityFailed", "message": "no"})
+    assert EndedRuns(DAY).new([failed], ("Failed",), now=DAY + 65) == [failed]
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,18 @@ def test_it_looks_at_the_interval_until_a_run_has_completed():
     assert talk.sleeps == [60.0, 60.0]
 
 
+def test_a_run_that_is_said_to_have_failed_before_it_can_be_visible_ends_nothing():
+    clock = FakeClock()
+    reason = {"errorCode": "RequestExecutionFailed", "message": "no"}
+    failed = page(at(clock, 1, "Failed", failureReason=reason))
+    talk = drive(poll_item(poll(clock), clock=clock), [failed, page(at(clock, 1))], clock)
+    assert talk.result().status is JobStatus.COMPLETED
+    clock = FakeClock()
+    believed = drive(poll_item(poll(clock), clock=clock), lambda _: failed, clock)
+    assert believed.result().status is JobStatus.FAILED
+    assert 240 < sum(believed.sleeps) <= 360
+
+
 def test_trouble_passes_and_retry_after_is_obeyed():
     clock = FakeClock()
     answers = [LOST, refusal(503), refusal(429, "RequestBlocked", retry_after="90"), page(at(clock, 200))]

@@ -10,12 +10,8 @@ from airflow_provider_fabric.api.http.flow import Flow
 from airflow_provider_fabric.api.http.permanent import PATIENCE, is_permanent
 from airflow_provider_fabric.api.http.retry import ONCE
 from airflow_provider_fabric.api.jobs.instances import get_item_job_instance
-from airflow_provider_fabric.api.jobs.polling import (
-    VISIBILITY_GRACE,
-    JobPoll,
-    poll_job_instance,
-    wait_for_job_instance,
-)
+from airflow_provider_fabric.api.jobs.polling import JobPoll, poll_job_instance, wait_for_job_instance
+from airflow_provider_fabric.api.jobs.visibility import VISIBILITY_GRACE
 from airflow_provider_fabric.api.models import JobInstance, JobRef
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.exceptions import (

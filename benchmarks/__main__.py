@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from benchmarks import emulator_load, imports, report
+from benchmarks import emulator_load, imports, report, stress
 from benchmarks.report import Check, number
 from benchmarks.scenarios import Scenario, measure, microsoft_python
 
@@ -59,14 +59,14 @@ class Bench:
             report.write_json("latest", self.figures)  # what was measured is kept, whatever comes
         return report.rounds(results)
 
-    def tell(self, section: str, title: str, text: str, checks: list[Check]) -> None:
-        """Print a section, and keep it."""
+    def tell(self, section: str, title: str, text: str, checks: list[Check], *, on_page: bool = True) -> None:
+        """Print a section, and keep it; what concerns contributors only is not on the page."""
         content = "\n\n".join(filter(None, [text, report.checks_table(checks) if checks else ""]))
         say(f"\n## {title}\n\n{content}\n")
         self.sections[section] = content
         self.checks += checks
         report.write_json("latest", self.figures)
-        if self.docs:
+        if self.docs and on_page:
             shown = "\n\n".join(filter(None, [text, report.checks_line(checks)])) if text else content
             report.write_page({section: shown, "machine": f"Measured on {self.figures['machine']}."})
 
@@ -217,7 +217,15 @@ def loaded(bench: Bench) -> None:
     ]
     heads = ("", "requests/s of its own CPU", "mean answer ms")
     rows = [(what, number(f["per_cpu_second"]), number(f["mean_ms"])) for what, f in figures["kinds"].items()]
-    bench.tell("emulator", "The emulator", report.table(heads, rows), checks)
+    bench.tell("emulator", "The emulator", report.table(heads, rows), checks, on_page=False)
+
+
+def stressed(bench: Bench) -> None:
+    """Stress, in virtual time."""
+    found = bench.figures["stress"] = stress.measure(bench.count)
+    checks = stress.checks(found)
+    text = f"{stress.rows(found)}\n\n{report.checks_table(checks)}"  # the ratios are what it is about
+    bench.tell("stress", "Under stress, simulated", text, checks)
 
 
 SECTIONS = {
@@ -228,6 +236,7 @@ SECTIONS = {
     "thousand": thousand,
     "two": two,
     "memory": memory,
+    "stress": stressed,
 }
 
 

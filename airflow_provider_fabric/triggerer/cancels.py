@@ -87,7 +87,7 @@ class CancelQueue:
 
     async def _send_first(self, send: Callable[[], Awaitable[bool]]) -> bool:
         """Send once the identity is not paused, ahead of every poll; it may overdraw the budget."""
-        self._turns.cancels_first += 1
+        self._turns.cancel_waits()
         try:
             async with self._slots:
                 if not self._careful:
@@ -95,8 +95,7 @@ class CancelQueue:
                 async with self._one_by_one:
                     return await self._send(send)
         finally:
-            self._turns.cancels_first -= 1
-            self._turns.pump()
+            self._turns.cancel_sent()
 
     async def _send(self, send: Callable[[], Awaitable[bool]]) -> bool:
         while (pause := self._turns.budget.pause(self._clocks.steady())) > 0:  # noqa: ASYNC110 - a 429 may prolong it

@@ -1,7 +1,7 @@
 """How likely a run has ended, by what the item's other runs took: which run to poll, and how often.
 
 Durations are taken as lognormal, which fits most batch jobs, but for a few of any length: hung, waiting for capacity,
-or given ten times the data. Median and spread are those of the middle, so that such runs do not blur the picture.
+or given ten times the data. Those far from the median are left out, so that they do not blur the picture.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import erfc, exp, log, sqrt
-from statistics import median
+from statistics import fmean, median, pstdev
 from typing import Any
 
 from airflow_provider_fabric.api.models import JobInstance, parse_time
@@ -22,17 +22,23 @@ ENOUGH = 3
 LATEST = 30
 """Runs of an item that are remembered: what it takes changes with its data."""
 
-OUTLIERS = 0.05
+OUTLIERS = 0.02
 """Share of runs that take as long as they like."""
 
-DOUBT, DOUBTED = 0.5, 2.0
+DOUBT, DOUBTED = 0.4, 1.0
 """A spread that is not known is taken to be this; it weighs as much as so many durations."""
 
+TELLING, PREDICTABLE = 10, 0.6
+"""So many durations, and a spread that is not larger, say when a run will end."""
+
+FRESH = 0.2
+"""Share of an even share within which an end is worth finding quickly."""
+
 LATE, LIKELY, INSISTENCE = 0.95, 0.12, 20.0
-"""Of an even share, a chance, and how much more a poll is worth beyond both."""
+"""Of an even share, a chance, and what a poll is worth beyond both."""
 
 NARROWEST = 0.05
-MAD_TO_SIGMA = 1.4826
+FAR, MAD_TO_SIGMA, CUT_TO_SIGMA = 2.5, 1.4826, 1.05
 
 
 @dataclass(frozen=True)
@@ -41,10 +47,12 @@ class Durations:
 
     :param middle: median, in seconds.
     :param spread: standard deviation of the logarithm.
+    :param count: so many durations say so.
     """
 
     middle: float
     spread: float
+    count: int
 
     @classmethod
     def of(cls, seconds: Iterable[float]) -> Durations | None:
@@ -53,9 +61,16 @@ class Durations:
         if len(logs) < ENOUGH:
             return None
         centre = median(logs)
-        found = MAD_TO_SIGMA * median([abs(each - centre) for each in logs])
+        far = FAR * MAD_TO_SIGMA * median([abs(each - centre) for each in logs])
+        usual = [each for each in logs if abs(each - centre) <= far]
+        found = CUT_TO_SIGMA * pstdev(usual)
         spread = sqrt((len(logs) * found**2 + DOUBTED * DOUBT**2) / (len(logs) + DOUBTED))
-        return cls(exp(centre), max(NARROWEST, spread))
+        return cls(exp(fmean(usual)), max(NARROWEST, spread), len(logs))
+
+    @property
+    def tell(self) -> bool:
+        """Whether they say when a run will end. Otherwise it may end at any time, however long it has been running."""
+        return self.count >= TELLING and self.spread <= PREDICTABLE
 
     def longer_than(self, age: float) -> float:
         """Return the share of runs that take longer than so many seconds."""
@@ -131,16 +146,20 @@ def chance_of_ending(age: float, within: float, usual: Durations | None) -> floa
 
 
 def gain_of_poll(age: float, unseen: float, usual: Durations | None, share: float) -> float:
-    """Return what a poll is worth: how likely the run has ended since its last poll.
+    """Return what a poll is worth: how likely it finds an end that is still fresh.
 
-    A likely end that has waited for its even share counts much more: it would be among the longest lags. (Of the rules
-    that a simulation compared, this one halves the median lag while the 99th percentile stays.)
+    A likely end that has waited for its even share comes first: it would be among the longest lags. (Of the rules that
+    a simulation compared, this one halves the median lag while the 99th percentile stays.)
 
     :param age: seconds the run had been running at its last poll.
     :param unseen: seconds since then.
     :param usual: what other runs took.
     :param share: seconds of an even share.
     """
-    chance = chance_of_ending(max(0.0, age), unseen, usual)
-    overdue = usual is not None and unseen > LATE * share and chance > LIKELY
-    return chance * (INSISTENCE if overdue else 1.0)
+    age = max(0.0, age)
+    chance = chance_of_ending(age, unseen, usual)
+    if usual is None:
+        return chance
+    if unseen > LATE * share and chance > LIKELY:
+        return INSISTENCE + chance
+    return chance - chance_of_ending(age, unseen - FRESH * share, usual)

@@ -11,6 +11,8 @@ from airflow_provider_fabric.api.http.flow import Request, Response, Sleep, Tran
 from airflow_provider_fabric.api.http.flow_runner import seconds_of
 from airflow_provider_fabric.exceptions import FabricError
 from airflow_provider_fabric.triggerer.call_budget import CallBudget
+from airflow_provider_fabric.triggerer.clocks import Clocks
+from airflow_provider_fabric.triggerer.deadlines import LAST_POLL, GivingUp
 from airflow_provider_fabric.triggerer.durations import gain_of_poll
 from airflow_provider_fabric.triggerer.turns import TurnQueue, Waiter
 
@@ -28,13 +30,18 @@ class FlowCalls(Waiter):
     """A flow's place in the queue.
 
     :param turns: the queue.
-    :param now: present time.
+    :param clocks: the queue's clocks.
     :param granted: its first call is paid for, and its turn is ended by somebody else: a poll's flow.
+    :param deadline: epoch seconds from which on a call is urgent, and soon after which it fails; ``None`` for never.
     """
 
-    def __init__(self, turns: TurnQueue, now: float, *, granted: bool = False) -> None:
+    def __init__(
+        self, turns: TurnQueue, clocks: Clocks, *, granted: bool = False, deadline: float | None = None
+    ) -> None:
         self._turns = turns
-        self._began = self.since = now
+        self._clocks = clocks
+        self._deadline = deadline
+        self._began = self.since = clocks.steady()
         self._call: asyncio.Future[None] | None = None
         self._prepaid = self._polls = granted
         self._holds = False
@@ -59,20 +66,34 @@ class FlowCalls(Waiter):
         return True
 
     async def turn(self, now: float) -> None:
-        """Wait until the next call may be made."""
+        """Wait until the next call may be made.
+
+        :raises FabricError: the deadline has passed, and there was no turn for the call.
+        """
         if self._prepaid:
             self._prepaid = False
-        elif self._polls or self._holds:
-            await self._turns.continue_turn()
+            return
+        if self._polls or self._holds:
+            call = self._turns.continue_turn()
         else:
-            self._call = asyncio.get_running_loop().create_future()
+            call = self._call = asyncio.get_running_loop().create_future()
+            self.urgent = self._deadline is not None and self._clocks.wall() >= self._deadline
             self._turns.schedule(self, now)
             self._turns.pump()
-            try:
-                await self._call
-            except asyncio.CancelledError:
-                self._turns.budget.give_back(int(self._holds))
-                raise
+        grace = LAST_POLL * self._turns.budget.minute / 60
+        giving_up = GivingUp(self._deadline, self._clocks, grace, lambda: self._give_up(call))
+        try:
+            await call
+        except asyncio.CancelledError:
+            self._turns.budget.give_back(int(self._holds and call is self._call))
+            raise
+        finally:
+            giving_up.cancel()
+
+    def _give_up(self, call: asyncio.Future[None]) -> None:
+        if not call.done():
+            self._turns.withdraw(self)
+            call.set_exception(FabricError("The quota allowed no call before the deadline."))
 
     def pause(self) -> None:
         """Take in that no call follows at once."""
@@ -143,8 +164,8 @@ async def run_in_turns(flow: Flow[T], calls: FlowCalls | UrgentCalls, arun: Arun
                 calls.pause()
                 await asyncio.sleep(seconds_of(wish))
                 continue
-            await calls.turn(clock())
             try:
+                await calls.turn(clock())
                 answer = await arun(_one_call(wish, lambda: calls.spend_more(clock())))
             except FabricError as error:
                 failure = error

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from airflow_provider_fabric.api.jobs.polling import JobPoll
 from airflow_provider_fabric.api.models import JobInstance
 from airflow_provider_fabric.triggerer.durations import Durations, gain_of_poll
-from airflow_provider_fabric.triggerer.turns import Waiter
+from airflow_provider_fabric.triggerer.turns import PATIENCE, Waiter
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.http.flow import Flow
@@ -140,6 +140,13 @@ class ItemQueue(Waiter):
         """Calls that serve every run once."""
         singles = len(self.waiting)
         return float(singles if self.list_failures > 1 else min(singles, self.pages))
+
+    @property
+    def patience(self) -> float:
+        """After how many even shares it must have had its turn: one, if its runs may end at any time."""
+        if self.announced:
+            return 0.0
+        return PATIENCE if self.usual is not None and self.usual.tell else 1.0
 
     def gain(self, now: float, share: float) -> float:
         """Return what a poll would be worth now, for each call it costs."""

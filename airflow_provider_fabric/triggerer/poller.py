@@ -24,34 +24,22 @@ from airflow_provider_fabric.api.jobs.instances import get_item_job_instance
 from airflow_provider_fabric.api.jobs.listing import get_job_instances_by_id
 from airflow_provider_fabric.api.jobs.polling import JobPoll
 from airflow_provider_fabric.api.models import JobInstance
-from airflow_provider_fabric.exceptions import (
-    FabricBadRequestError,
-    FabricError,
-    FabricJobMayBeRunning,
-    FabricNotFoundError,
-    FabricPermissionError,
-    FabricProtocolError,
-    FabricThrottledError,
-)
+from airflow_provider_fabric.exceptions import FabricError, FabricProtocolError
 from airflow_provider_fabric.triggerer.call_budget import CallBudget
 from airflow_provider_fabric.triggerer.cancels import CancelQueue
 from airflow_provider_fabric.triggerer.clocks import Clocks
+from airflow_provider_fabric.triggerer.deadlines import LAST_POLL, GivingUp
 from airflow_provider_fabric.triggerer.durations import History, usual_seconds
 from airflow_provider_fabric.triggerer.flow_calls import FlowCalls, UrgentCalls, run_in_turns
 from airflow_provider_fabric.triggerer.metrics import Reporter, State
-from airflow_provider_fabric.triggerer.pending import LIST_RETRY, Arun, ItemQueue, PendingRun, PollObserver
-from airflow_provider_fabric.triggerer.spacing import JITTER, GivingUp, Spacing, chance_soon
+from airflow_provider_fabric.triggerer.pending import Arun, ItemQueue, PendingRun, PollObserver
+from airflow_provider_fabric.triggerer.results import PollResults, end, is_about_list, lost
+from airflow_provider_fabric.triggerer.spacing import JITTER, Spacing
 from airflow_provider_fabric.triggerer.turns import TICK, TurnQueue
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.http.flow import Flow
     from airflow_provider_fabric.triggerer.hints import Hints
-
-LAST_POLL = 5.0
-"""Seconds after its deadline at which a wait ends without a last poll."""
-
-LIST_ERRORS = (FabricBadRequestError, FabricNotFoundError, FabricPermissionError, FabricProtocolError)
-"""Errors of a List that say nothing about a run: its own Get decides what they mean."""
 
 T = TypeVar("T")
 
@@ -80,6 +68,7 @@ class JobPoller:
         self.reporter = Reporter(self._state, identity, stats)
         self._history = History()
         self._spacing = Spacing(budget, self.clocks)
+        self._results = PollResults(self.clocks, self._history, self._spacing, self.reporter)
         self._polls: set[asyncio.Task[None]] = set()
         self._observers: WeakSet[PollObserver] = WeakSet()
 
@@ -97,14 +86,15 @@ class JobPoller:
             streams=tuple(observer.news() for observer in self._observers),
         )
 
-    async def run(self, flow: Flow[T], arun: Arun | None = None) -> T:
+    async def run(self, flow: Flow[T], arun: Arun | None = None, *, deadline: float | None = None) -> T:
         """Run a flow of job-scheduler calls, each in its turn.
 
         :param flow: the flow.
         :param arun: makes the calls.
+        :param deadline: epoch seconds from which on a call that gets no turn fails; the flow decides what that means.
         """
         self.reporter.begin()
-        calls = FlowCalls(self.turns, self.clocks.steady())
+        calls = FlowCalls(self.turns, self.clocks, deadline=deadline)
         return await run_in_turns(flow, calls, arun or self._arun, self.clocks.steady)
 
     async def run_at_once(self, flow: Flow[T], arun: Arun | None = None) -> T:
@@ -133,7 +123,8 @@ class JobPoller:
         started = now - max(0.0, wall - poll.submitted_at)
         waiting = PendingRun(poll, asyncio.get_running_loop().create_future(), now, started)
         item = self._join(waiting, arun or self._arun, now, hints)
-        giving_up = GivingUp(waiting, self.clocks, LAST_POLL * self.budget.minute / 60)
+        grace = self._spacing.seconds(LAST_POLL)
+        giving_up = GivingUp(poll.deadline, self.clocks, grace, lambda: waiting.end(poll.timed_out()))
         try:
             return await waiting.future
         finally:
@@ -170,7 +161,7 @@ class JobPoller:
 
     def conclude(self, item: ItemQueue, waiting: PendingRun, instance: JobInstance) -> None:
         """End a wait without a poll."""
-        self._record_polls(item, [(waiting, instance)])
+        self._results.record_polls(item, [(waiting, instance)])
 
     def _forget(self, item: ItemQueue) -> None:
         key = (item.arun, item.workspace_id, item.item_id)
@@ -212,13 +203,11 @@ class JobPoller:
         except Exception as error:  # noqa: BLE001 - a bug must end the wait, not hang it
             _log.exception("Unexpected error while polling item %s.", item.item_id)
             for waiting in group:
-                lost = FabricJobMayBeRunning(f"Lost sight of {waiting.poll}: {error!r}", job=waiting.poll.known())
-                lost.__cause__ = error
-                self._end(item, waiting, lost)
+                end(item, waiting, lost(waiting, error))
 
     async def _ask(self, item: ItemQueue, flow: Flow[T]) -> T:
         """Run a poll's flow, whose first call is paid for."""
-        calls = FlowCalls(self.turns, self.clocks.steady(), granted=True)
+        calls = FlowCalls(self.turns, self.clocks, granted=True)
         try:
             return await run_in_turns(flow, calls, item.arun, self.clocks.steady)
         except (RecursionError, MemoryError) as error:  # an answer that is nested too deeply, or too long
@@ -231,11 +220,11 @@ class JobPoller:
                 item, get_item_job_instance(job.workspace_id, job.item_id, job.job_instance_id, budget=ONCE)
             )
         except FabricError as error:
-            self._record_failure(item, group, error)
+            self._results.record_failure(item, group, error)
             return
         for waiting in group:
             waiting.singly = False
-        self._record_polls(item, [(waiting, instance) for waiting in group])
+        self._results.record_polls(item, [(waiting, instance) for waiting in group])
 
     async def _poll_list(self, item: ItemQueue, group: list[PendingRun]) -> None:
         wanted = {w.run for w in group}
@@ -243,11 +232,9 @@ class JobPoller:
             found, others, item.pages = await self._ask(
                 item, get_job_instances_by_id(item.workspace_id, item.item_id, wanted, budget=ONCE)
             )
-        except LIST_ERRORS as error:
-            self._record_list_failure(item, group, error)
-            return
         except FabricError as error:
-            self._record_failure(item, group, error)
+            record = self._results.record_list_failure if is_about_list(error) else self._results.record_failure
+            record(item, group, error)
             return
         if not item.listed:
             self._history.listed(item.key, usual_seconds(others))
@@ -256,67 +243,4 @@ class JobPoller:
         item.rest_until = self.clocks.steady() + min(self._spacing.shortest(w.poll) for w in group) * (1 - JITTER)
         for waiting in group:  # not listed: not visible yet, or over for long, for about 100 completed runs are kept
             waiting.singly = waiting.run not in found
-        self._record_polls(item, [(w, found[w.run]) for w in group if not w.singly])
-
-    def _record_polls(self, item: ItemQueue, polls: list[tuple[PendingRun, JobInstance]]) -> None:
-        now, wall, active = self.clocks.steady(), self.clocks.wall(), []
-        chances: dict[str, float] = {}
-        for waiting, instance in polls:
-            try:
-                ended = waiting.poll.record_poll(instance, now, wall=wall)
-            except FabricError as error:
-                self._end(item, waiting, error)
-                continue
-            if ended is not None:
-                self._history.ended(item.key, ended)
-                if ended.end_time_utc is not None:
-                    lag = wall - ended.end_time_utc.timestamp()
-                    by_event = None if item.observer is None else waiting in item.announced
-                    self.reporter.detected(max(0.0, min(lag, now - waiting.polled_at)), by_event)
-                self._end(item, waiting, ended)
-                if item.observer is not None:
-                    item.observer.found_over(waiting)
-                continue
-            active.append(waiting)
-            waiting.polled_at = now
-            if instance.start_time_utc is not None:
-                waiting.started_at = now - max(0.0, wall - instance.start_time_utc.timestamp())
-            chances[waiting.run] = chance_soon(item, waiting, now)
-        item.usual = self._history.of(item.key)
-        self._spacing.spread(active, now, sum(chances.values()))
-        if item.observer is not None:
-            item.observer.polled(active)
-
-    def _record_failure(self, item: ItemQueue, group: list[PendingRun], error: FabricError) -> None:
-        now, wall = self.clocks.steady(), self.clocks.wall()
-        throttled = isinstance(error, FabricThrottledError) and error.status_code == 429
-        if throttled or not any(w.poll.failures for w in group):
-            _log.warning("Could not poll runs of item %s, will poll again: %s", item.item_id, error)
-        patient = []
-        for waiting in group:
-            due = waiting.poll.next_poll_at
-            try:
-                waiting.poll.record_failure(error, now, wall=wall)
-            except FabricError as final:
-                self._end(item, waiting, final)
-                continue
-            if throttled:  # as overdue as before: the budget's pause holds it back
-                waiting.poll.schedule_at(due, now - wall)
-            else:
-                waiting.polled_at = now
-                patient.append(waiting)
-        self._spacing.spread(patient, now)
-
-    def _record_list_failure(self, item: ItemQueue, group: list[PendingRun], error: FabricError) -> None:
-        now = self.clocks.steady()
-        interval = min(waiting.poll.check_interval for waiting in group)
-        item.list_failed(now, interval)
-        if item.list_failures > 1:
-            _log.warning("Runs of item %s are polled one by one, because listing them failed: %s", item.item_id, error)
-            return
-        _log.warning("Could not list the runs of item %s, will list them again: %s", item.item_id, error)
-        item.rest_until = now + min(LIST_RETRY * self.budget.minute / 60, interval / 4)
-
-    def _end(self, item: ItemQueue, waiting: PendingRun, outcome: JobInstance | Exception) -> None:
-        item.waiting.discard(waiting)
-        waiting.end(outcome)
+        self._results.record_polls(item, [(w, found[w.run]) for w in group if not w.singly])

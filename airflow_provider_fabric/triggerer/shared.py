@@ -168,10 +168,13 @@ async def arun(fabric_conn_id: str, flow: Flow[T]) -> T:
         return await client.arun(flow)
 
 
-async def arun_job_calls(fabric_conn_id: str, flow: Flow[T]) -> T:
-    """Run a flow of job-scheduler calls on the shared client, each call in its turn within the identity's budget."""
+async def arun_job_calls(fabric_conn_id: str, flow: Flow[T], *, deadline: float | None = None) -> T:
+    """Run a flow of job-scheduler calls on the shared client, each call in its turn within the identity's budget.
+
+    :param deadline: epoch seconds from which on a call that gets no turn fails.
+    """
     async with _poller(fabric_conn_id) as (poller, client):
-        return await poller.run(flow, client.arun)
+        return await poller.run(flow, client.arun, deadline=deadline)
 
 
 async def item_hints(fabric_conn_id: str) -> ItemHints | None:

@@ -1,17 +1,14 @@
-"""When to poll again, and when to give up."""
+"""When to poll again."""
 
 from __future__ import annotations
 
-import asyncio
 import random
-from contextvars import Context
 
 from airflow_provider_fabric.api.jobs.polling import JobPoll
 from airflow_provider_fabric.triggerer.call_budget import CallBudget
 from airflow_provider_fabric.triggerer.clocks import Clocks
 from airflow_provider_fabric.triggerer.durations import chance_of_ending
 from airflow_provider_fabric.triggerer.pending import ItemQueue, PendingRun
-from airflow_provider_fabric.triggerer.turns import TICK
 
 JITTER = 0.05
 """Share of an interval by which polls are spread."""
@@ -37,9 +34,13 @@ class Spacing:
         self._budget = budget
         self._clocks = clocks
 
+    def seconds(self, real: float) -> float:
+        """Return seconds in the budget's time: fewer in time-scaled measurements."""
+        return real * self._budget.minute / 60
+
     def shortest(self, poll: JobPoll) -> float:
         """Return how soon after a poll a run may be polled again."""
-        return min(poll.check_interval, max(SHORTEST * self._budget.minute / 60, poll.check_interval / FASTEST))
+        return min(poll.check_interval, max(self.seconds(SHORTEST), poll.check_interval / FASTEST))
 
     def spread(self, group: list[PendingRun], now: float, chance: float = 0.0) -> None:
         """Move the next polls of a group together: nearer where an end is likely, and a little at random.
@@ -64,33 +65,3 @@ def chance_soon(item: ItemQueue, waiting: PendingRun, now: float) -> float:
     if item.usual is not None:
         horizon = max(horizon, SOON * age)
     return chance_of_ending(age, horizon, item.usual)
-
-
-class GivingUp:
-    """Ends a wait at its deadline although its last poll gets no budget or no answer.
-
-    :param waiting: the wait.
-    :param clocks: the deadline is epoch seconds, and the wall clock may be set meanwhile.
-    :param grace: seconds for the last poll.
-    """
-
-    def __init__(self, waiting: PendingRun, clocks: Clocks, grace: float) -> None:
-        self._waiting, self._clocks, self._grace = waiting, clocks, grace
-        self._timer: asyncio.TimerHandle | None = None
-        self._check()
-
-    def _check(self) -> None:
-        deadline = self._waiting.poll.deadline
-        if deadline is None:
-            return
-        left = deadline + self._grace - self._clocks.wall()
-        if left > TICK:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(left, self._check, context=Context())
-        else:
-            self._waiting.end(self._waiting.poll.timed_out())
-
-    def cancel(self) -> None:
-        """Leave the wait alone."""
-        if self._timer is not None:
-            self._timer.cancel()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import logging
 import math
 from abc import ABC, abstractmethod
 from collections import deque
@@ -21,21 +22,29 @@ from airflow_provider_fabric.triggerer.call_budget import CallBudget
 CALLS_AT_ONCE = 8
 """Polls under way at the same time: enough for a slow service, few enough for a small pool of connections."""
 
-PATIENCE = 1.9
+PATIENCE = 1.95
 """Even shares after which a waiter must have had its turn, whoever else would gain more."""
 
 TICK = 0.001
 """Seconds that a turn may be early: clocks and sums are not exact."""
 
+CANCELS_FIRST = 180.0
+"""Seconds for which polls wait for cancels at most: a service that does not answer cancels must not stall them."""
+
+AFTER_ERROR = 5.0
+"""Seconds after which turns are given again when an error of ours came between."""
+
 FEW = 64
-RANKED = 24
-RANKED_SECONDS = 5.0
+RANKED = 3
+RANKED_SECONDS = 1.0
 """More waiters than a few are not compared for each turn: an order of the best holds for so many turns or seconds."""
 
 SHARE_SECONDS = 1.0
 """For how long an even share is not worked out again."""
 
 NEVER = math.inf
+
+_log = logging.getLogger(__name__)
 
 
 class Waiter(ABC):
@@ -54,6 +63,11 @@ class Waiter(ABC):
     @abstractmethod
     def cost(self) -> float:
         """How many calls it needs to serve everybody who waits in it once."""
+
+    @property
+    def patience(self) -> float:
+        """After how many even shares it must have had its turn."""
+        return PATIENCE
 
     @abstractmethod
     def gain(self, now: float, share: float) -> float:
@@ -80,7 +94,8 @@ class TurnQueue:
         self.members: set[Waiter] = set()
         self.under_way = 0
         self.cancels_first = 0
-        """Cancels that could be sent at once but for the budget; no poll goes before them."""
+        """Cancels that could be sent at once but for the budget."""
+        self._held_until = 0.0
         self._clock = clock
         self._later: list[tuple[float, int, Waiter]] = []
         self._ready: set[Waiter] = set()
@@ -126,16 +141,27 @@ class TurnQueue:
         self.withdraw(waiter)
         self.members.discard(waiter)
 
-    async def continue_turn(self) -> None:
-        """Wait until the next call of a turn under way may be made: before anybody's next turn."""
+    def continue_turn(self) -> asyncio.Future[None]:
+        """Return what is done when the next call of a turn under way may be made: before anybody's next turn."""
         call: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._front.append(call)
         self.pump()
-        await call
+        return call
 
     def finished(self) -> None:
         """Take in that a turn has ended."""
         self.under_way -= 1
+        self.pump()
+
+    def cancel_waits(self) -> None:
+        """Take in that a cancel is to be sent: no poll goes before it, for a while."""
+        if not self.cancels_first:
+            self._held_until = self._clock() + CANCELS_FIRST * self.budget.minute / 60
+        self.cancels_first += 1
+
+    def cancel_sent(self) -> None:
+        """Take in that a cancel has been sent, or is to be sent later."""
+        self.cancels_first -= 1
         self.pump()
 
     def pump(self) -> None:
@@ -143,11 +169,18 @@ class TurnQueue:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        now = self._clock()
+        try:
+            self._give_turns(self._clock())
+        except Exception:  # noqa: BLE001 - or nobody would ever have a turn again
+            _log.exception("Unexpected error while dealing out calls, will go on in %g s.", AFTER_ERROR)
+            self.come_back(AFTER_ERROR)
+
+    def _give_turns(self, now: float) -> None:
         self._collect(now)
         while self._front or (self._ready and self.under_way < CALLS_AT_ONCE):
-            if self.cancels_first:
-                return  # whoever sends the last of them comes back here
+            if self.cancels_first and now < self._held_until:
+                self.come_back(self._held_until - now)  # whoever sends the last of them comes earlier
+                return
             delay = self.budget.delay(now)
             if delay > TICK:
                 self.come_back(delay)
@@ -178,7 +211,12 @@ class TurnQueue:
             return
         waiter = self._next(now)
         self.withdraw(waiter)
-        if waiter.grant(now):
+        try:
+            granted = waiter.grant(now)
+        except Exception:
+            self.schedule(waiter, now + AFTER_ERROR)  # not at once, or nobody else had a turn
+            raise
+        if granted:
             self.budget.spend(now)
             self.under_way += 1
 
@@ -213,4 +251,5 @@ class TurnQueue:
 
 def _last_call(waiter: Waiter, share: float) -> float:
     """Return when a waiter must have had its turn."""
-    return max(waiter.since + PATIENCE * share, waiter.due + (PATIENCE - 1) * share)
+    patience = waiter.patience
+    return max(waiter.since + patience * share, waiter.due + (patience - 1) * share)

@@ -79,7 +79,7 @@ class FabricItemJobTrigger(BaseTrigger):
         """Wait, then fire one event, whatever happened."""
         poll = self.poll
         try:
-            instance = await shared.arun_job_calls(self.fabric_conn_id, poll_item(poll))
+            instance = await shared.arun_job_calls(self.fabric_conn_id, poll_item(poll), deadline=poll.deadline)
             outcome = Outcome.over(instance, poll.workspace_id)
         except Exception as error:
             if not isinstance(error, FabricError):

@@ -219,7 +219,7 @@ def _time(moment: float) -> str:
     return datetime.fromtimestamp(moment, timezone.utc).replace(tzinfo=None).isoformat()
 
 
-def refused(status: int, **headers: str) -> Response:
+def refused(status: int, code: str | None = None, **headers: str) -> Response:
     """Return a refusal."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Response(status, named, json.dumps({"errorCode": f"Code{status}", "message": "no"}).encode())
+    return Response(status, named, json.dumps({"errorCode": code or f"Code{status}", "message": "no"}).encode())

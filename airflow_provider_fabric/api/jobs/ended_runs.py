@@ -63,7 +63,7 @@ class EndedRuns:
         :param listed: all instances of the item.
         :param statuses: only these ends are reported.
         :param job_type: only this kind of job is reported; ``None`` for any.
-        :param now: present time; by it a run is too young to be visible, and may go on although it is said to have failed.
+        :param now: present time: a run that is too young to be visible may go on although it is said to have failed.
         """
         wanted = set(statuses)
         found = [
@@ -76,7 +76,7 @@ class EndedRuns:
             and (job_type is None or same_job_type(instance.job_type, job_type))
             and not may_still_run(instance, now)
         ]
-        found.sort(key=_ended)
+        found = sorted({instance.id: instance for instance in found}.values(), key=_ended)  # some may be listed twice
         self.reported.update({instance.id: _ended(instance) for instance in found})
         self.changes += bool(found)
         self._forget_the_oldest()

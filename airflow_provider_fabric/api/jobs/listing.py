@@ -95,6 +95,8 @@ def get_job_instances_by_id(
 ) -> Flow[tuple[dict[str, JobInstance], list[dict[str, Any]], int]]:
     """Look for some of an item's job instances in its list, and read no more pages than that takes.
 
+    One that is listed twice, with two statuses, counts as not listed: its own Get says which holds.
+
     :param wanted: ids, in lower case.
     :returns: those found, by id; all others that came along, in the service's form; and how many pages that took.
     """
@@ -102,6 +104,7 @@ def get_job_instances_by_id(
     found: dict[str, JobInstance] = {}
     others: list[dict[str, Any]] = []
     seen: set[str] = set()
+    unclear: set[str] = set()
     pages = 0
     while True:
         entries, token, _ = yield from list_page(request, budget)
@@ -109,10 +112,11 @@ def get_job_instances_by_id(
         for entry in entries:
             if str(entry.get("id")).lower() in wanted:
                 instance = JobInstance.from_wire(entry)
-                found[instance.id] = instance
+                if found.setdefault(instance.id, instance).status is not instance.status:
+                    unclear.add(instance.id)
             else:
                 others.append(entry)
         if token is None or token in seen or len(found) == len(wanted) or pages >= MAX_PAGES:
-            return found, others, pages
+            return {run: found[run] for run in found if run not in unclear}, others, pages
         seen.add(token)
         request = replace(request, params={**request.params, "continuationToken": token})

@@ -3,8 +3,8 @@
 One :class:`JobPoll` holds what is known of a run and decides when to poll next. :func:`poll_job_instance` drives it
 with a Get per poll; the triggerer's poller drives many with shared Lists. Neither cancels anything.
 
-Wire facts: clients must wait ``Retry-After`` before the first poll (the API reference); right after the submit a run may
-not be visible (:mod:`.visibility`).
+Wire facts: clients must wait ``Retry-After`` before the first poll (the API reference); right after the submit a run
+may not be visible (:mod:`.visibility`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whether a run that is said to have failed is only too young to be visible.
 
-Right after the submit an instance may answer 404, or 200 with a ``failureReason`` whose ``errorCode`` is ``NotFound`` or
-``RequestExecutionFailed`` though it runs (users of Microsoft's plugin, its pull request 4).
+Right after the submit an instance may answer 404, or 200 with a ``failureReason`` whose ``errorCode`` is ``NotFound``
+or ``RequestExecutionFailed`` though it runs (users of Microsoft's plugin, its pull request 4).
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ NOT_VISIBLE_CODES = frozenset({"NotFound", "RequestExecutionFailed"})
 def says_not_visible(instance: JobInstance) -> bool:
     """Whether an answer says what is said of a run that is too young to be visible; an old run did fail."""
     reason = instance.failure_reason
-    return (
-        instance.status is not JobStatus.COMPLETED and reason is not None and reason.error_code in NOT_VISIBLE_CODES
-    )
+    return instance.status is not JobStatus.COMPLETED and reason is not None and reason.error_code in NOT_VISIBLE_CODES
 
 
 def may_still_run(instance: JobInstance, now: float) -> bool:

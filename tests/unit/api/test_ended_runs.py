@@ -84,6 +84,10 @@ def test_a_failure_is_reported_once_the_run_is_old_enough_to_be_visible(code: st
     assert seen.new([failed], ("Failed",), now=ended + VISIBILITY_GRACE + 60) == []
 
 
+def test_a_run_that_is_listed_twice_is_reported_once():
+    assert len(EndedRuns(DAY).new([run(1), run(2), run(1)], DONE)) == 2
+
+
 def test_a_failure_of_another_kind_is_reported_at_once():
     failed = run(1, "Failed", failureReason={"errorCode": "ActivityFailed", "message": "no"})
     assert EndedRuns(DAY).new([failed], ("Failed",), now=DAY + 65) == [failed]

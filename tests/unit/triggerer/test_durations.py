@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from airflow_provider_fabric.api.models import JobInstance
-from airflow_provider_fabric.triggerer.durations import LATEST, Durations, History, chance_of_ending, usual_seconds
+from airflow_provider_fabric.triggerer.durations import (
+    LATEST,
+    TELLING,
+    Durations,
+    History,
+    chance_of_ending,
+    gain_of_poll,
+    usual_seconds,
+)
 from tests.flow_driver import instance
 
 
@@ -27,7 +35,7 @@ TEN_MINUTES = Durations.of([590.0, 600.0, 605.0, 620.0] * 5)
 
 def test_runs_that_take_alike_are_likely_to_end_around_then() -> None:
     early, before, around = (chance_of_ending(age, 60, TEN_MINUTES) for age in (60, 400, 570))
-    assert early < before < 0.1 < 0.3 < around
+    assert max(early, before) < 0.1 < 0.3 < around
 
 
 def test_a_few_of_any_length_do_not_blur_the_picture() -> None:
@@ -58,6 +66,24 @@ def test_older_than_any_may_go_on() -> None:
 @pytest.mark.parametrize("age", [0.0, 0.05, 1.0, 30.0, 1e6])
 def test_a_chance_is_one(age: float, usual: list[float]) -> None:
     assert 0 <= chance_of_ending(age, 5.0, Durations.of(usual)) <= 1
+
+
+def test_durations_tell_something_if_they_are_alike_and_enough() -> None:
+    source = random.Random(1)
+    spread = [source.expovariate(1 / 600) for _ in range(30)]
+    alike = [600 * source.lognormvariate(0, 0.3) for _ in range(30)]
+    assert Durations.of(alike).tell  # type: ignore[union-attr]
+    assert not Durations.of(alike[: TELLING - 1]).tell  # type: ignore[union-attr]
+    assert not Durations.of(spread).tell  # type: ignore[union-attr]
+
+
+def test_a_poll_is_worth_most_where_an_end_is_fresh_or_has_waited_for_long() -> None:
+    share = 200.0
+    at_the_end, before, after = (gain_of_poll(age, 40, TEN_MINUTES, share) for age in (580, 300, 900))
+    assert at_the_end > 5 * max(before, after)
+    stale = gain_of_poll(560, 150, TEN_MINUTES, share)
+    assert stale < at_the_end, "that end is not fresh any more"
+    assert gain_of_poll(560, 195, TEN_MINUTES, share) > 1, "but nobody waits for it longer than an even share"
 
 
 def test_what_an_item_takes_is_kept_while_nobody_waits_and_goes_with_the_times() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import random
 from collections import Counter
 from contextvars import ContextVar
@@ -17,10 +18,16 @@ from airflow_provider_fabric.api.jobs.item_polling import ItemPoll, poll_item
 from airflow_provider_fabric.api.jobs.polling import JobPoll
 from airflow_provider_fabric.api.models import JobInstance, JobRef
 from airflow_provider_fabric.api.status import JobStatus
-from airflow_provider_fabric.exceptions import FabricAuthError, FabricJobMayBeRunning, FabricJobTimeout
+from airflow_provider_fabric.exceptions import (
+    FabricAuthError,
+    FabricConnectionError,
+    FabricJobMayBeRunning,
+    FabricJobTimeout,
+)
 from airflow_provider_fabric.triggerer.call_budget import CallBudget
-from airflow_provider_fabric.triggerer.poller import LAST_POLL, JobPoller
-from airflow_provider_fabric.triggerer.turns import CALLS_AT_ONCE
+from airflow_provider_fabric.triggerer.deadlines import LAST_POLL
+from airflow_provider_fabric.triggerer.poller import JobPoller
+from airflow_provider_fabric.triggerer.turns import CALLS_AT_ONCE, Waiter
 from tests.unit.virtual_time import EPOCH, WORKSPACE, FakeFabric, Run, clock, guid, refused, run_virtually
 
 PLENTY = 100_000.0
@@ -638,6 +645,119 @@ def test_lists_come_back_after_a_while_without() -> None:
         assert sum(what.startswith("GET") for what in late) < 5
         early = [what for when, what in bench.fabric.calls if when < EPOCH + 1000]
         assert sum(what.startswith("LIST") for what in early) < 8
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize("passing", [refused(403, "CapacityNotActive"), refused(400, "TooManyRequestsForJobs")])
+def test_what_passes_is_not_held_against_the_lists(passing: Response) -> None:
+    """A paused capacity refuses every call: to ask for each run on its own is no way out."""
+
+    async def main() -> None:
+        bench = Bench(FakeFabric(answer=lambda _: passing if EPOCH + 100 < clock() < EPOCH + 1000 else None))
+        await asyncio.gather(*(bench.run(1, run, 5000) for run in range(20)))
+        until_the_ends = [what for when, what in bench.fabric.calls if when < EPOCH + 3000]
+        assert sum(what.startswith("LIST") for what in until_the_ends) > 40
+        assert sum(what.startswith("GET") for what in until_the_ends) == 0
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize("lies", [("Completed", "InProgress"), ("InProgress", "Completed")])
+def test_a_run_that_is_listed_twice_in_two_statuses_is_asked_for_itself(lies: tuple[str, str]) -> None:
+    def doubled(request: Request) -> Any:
+        if not request.path.endswith("/instances") or clock() > EPOCH + 200:
+            return None
+        entries = [{"id": guid(1), "status": status} for status in lies]
+        return Response(200, {}, json.dumps({"value": entries}).encode())
+
+    async def main() -> None:
+        bench = Bench(FakeFabric(answer=doubled))
+        assert (await bench.run(1, 1, 400)).status is JobStatus.COMPLETED
+        assert 0 <= bench.lags[0] <= 65
+        assert bench.fabric.gets >= 1
+
+    run_virtually(main())
+
+
+def test_an_error_in_a_callback_ends_that_wait_only(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(*_: Any) -> None:
+        if clock() > EPOCH + 90:  # by then all are polled together
+            raise RuntimeError("a bug of somebody else")
+
+    async def main() -> None:
+        bench = Bench()
+        bench.fabric.start(1, 5, 300)
+        poll = bench.poll(1, 5)
+        poll.on_poll = broken
+        outcomes = await asyncio.gather(
+            bench.poller.wait(poll), *(bench.run(1, run, 300) for run in range(3)), return_exceptions=True
+        )
+        assert isinstance(outcomes[0], FabricJobMayBeRunning)
+        assert [type(outcome) for outcome in outcomes[1:]] == [JobInstance] * 3
+        await asyncio.sleep(1)
+        assert bench.left == 0
+
+    run_virtually(main())
+    assert "a bug of somebody else" in caplog.text
+
+
+def test_an_error_while_dealing_out_calls_stalls_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Waiter):
+        cost = 1.0
+
+        def gain(self, now: float, share: float) -> float:
+            return 1.0
+
+        def grant(self, now: float) -> bool:
+            raise RuntimeError("a bug of ours")
+
+    async def main() -> None:
+        bench = Bench()
+        broken = Broken()
+        bench.poller.turns.members.add(broken)
+        bench.poller.turns.schedule(broken, clock() + 30)
+        await asyncio.wait_for(bench.run(1, 1, 400), 500)
+        assert 0 <= bench.lags[0] <= 65
+
+    run_virtually(main())
+    assert 10 < caplog.text.count("a bug of ours") < 200
+
+
+def test_cancels_that_are_not_answered_stall_no_poll_for_long() -> None:
+    async def hangs() -> bool:
+        await asyncio.sleep(60)
+        raise FabricConnectionError("no answer to a cancel")
+
+    async def main() -> None:
+        bench = Bench()
+        waits = [asyncio.ensure_future(bench.run(n, n, 300)) for n in range(20)]
+        await asyncio.sleep(100)
+        for number in range(300):
+            bench.poller.cancels.start(f"run {number}", hangs, clock())
+        await asyncio.gather(*waits)
+        assert max(bench.lags) <= 120
+
+    run_virtually(main())
+
+
+@pytest.mark.parametrize("stall", ["an answer 429", "a used-up budget"])
+def test_a_sensors_deadline_is_kept_when_no_call_can_be_made(stall: str) -> None:
+    async def main() -> None:
+        bench = Bench(per_minute=180)
+        if stall == "an answer 429":
+            bench.fabric.answer = lambda _: refused(429, retry_after="600") if clock() > EPOCH + 50 else None
+        else:
+            bench.poller.budget.spend(clock(), 10_000)
+        poll = ItemPoll(WORKSPACE, guid(1), None, clock(), 60.0, deadline=clock() + 90)
+        other = asyncio.ensure_future(bench.run(2, 2, 10_000))
+        with pytest.raises(FabricJobTimeout, match="in time"):
+            await bench.poller.run(poll_item(poll, clock=clock), deadline=poll.deadline)
+        assert 90 <= clock() - EPOCH <= 90 + LAST_POLL + 1
+        other.cancel()
+        await asyncio.gather(other, return_exceptions=True)
+        await asyncio.sleep(1)
+        assert len(bench.poller.turns.members) == 0
 
     run_virtually(main())
 

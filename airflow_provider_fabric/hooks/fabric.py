@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 from airflow_provider_fabric.api import (
     capacities,
     capacity_runs,
+    capacity_states,
     copy_jobs,
     onelake,
     operations,
@@ -172,8 +173,8 @@ class FabricHook(BaseHook):
 
     list_capacities, alist_capacities = both(capacities.list_capacities)
     get_capacity, aget_capacity = both(capacities.get_capacity)
-    resume_capacity, aresume_capacity = both(capacities.resume_capacity)
-    suspend_capacity, asuspend_capacity = both(capacities.suspend_capacity)
+    resume_capacity, aresume_capacity = both(capacity_states.resume_capacity)
+    suspend_capacity, asuspend_capacity = both(capacity_states.suspend_capacity)
     list_active_runs, alist_active_runs = both(capacity_runs.list_active_runs)
 
     request, arequest = both(rest.request)

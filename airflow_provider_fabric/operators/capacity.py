@@ -49,6 +49,7 @@ class _CapacityOperator(TaskArguments, BaseOperator):
         self.deferrable = default_deferrable() if deferrable is None else deferrable
         self.check_interval = check_interval
         self.timeout = timeout
+        self.prepare_arguments()
 
     @cached_property
     def hook(self) -> FabricHook:
@@ -64,7 +65,8 @@ class _CapacityOperator(TaskArguments, BaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask for the change unless the capacity has the state already, and wait for it."""
         self.resolve_arguments()
-        from airflow_provider_fabric.api.capacities import change_state, resolve_capacity, wait_for_capacity
+        from airflow_provider_fabric.api.capacities import resolve_capacity
+        from airflow_provider_fabric.api.capacity_states import change_state, wait_for_capacity
         from airflow_provider_fabric.lifecycle.options import positive_seconds
 
         deadline = time.time() + positive_seconds(self.timeout, "timeout")
@@ -130,30 +132,6 @@ class FabricResumeCapacityOperator(_CapacityOperator):
 
     state = "Active"
 
-    def __init__(
-        self,
-        *,
-        capacity: str,
-        subscription_id: str | None = None,
-        resource_group: str | None = None,
-        fabric_conn_id: str = "fabric_default",
-        deferrable: bool | None = None,
-        check_interval: float = 10.0,
-        timeout: float = 900.0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            capacity=capacity,
-            subscription_id=subscription_id,
-            resource_group=resource_group,
-            fabric_conn_id=fabric_conn_id,
-            deferrable=deferrable,
-            check_interval=check_interval,
-            timeout=timeout,
-            **kwargs,
-        )
-        self.prepare_arguments()
-
 
 class FabricSuspendCapacityOperator(_CapacityOperator):
     """Suspend a capacity and wait until it is paused. One that is paused already is a success.
@@ -189,26 +167,11 @@ class FabricSuspendCapacityOperator(_CapacityOperator):
         self,
         *,
         capacity: str,
-        subscription_id: str | None = None,
-        resource_group: str | None = None,
         workspaces: Sequence[str] | None = None,
         force: bool = False,
-        fabric_conn_id: str = "fabric_default",
-        deferrable: bool | None = None,
-        check_interval: float = 10.0,
-        timeout: float = 900.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            capacity=capacity,
-            subscription_id=subscription_id,
-            resource_group=resource_group,
-            fabric_conn_id=fabric_conn_id,
-            deferrable=deferrable,
-            check_interval=check_interval,
-            timeout=timeout,
-            **kwargs,
-        )
+        super().__init__(capacity=capacity, **kwargs)
         self.workspaces = workspaces
         self.force = force
         self.prepare_arguments()

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_fabric.api.capacities import wait_for_capacity
+from airflow_provider_fabric.api.capacity_states import wait_for_capacity
 from airflow_provider_fabric.triggerer import shared
 
 

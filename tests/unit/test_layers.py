@@ -44,7 +44,7 @@ LEVELS = (
         "api.sql_endpoints",
         "api.user_data_functions",
     },
-    {"api.capacity_runs", "api.refresh_requests", "api.rest"},
+    {"api.capacity_runs", "api.capacity_states", "api.refresh_requests", "api.rest"},
     {"arguments", "compat", "compat_tasks", "login"},
     {"hooks", "verbatim"},
     {"doctor", "events", "get_provider_info", "links", "lifecycle.state"},

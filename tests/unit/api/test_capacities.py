@@ -8,12 +8,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.api.capacities import (
-    ACTIVE,
-    PAUSED,
+from airflow_provider_fabric.api.capacities import ACTIVE, PAUSED, get_capacity, resolve_capacity
+from airflow_provider_fabric.api.capacity_states import (
     change_state,
-    get_capacity,
-    resolve_capacity,
     resume_capacity,
     suspend_capacity,
     wait_for_capacity,

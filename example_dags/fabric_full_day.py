@@ -80,6 +80,10 @@ with DAG(
     )
     suspend = FabricSuspendCapacityOperator(task_id="suspend", capacity=CAPACITY, retries=3)
 
+    @task
+    def done() -> None:
+        """Fail the DAG run with the work: Airflow judges it by its last tasks, and ``suspend`` alone may be green."""
+
     resume >> [deploy, deploy_lakehouse, deploy_notebook, deploy_model] >> wait_for_file
-    wait_for_file >> copy >> clean >> news >> refresh_sql >> refresh_model >> suspend
+    wait_for_file >> copy >> clean >> news >> refresh_sql >> refresh_model >> [done(), suspend]
     suspend.as_teardown(setups=resume, on_failure_fail_dagrun=True)

@@ -141,7 +141,9 @@ class FabricSuspendCapacityOperator(_CapacityOperator):
     can see, whoever started it: one List for each item that can run. ``workspaces`` says which to check instead, and
     ``force=True`` checks nothing. A run that starts between the check and the suspension is not seen.
 
-    Made for ``as_teardown(setups=resume)``: then it runs whatever became of the tasks before.
+    Made for ``as_teardown(setups=resume)``: then it runs whatever became of the tasks before. With
+    ``on_failure_fail_dagrun=True`` give the work a last task of its own beside it: Airflow judges a DAG run by its last
+    tasks, and would call one green whose work failed and whose capacity was suspended.
 
     :param capacity: its Azure resource id, its GUID in Fabric, or its name (templated).
     :param subscription_id: GUID of its Azure subscription; without it, and without a resource id, all subscriptions

@@ -13,7 +13,7 @@ from devtools.airflow.stack import AirflowStack
 pytestmark = [pytest.mark.e2e, pytest.mark.examples]
 
 DAG_ID = "fabric_full_day"
-AFTER_THE_BRANCH = ("refresh_sql", "refresh_model")
+AFTER_THE_BRANCH = ("refresh_sql", "refresh_model", "done")
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_the_day_goes_well(airflow_stack: AirflowStack, paused: FabricEmulator) 
 def test_a_day_without_news_skips_the_rest_and_suspends(airflow_stack: AirflowStack, paused: FabricEmulator) -> None:
     paused.control.add_job_rule(item_type="Notebook", exit_value="nothing new", count=1)
     day = Day(airflow_stack, paused)
-    assert [day.tasks[task_id] for task_id in AFTER_THE_BRANCH] == ["skipped", "skipped"], day.logs()
+    assert [day.tasks[task_id] for task_id in AFTER_THE_BRANCH] == ["skipped"] * 3, day.logs()
     assert (day.state, day.tasks["suspend"]) == ("success", "success")
     assert day.capacity_calls == ["resume", "suspend"]
 
@@ -68,7 +68,7 @@ def test_a_failure_in_the_middle_still_suspends(airflow_stack: AirflowStack, pau
     paused.control.add_job_rule(item_type="Notebook", outcome="Failed", count=1)
     day = Day(airflow_stack, paused)
     assert day.tasks["clean"] == "failed", day.logs()
-    assert [day.tasks[task_id] for task_id in AFTER_THE_BRANCH] == ["upstream_failed", "upstream_failed"]
+    assert [day.tasks[task_id] for task_id in AFTER_THE_BRANCH] == ["upstream_failed"] * 3
     assert (day.state, day.tasks["suspend"]) == ("failed", "success")
     assert day.capacity_calls == ["resume", "suspend"]
     assert day.returned("suspend")["state"] == "Paused"

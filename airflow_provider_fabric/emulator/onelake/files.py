@@ -20,6 +20,7 @@ from airflow_provider_fabric.emulator.state.items import Item
 from airflow_provider_fabric.emulator.state.workspaces import Workspace
 from airflow_provider_fabric.emulator.state.world import World
 
+_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -70,7 +71,17 @@ def get_properties(world: World, request: ApiRequest) -> Response:
 def read(world: World, request: ApiRequest) -> Response:
     """``GET /{workspace}/{path}``."""
     file = _file(world, request)
-    return Response(file.content, 200, _headers(file), "application/octet-stream")
+    headers, size = _headers(file), len(file.content)
+    wanted = _RANGE.fullmatch(request.header("x-ms-range") or request.header("range") or "")
+    if wanted is None:
+        return Response(file.content, 200, headers, "application/octet-stream")
+    first, last = int(wanted[1]), min(int(wanted[2] or size), size - 1)
+    if first >= size:
+        raise ServiceError(
+            416, "InvalidRange", "The range is beyond the end", headers={"Content-Range": f"bytes */{size}"}
+        )
+    headers["Content-Range"] = f"bytes {first}-{last}/{size}"
+    return Response(file.content[first : last + 1], 206, headers, "application/octet-stream")
 
 
 def create(world: World, request: ApiRequest) -> Response:

@@ -139,7 +139,9 @@ def _start_and_end(on: Stage, run_id: str, wanted: str) -> None:
     on.airflow.trigger(DAG_ID, run_id=run_id, timeout=PATIENCE_SECONDS)
     state = on.airflow.wait_for_run(DAG_ID, run_id, PATIENCE_SECONDS)
     if state != wanted:
-        raise RuntimeError(f"the run {run_id} of the example DAG ended {state}, not {wanted}")
+        failed = [task.task_id for task in on.airflow.task_instances(DAG_ID, run_id) if task.state == "failed"]
+        logs = [on.airflow.task_log(DAG_ID, run_id, task)[-2000:] for task in failed]
+        raise RuntimeError("\n".join([f"The run {run_id} of the example DAG ended {state}, not {wanted}.", *logs]))
 
 
 def _start_and_wait(on: Stage, run_id: str, task_id: str) -> str:

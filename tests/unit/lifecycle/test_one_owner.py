@@ -21,6 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from airflow_provider_fabric.api.http.flow import Flow, Request, Response, Sleep, TransportFailure
 from airflow_provider_fabric.api.jobs.service_time import ServiceClock
+from airflow_provider_fabric.api.jobs.submit import submit_once
 from airflow_provider_fabric.exceptions import FabricError, FabricJobMayBeRunning, FabricPermissionError
 from airflow_provider_fabric.lifecycle.backend import JobRuns, JobSchedulerBackend
 from airflow_provider_fabric.lifecycle.cancel import KillSignal
@@ -55,6 +56,9 @@ class Run:
     cancelled_by: int | None = None
     dated_at: float | None = None
     """When it begins to run: a queued run names no start before."""
+    listed_as: str = "Pipeline"
+    region: int | None = None
+    """The parameter that it was started with."""
 
     @property
     def shown_start(self) -> float:
@@ -64,7 +68,7 @@ class Run:
         return {
             "id": self.id,
             "itemId": ITEM,
-            "jobType": "Pipeline",
+            "jobType": self.listed_as,
             "invokeType": "Manual",
             "status": self.status,
             "startTimeUtc": wire_time(self.shown_start) if self.shown_start <= now else None,
@@ -128,11 +132,13 @@ class Task:
         self.step: Any = None
         self.wake_at = 0.0
         self.sent: list[float] = []
+        self.region = self.runs_with = 0
         self.unresolved_until = 0.0
 
     def begin(self) -> None:
         """Start an attempt."""
         self.attempt += 1
+        self.runs_with = self.region
         self.result = self.error = None
         self.world.xcoms = {key: value for key, value in self.world.xcoms.items() if key[0] != self.number}
         self.state = "running"
@@ -145,6 +151,7 @@ class Task:
             workspace=WORKSPACE,
             item=ITEM,
             job_type="Pipeline",
+            execution_data={"parameters": {"region": self.runs_with}},
             deferrable=False,
             retries=2,
             check_interval=30.0,
@@ -212,8 +219,13 @@ moments = st.sampled_from([0.0, 0.01, 0.3, 1.0, 4.0])
 class OneOwner(RuleBasedStateMachine):
     """A service and a scheduler that do whatever hypothesis likes."""
 
-    @initialize(skews=st.lists(st.sampled_from([0.0, -300.0, 10.0, 300.0]), min_size=2, max_size=4))
-    def begin(self, skews: list[float]) -> None:
+    @initialize(
+        skews=st.lists(st.sampled_from([0.0, -300.0, 10.0, 300.0]), min_size=2, max_size=4),
+        dated=st.sampled_from([True, True, True, False]),
+        listed_as=st.sampled_from(["Pipeline", "Pipeline", "Refresh", "Reload"]),
+    )
+    def begin(self, skews: list[float], dated: bool, listed_as: str) -> None:
+        self.is_dated, self.listed_as = dated, listed_as
         self.world = World()
         self.world.tasks = [Task(self.world, number, skew) for number, skew in enumerate(skews)]
 
@@ -222,7 +234,8 @@ class OneOwner(RuleBasedStateMachine):
 
     def accept(self, task: Task, late: float) -> Run:
         now = self.world.now
-        run = Run(task.number, now, now + late, task.series)
+        region = task.step.json["executionData"]["parameters"]["region"]
+        run = Run(task.number, now, now + late, task.series, listed_as=self.listed_as, region=region)
         self.world.runs.append(run)
         return run
 
@@ -239,6 +252,12 @@ class OneOwner(RuleBasedStateMachine):
         task = self.task(number)
         if task.state in ("success", "failed"):
             task.max_tries, task.series, task.state = task.attempt + 2, task.series + 1, None
+
+    @rule(number=numbers)
+    def edit_a_parameter(self, number: int) -> None:
+        """Its author does, between two attempts."""
+        if self.task(number).step is None:
+            self.task(number).region += 1
 
     @rule(number=numbers, accepted=st.booleans(), late=st.sampled_from([0.0, 20.0]))
     def kill(self, number: int, accepted: bool, late: float) -> None:
@@ -283,6 +302,8 @@ class OneOwner(RuleBasedStateMachine):
         task.answer(answers[how])
 
     def dated(self, answer: Response) -> Response:
+        if not self.is_dated:
+            return answer
         return Response(answer.status, {**answer.headers, "date": formatdate(self.world.now, usegmt=True)}, answer.body)
 
     @rule(number=numbers, times=st.integers(1, 12))
@@ -334,7 +355,66 @@ class OneOwner(RuleBasedStateMachine):
         if near or any(task.submits for task in self.world.tasks):
             return
         dated_at = None if queued_for is None else self.world.now + queued_for
-        self.world.runs.append(Run(-1, self.world.now, self.world.now, 0, dated_at=dated_at))
+        self.world.runs.append(Run(-1, self.world.now, self.world.now, 0, dated_at=dated_at, listed_as=self.listed_as))
+        self.world.now += NOT_TOLD_APART
+
+    @rule(number=numbers, accepted=st.booleans(), after=st.sampled_from([-0.2, 0.0, 0.2]))
+    def a_stranger_is_at_it_and_starts_one_in_the_second_of_ours(
+        self, number: int, accepted: bool, after: float
+    ) -> None:
+        """Whoever has an active run of the item may start another at any time."""
+        strangers, task = len(self.world.runs), self.task(number)
+        self.a_stranger_starts_a_run(None)
+        if len(self.world.runs) == strangers:
+            return
+        self.schedule(number)
+        self.go_on(number, 12)
+        if not task.submits:
+            return
+        now = self.world.now
+        self.world.runs.append(Run(-1, now + after, now + max(after, 0.0), 0, listed_as=self.listed_as))
+        if accepted:
+            self.accept_submit(number, "503", 0.0)
+        else:
+            self.do_not_accept_submit(number, "503")
+        self.go_on(number, 40)
+
+    @rule(how=st.sampled_from(["accepted", "503", "no 503"]), stranger=st.sampled_from([None, 2.5, 30.0]))
+    def a_script_submits_by_the_hook(self, how: str, stranger: float | None) -> None:
+        """It knows of nobody's claims; like any stranger's, its runs are told from ours by their time."""
+        sent = [moment for task in self.world.tasks for moment in task.sent]
+        if any(abs(self.world.now - moment) < NOT_TOLD_APART for moment in sent) or any(
+            task.submits for task in self.world.tasks
+        ):
+            return
+        own: list[Run] = []
+        flow = submit_once(WORKSPACE, ITEM, "Pipeline", clock=lambda: self.world.now)
+        answer: Any = None
+        try:
+            while True:
+                step = flow.send(answer)
+                answer = None
+                if isinstance(step, Sleep):
+                    self.world.now += step.seconds
+                    if stranger is not None and own and self.world.now > own[0].start + stranger:
+                        start = own[0].start + stranger
+                        self.world.runs.append(Run(-1, start, start, 0, listed_as=self.listed_as))
+                        stranger = None
+                elif step.method == "GET":
+                    seen = [run.to_wire(self.world.now) for run in self.world.runs if run.visible_at <= self.world.now]
+                    answer = self.dated(page(*seen))
+                else:
+                    own.append(Run(-2, self.world.now, self.world.now, 0, listed_as=self.listed_as))
+                    if not how.startswith("no"):
+                        self.world.runs.append(own[0])
+                    answer = ok(status=202, x_ms_job_id=own[0].id) if how == "accepted" else self.dated(refusal(503))
+        except StopIteration as end:
+            taken = end.value.job_instance_id
+        except FabricJobMayBeRunning:
+            taken = None
+        assert taken in (None, own[0].id), "a script took a run for its own that it did not start"
+        assert not (taken and how.startswith("no")), "a script took a run though it started none"
+        assert taken or how != "accepted"
         self.world.now += NOT_TOLD_APART
 
     @rule(
@@ -397,6 +477,7 @@ class OneOwner(RuleBasedStateMachine):
                 (run,) = (run for run in self.world.runs if run.id == task.result["job_instance_id"])
                 assert (run.owner, run.status) == (task.number, "Completed")
                 assert run.series == task.series, "a cleared task did not run again"
+                assert run.region == task.runs_with, "a green task ran with other parameters than its own"
 
     @invariant()
     def no_run_has_two_owners(self) -> None:

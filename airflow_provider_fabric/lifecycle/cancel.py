@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -80,15 +81,13 @@ def ask_to_cancel(send: Callable[[], bool]) -> CancelResult:
 
 
 def within_kill_timeout(*steps: Callable[[], None]) -> None:
-    """Do it, but wait no longer than a killed task may.
+    """Do it, all at once, but wait no longer than a killed task may.
 
-    In a thread, because the signal may have come while this one holds a lock of the HTTP client, or talks to Airflow.
+    In threads, because the signal may have come while this one holds a lock of the HTTP client, or talks to Airflow.
     """
-
-    def work() -> None:
-        for step in steps:
-            step()
-
-    worker = threading.Thread(target=work, daemon=True)
-    worker.start()
-    worker.join(KILL_SECONDS)
+    workers = [threading.Thread(target=step, daemon=True) for step in steps]
+    for worker in workers:
+        worker.start()
+    ends = time.monotonic() + KILL_SECONDS
+    for worker in workers:
+        worker.join(max(ends - time.monotonic(), 0.0))

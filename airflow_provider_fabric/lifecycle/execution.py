@@ -141,9 +141,10 @@ class JobExecution:
         if run is None and search is not None and (candidates := search.candidates()):
             text = "Killed before it was known which run is this task's. Not cancelled, and perhaps its own: %s."
             self.operator.log.warning(text, ", ".join(candidates))
-        steps: list[Callable[[], None]] = [self.store.killed]
-        if run is not None and run.ours and self.operator.cancel_on_kill:
-            steps = [partial(self._cancel_briefly, run), self.store.cancel_asked, *steps]
+        cancels = run is not None and run.ours and self.operator.cancel_on_kill
+        steps: list[Callable[[], None]] = [partial(self.store.killed, cancel_asked=cancels)]
+        if run is not None and cancels:
+            steps.insert(0, partial(self._cancel_briefly, run))
         within_kill_timeout(*steps)
 
     # Its steps.

@@ -70,6 +70,7 @@ class RunStore:
         self._retries = getattr(context.get("task"), "retries", None)
         self._clears = getattr(context.get("dag_run"), "clear_number", None)
         self._is_cleared = False
+        self._written: dict[str, Any] | None = None
         self._own_runs: tuple[str, ...] | None = None
 
     @property
@@ -192,6 +193,7 @@ class RunStore:
 
         Best effort: if it cannot be written, the next attempt looks for a run that nobody started.
         """
+        self._written = None
         with suppress(Exception):
             if self._store is not None and keeps_delivered(self._store):
                 self._store.set(KEY, {"nothing": True, "own_runs": list(self.own_runs)})
@@ -203,12 +205,18 @@ class RunStore:
         with suppress(Exception):
             self._change(cancel_asked=True)
 
-    def killed(self) -> None:
-        """Add that the task was cleared, if that is why it is being killed, and if Airflow still takes it."""
+    def killed(self, *, cancel_asked: bool) -> None:
+        """Add why the task is being killed, if Airflow still takes that: it has seconds, so in two calls if possible.
+
+        :param cancel_asked: this attempt wants its run cancelled.
+        """
+        if self._store is None:
+            return
         with suppress(Exception):
-            if self._store is not None and is_being_cleared(self._context):
-                self._is_cleared = True
-                self._change()
+            self._is_cleared = is_being_cleared(self._context)
+        with suppress(Exception):
+            if cancel_asked or self._is_cleared:
+                self._change(**({"cancel_asked": True} if cancel_asked else {}))
 
     def delivered(self, *, waited: bool) -> None:
         """Add that this attempt hands on the run's result.
@@ -222,7 +230,7 @@ class RunStore:
                 self.nothing_started()
 
     def _change(self, **values: Any) -> None:
-        state = self._read()
+        state = self._written or self._read()
         if isinstance(state, dict) and not state.get("nothing"):
             self._write({**state, **values})
 
@@ -233,7 +241,8 @@ class RunStore:
         if self._store is not None:
             ours = {"series": self._series, "retries": self._retries, "clears": self._clears}
             cleared = {"cleared": True} if self._is_cleared else {}
-            self._store.set(KEY, {**state, **ours, "own_runs": list(self.own_runs), **cleared})
+            self._written = {**state, **ours, "own_runs": list(self.own_runs), **cleared}
+            self._store.set(KEY, self._written)
 
 
 def _own_runs(state: Any) -> tuple[str, ...]:

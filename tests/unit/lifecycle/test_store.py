@@ -208,13 +208,36 @@ def test_a_task_that_is_cleared_while_it_runs_says_so_as_it_is_killed(state: str
         store = Store()
         attempt(store).submitting(WINDOW, ASKED)
         one = attempt(store, state=state)
-        one.killed()
+        one.killed(cancel_asked=False)
         if writes_more:
             one.started(RUN, 99.0, ASKED)
         assert record_of(attempt(store, 2)).cleared is cleared
         assert record_of(attempt(store, 3)).cleared is cleared
         attempt(store, 3).started(RUN, 99.0, ASKED)
         assert not record_of(attempt(store, 4)).cleared
+
+
+@pytest.mark.skipif(is_airflow_2(), reason="Airflow 2 is asked by its database")
+def test_a_killed_task_has_seconds_and_writes_all_at_once() -> None:
+    calls: list[str] = []
+
+    class Slow(Store):
+        def get(self, key: str, default: Any = None) -> Any:
+            calls.append("get")
+            return super().get(key, default)
+
+        def set(self, key: str, value: Any) -> None:
+            calls.append("set")
+            super().set(key, value)
+
+    store = Slow()
+    one = attempt(store, state="restarting")
+    one.started(RUN, 99.0, ASKED)
+    calls.clear()
+    one.killed(cancel_asked=True)
+    assert calls == ["set"]
+    record = record_of(attempt(store, 2))
+    assert (record.cleared, record.cancel_asked, record.run) == (True, True, RUN)
 
 
 @pytest.mark.parametrize("retries", [0, 1, 2, 5])

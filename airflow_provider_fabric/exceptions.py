@@ -97,13 +97,17 @@ class FabricAmbiguousError(FabricError):
     """A request that must not be sent twice got no clear answer. It may have been accepted.
 
     :param waited: seconds slept, being throttled, before the attempt that got no clear answer.
+    :param accepted: it was accepted for certain; only what came of it is not known.
     :param must_not_repeat: nothing finds out whether it was carried out, so that another attempt of the task might do
         it twice.
     """
 
-    def __init__(self, message: str, *, waited: float = 0.0, must_not_repeat: bool = False) -> None:
+    def __init__(
+        self, message: str, *, waited: float = 0.0, accepted: bool = False, must_not_repeat: bool = False
+    ) -> None:
         super().__init__(message)
         self.waited = waited
+        self.accepted = accepted
         self.must_not_repeat = must_not_repeat
 
 

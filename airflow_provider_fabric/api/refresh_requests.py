@@ -119,13 +119,15 @@ class RefreshRequest:
             raise
         except FabricError as error:
             raise FabricAmbiguousError(
-                f"Could not {self._action}: it was accepted, but the history cannot be read. It may be running. {error}"
+                f"Could not {self._action}: it was accepted, but its history cannot be read, so it may run. {error}",
+                accepted=True,
             ) from error
         if any(instance.id == named.job_instance_id for instance in listed):
             return named
         raise FabricAmbiguousError(
             f"Could not {self._action}: it was accepted, but the history shows no refresh {named.job_instance_id}. It "
-            "may be running."
+            "may be running.",
+            accepted=True,
         )
 
 

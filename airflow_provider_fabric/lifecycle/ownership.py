@@ -28,6 +28,7 @@ class Verdict:
     :param reason: why none is proven.
     :param complete: the whole window was watched: if there is no candidate, nothing was started.
     :param active: one of these runs has not ended.
+    :param accepted: the service said that it accepted the submit, so there is a run, seen or not.
     """
 
     proven: str | None
@@ -35,11 +36,12 @@ class Verdict:
     reason: str
     complete: bool
     active: bool = False
+    accepted: bool = False
 
     @property
     def nothing_started(self) -> bool:
         """Whether no run of ours can be going on."""
-        return self.complete and not self.candidates
+        return self.complete and not self.candidates and not self.accepted
 
 
 class OwnershipSearch:

@@ -158,7 +158,7 @@ class RunStarter:
         identity, clock = self.request.identity, self.runs.clock
         ids = None if known is None else [instance.id for instance in known]
         self._log.warning("%s Watching the item's runs for %.0f s.", error, self.request.timing.visible_within)
-        verdict = self.unclear.look(identity, lambda: window_of(trace, clock, ids), died=False)
+        verdict = self.unclear.look(identity, lambda: window_of(trace, clock, ids), died=False, accepted=error.accepted)
         window = window_of(trace, clock, ids)
         if verdict.proven is None:
             raise self.unclear.error(identity, verdict, window, error)

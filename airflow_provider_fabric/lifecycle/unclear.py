@@ -43,12 +43,15 @@ class UnclearSubmit:
         self._operator = operator
         self._log = operator.log
 
-    def look(self, identity: JobIdentity, window: Callable[[], SubmitWindow], *, died: bool) -> Verdict:
+    def look(
+        self, identity: JobIdentity, window: Callable[[], SubmitWindow], *, died: bool, accepted: bool = False
+    ) -> Verdict:
         """Watch the item's list for as long as it takes, and judge what was seen.
 
         :param identity: the job that was asked for.
         :param window: returns when the submit was sent, as exactly as is known by then.
         :param died: the submit was an earlier attempt's, which was cut short.
+        :param accepted: the service said that it accepted the submit.
         """
         self.search = OwnershipSearch(
             self._runs,
@@ -61,7 +64,7 @@ class UnclearSubmit:
             timing=self._request.timing,
         )
         self.search.watch()
-        verdict = self.search.verdict(adopt=self._request.adopt)
+        verdict = replace(self.search.verdict(adopt=self._request.adopt), accepted=accepted)
         if verdict.proven is not None and identity.item[:2] != self._request.identity.item[:2]:
             verdict = replace(verdict, proven=None, reason="which other tasks run that item is not known by now")
         if verdict.proven is None and verdict.candidates:
@@ -86,10 +89,12 @@ class UnclearSubmit:
             return self._error(
                 identity, f"{cause} No new instance has appeared since; the next attempt starts one.", cause
             )
-        if not verdict.candidates:  # the list could not be read: the next attempt reads it again
+        if not verdict.candidates and not verdict.accepted:  # no list could be read: the next attempt reads it again
             what = cause or "An earlier attempt ended while it was starting a run."
             return self._error(identity, f"{what} No run was proven to be this task's: {verdict.reason}.", cause)
         self._store.unclear(window, verdict.candidates, identity)
+        if not verdict.candidates:
+            return self.may_be_running(identity, (), "the item's list has not shown it", cause)
         publish_candidates(self._context["ti"], verdict.candidates, self._log)
         return self.may_be_running(identity, verdict.candidates, verdict.reason, cause)
 
@@ -125,5 +130,7 @@ class UnclearSubmit:
 
 
 def _named(candidates: tuple[str, ...]) -> str:
+    if not candidates:
+        return "of an id that is not known"
     more = len(candidates) - MAX_NAMED
     return ", ".join(candidates[:MAX_NAMED]) + (f" and {more} more" if more > 0 else "")

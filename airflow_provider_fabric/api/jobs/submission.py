@@ -63,7 +63,8 @@ def read_submission(answer: Response, action: str, item_id: str, where: RunAddre
             return Submission(text.lower(), answer.retry_after)
     raise FabricAmbiguousError(
         f"Could not {action}: the service accepted it ({answer.status}) but did not name the {where.noun}. It may be "
-        "running."
+        "running.",
+        accepted=True,
     )
 
 

@@ -23,6 +23,7 @@ from airflow_provider_fabric.exceptions import (
     FabricPermissionError,
 )
 from airflow_provider_fabric.hooks.fabric import FabricHook
+from airflow_provider_fabric.lifecycle import item_users
 from airflow_provider_fabric.lifecycle.item_users import ItemUsers
 from airflow_provider_fabric.lifecycle.timing import Timing
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
@@ -61,6 +62,7 @@ def die_at_the_post(patch: pytest.MonkeyPatch) -> None:
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = Timing(visible_within=1.0, old_run=3.0, cancel_patience=3.0)
     monkeypatch.setattr(FabricRunItemJobOperator, "_timing", quick)
+    monkeypatch.setattr(item_users, "LONGEST_PAUSE", 0.0)
 
 
 @pytest.fixture
@@ -382,6 +384,22 @@ def test_what_other_dags_run_cannot_be_known_without_the_variable(
     assert "Tasks of other DAGs cannot know that this one runs item" in logged()
 
 
+def test_a_submit_that_was_accepted_unnamed_and_is_not_seen_is_not_repeated(
+    tenant: FabricEmulator, pipeline: Any
+) -> None:
+    """Fabric said that there is a run: that the list does not show it is no proof that there is none."""
+    tenant.control.add_fault(**SUBMIT, action="status", status=202, phase="before", count=1)
+    task = TaskRunner(pipeline())
+    for _ in range(2):
+        with pytest.raises(FabricJobMayBeRunning, match="of an id that is not known") as raised:
+            task.run()
+        assert type(raised.value).__module__.endswith("final")
+    assert jobs(tenant)["started"] == 0
+    task.clear()
+    assert task.run()["status"] == "Completed"
+    assert jobs(tenant)["started"] == 1
+
+
 def test_mapped_tasks_of_an_airflow_that_tells_nothing_adopt_nothing(tenant: FabricEmulator, pipeline: Any) -> None:
     tenant.control.add_fault(**AFTER)
 
@@ -463,7 +481,7 @@ def test_the_hook_adopts_nothing_while_somebody_else_is_at_it(tenant: FabricEmul
     assert jobs(tenant)["started"] == 2
 
 
-@pytest.mark.parametrize(("dated_after", "at"), [(30.0, 0.5), (0.0, 1.8)], ids=["queued", "right before the POST"])
+@pytest.mark.parametrize(("dated_after", "at"), [(30.0, 0.5), (0.0, 2.0)], ids=["queued", "right before the POST"])
 def test_a_run_that_somebody_starts_while_our_submit_is_throttled_is_not_adopted(
     tenant: FabricEmulator, pipeline: Any, item: str, dated_after: float, at: float
 ) -> None:

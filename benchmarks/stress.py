@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from statistics import median
 from typing import Any
@@ -60,18 +61,20 @@ SCENARIOS: dict[str, dict[str, Scenario]] = {
 
 
 def measure(rounds: int) -> dict[str, dict[str, list[Figures]]]:
-    """Run every scenario, each way of waiting with the same seeds."""
-    logging.disable(logging.WARNING)
-    try:
-        return {
-            name: {
-                way: [show(f"… {name}: {way}, round {seed}", scenario(seed), seed) for seed in range(1, rounds + 1)]
-                for way, scenario in ways.items()
-            }
+    """Run every scenario, each way of waiting with the same seeds; side by side, for virtual time is not disturbed."""
+    with ProcessPoolExecutor() as pool:
+        found = {
+            name: {way: [pool.submit(_round, name, way, seed) for seed in range(1, rounds + 1)] for way in ways}
             for name, ways in SCENARIOS.items()
         }
-    finally:
-        logging.disable(logging.NOTSET)
+        return {
+            name: {way: [each.result() for each in made] for way, made in ways.items()} for name, ways in found.items()
+        }
+
+
+def _round(name: str, way: str, seed: int) -> Figures:
+    logging.disable(logging.WARNING)
+    return show(f"… {name}: {way}, round {seed}", SCENARIOS[name][way](seed), seed)
 
 
 def ratio(ours: list[Figures], others: list[Figures], what: str) -> float:

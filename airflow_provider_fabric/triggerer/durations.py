@@ -34,7 +34,7 @@ TELLING, PREDICTABLE = 10, 0.6
 FRESH = 0.2
 """Share of an even share within which an end is worth finding quickly."""
 
-LATE, LIKELY, INSISTENCE = 0.95, 0.12, 20.0
+LATE, LIKELY, INSISTENCE = 0.95, 0.115, 20.0
 """Of an even share, a chance, and what a poll is worth beyond both."""
 
 NARROWEST = 0.05

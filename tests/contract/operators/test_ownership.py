@@ -481,7 +481,7 @@ def test_the_hook_adopts_nothing_while_somebody_else_is_at_it(tenant: FabricEmul
     assert jobs(tenant)["started"] == 2
 
 
-@pytest.mark.parametrize(("dated_after", "at"), [(30.0, 0.5), (0.0, 2.0)], ids=["queued", "right before the POST"])
+@pytest.mark.parametrize(("dated_after", "at"), [(30.0, 0.5), (0.0, 1.8)], ids=["queued", "right before the POST"])
 def test_a_run_that_somebody_starts_while_our_submit_is_throttled_is_not_adopted(
     tenant: FabricEmulator, pipeline: Any, item: str, dated_after: float, at: float
 ) -> None:
@@ -491,7 +491,8 @@ def test_a_run_that_somebody_starts_while_our_submit_is_throttled_is_not_adopted
     tenant.control.add_fault(**BEFORE)
     stranger = threading.Timer(at, lambda: tenant.control.start_job(item, "Execute", invoke_type="Manual"))
     stranger.start()
-    with pytest.raises(FabricJobMayBeRunning, match="whether it was there before the submit"):
+    # Its start may be too early by the service's clock for a run of ours: the pause is longer by chance.
+    with pytest.raises(FabricJobMayBeRunning, match="whether it was there before the submit|No new instance"):
         TaskRunner(pipeline()).run()
     stranger.join()
     assert (jobs(tenant)["started"], jobs(tenant)["cancel_requests"]) == (1, 0)

@@ -84,7 +84,7 @@ FLOWS: dict[str, Callable[[], Flow[Any]]] = {
     "items": lambda: list_items(WORKSPACE),
     "name": lambda: resolve_item(WORKSPACE, "Daily load", "DataPipeline"),
     "function": lambda: invoke_user_data_function(WORKSPACE, ITEM, "f"),
-    "refresh": lambda: refresh_semantic_model(WORKSPACE, ITEM),
+    "refresh": lambda: refresh_semantic_model(WORKSPACE, ITEM, visible_within=0.0),
     "refresh state": lambda: get_semantic_model_refresh(WORKSPACE, ITEM, JOB),
     "raw": lambda: raw(),
 }

@@ -492,7 +492,7 @@ def test_a_run_that_somebody_starts_while_our_submit_is_throttled_is_not_adopted
     stranger = threading.Timer(at, lambda: tenant.control.start_job(item, "Execute", invoke_type="Manual"))
     stranger.start()
     # Its start may be too early by the service's clock for a run of ours: the pause is longer by chance.
-    with pytest.raises(FabricJobMayBeRunning, match="whether it was there before the submit|No new instance"):
+    with pytest.raises(FabricJobMayBeRunning, match=r"whether it was there before the submit|No new instance"):
         TaskRunner(pipeline()).run()
     stranger.join()
     assert (jobs(tenant)["started"], jobs(tenant)["cancel_requests"]) == (1, 0)

@@ -13,7 +13,7 @@ VENV := .venv/bin
 PORTS := $(if $(AIRFLOW_PORT),--airflow-port $(AIRFLOW_PORT)) $(if $(EMULATOR_PORT),--emulator-port $(EMULATOR_PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help environment demo demo-up test test-all docs docs-parts pictures dist lint format test-unit fuzz test-e2e test-form test-wheel test-examples chaos bench bench-quick bench-tasks simulate soak constraints clean
+.PHONY: help environment demo demo-up test test-all docs docs-parts pictures dist lint format test-unit fuzz test-e2e test-form test-wheel test-upgrade test-examples chaos bench bench-quick bench-tasks simulate soak constraints clean
 
 help:  ## Show this
 	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name what; do \
@@ -29,7 +29,7 @@ demo-up: environment  ## Leave Airflow's UI and the emulator running until Ctrl-
 	@exec $(VENV)/python -m devtools.demo --up $(PORTS)
 
 test: lint  ## Lint, types, and every test but those that build environments of their own (test-wheel, test-examples, docs)
-	$(VENV)/python -m pytest -n $(PROCESSES) -m "not docs and not wheel and not examples"
+	$(VENV)/python -m pytest -n $(PROCESSES) -m "not docs and not wheel and not upgrade and not examples"
 
 test-all: environment .venv-docs/installed-for  ## The suites on every Airflow and Python we support (hours); writes docs/compatibility.md
 	$(VENV)/python -m devtools.release.matrix --write
@@ -69,7 +69,7 @@ format: environment  ## Let ruff fix what it can
 	$(VENV)/ruff format .
 
 test-unit: environment  ## The tests that need no Airflow process
-	$(VENV)/python -m pytest -n $(PROCESSES) -m "not e2e and not wheel and not docs"
+	$(VENV)/python -m pytest -n $(PROCESSES) -m "not e2e and not wheel and not upgrade and not docs"
 
 fuzz: environment  ## A million random hostile answers for every flow, parser and driver (an hour); FABRIC_FUZZ_SEED=… for others
 	FABRIC_FUZZ_CASES=1000000 $(VENV)/python -m pytest -n $(PROCESSES) tests/fuzz
@@ -97,6 +97,9 @@ test-form: environment .venv-airflow-2/installed-for  ## The connection form of 
 
 test-wheel: environment  ## Install the wheel into bare Airflows and import it all
 	$(VENV)/python -m pytest -m wheel
+
+test-upgrade: environment  ## Upgrade a real Airflow whose deferred tasks an older wheel started
+	$(VENV)/python -m pytest -m upgrade
 
 bench: environment  ## Measure the shared poller under load (about an hour), and rewrite docs/performance.md
 	$(VENV)/python -m benchmarks --docs

@@ -14,7 +14,7 @@ import pytest
 from airflow_provider_fabric.emulator import FabricEmulator
 from devtools.airflow.stack import AirflowStack
 
-pytestmark = pytest.mark.wheel
+pytestmark = pytest.mark.upgrade
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 OLDER = "78bca4cc88f4d579437ef12a2155ef4bc8c546c4"

@@ -44,11 +44,9 @@ def invoke_user_data_function(
     :raises FabricOperationError: it did not succeed.
     :raises FabricAmbiguousError: no clear answer; it may have run.
     """
-    if parameters is not None and not isinstance(parameters, Mapping):
-        raise FabricInputError(f"parameters must be a mapping of names to values, got {type(parameters).__name__}.")
     action = f"call function {function!r} of item {item_id}"
     path = item_path(workspace_id, item_id, "UserDataFunction", typed=True)
-    arguments = {str(name): parameter_value(value, str(name)) for name, value in (parameters or {}).items()}
+    arguments = function_arguments(parameters)
     request = Request("POST", f"{path}/functions/{quote_segment(function, 'function')}/invoke", action, json=arguments)
     try:
         answer = (yield from send(request, replay=Replay.SAFE if replay_safe else Replay.IF_UNSENT)).json_object()
@@ -61,6 +59,16 @@ def invoke_user_data_function(
         raise _failure(action, answer)
     detail = one_line(f"{answer.get('status')}: {_reason(answer)}").rstrip(".")
     raise _may_have_run(f"Could not {action}: {detail}.", replay_safe)
+
+
+def function_arguments(parameters: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return a function's arguments as they are sent.
+
+    :raises FabricInputError: they are no mapping, or one of them cannot be sent.
+    """
+    if parameters is not None and not isinstance(parameters, Mapping):
+        raise FabricInputError(f"parameters must be a mapping of names to values, got {type(parameters).__name__}.")
+    return {str(name): parameter_value(value, str(name)) for name, value in (parameters or {}).items()}
 
 
 def _may_have_run(text: str, replay_safe: bool) -> FabricAmbiguousError:

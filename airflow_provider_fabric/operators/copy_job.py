@@ -72,7 +72,10 @@ class FabricResetCopyJobOperator(ItemOperator):
 
     def execute(self, context: Context) -> None:
         """Reset the copy job."""
+        from airflow_provider_fabric.api.copy_jobs import reset_body
+
         self.resolve_arguments()
+        reset_body(self.entity_ids)  # refused before anything is sent
         workspace_id = self.hook.resolve_workspace(self.workspace)
         copy_job_id = self.hook.resolve_item(workspace_id, self.copy_job, "CopyJob")
         self.hook.reset_copy_job(workspace_id, copy_job_id, self.entity_ids)

@@ -56,7 +56,10 @@ class FabricInvokeUserDataFunctionOperator(ItemOperator):
 
     def execute(self, context: Context) -> Any:
         """Call the function."""
+        from airflow_provider_fabric.api.user_data_functions import function_arguments
+
         self.resolve_arguments()
+        function_arguments(self.parameters)  # refused before anything is sent
         workspace_id = self.hook.resolve_workspace(self.workspace)
         item_id = self.hook.resolve_item(workspace_id, self.user_data_function, "UserDataFunction")
         try:

@@ -66,7 +66,7 @@ def test_every_error_is_documented_caught_by_the_base_and_crosses_processes(kind
     [
         FabricAuthError("x", error_code="AADSTS7000215", is_retriable=True, unreachable=True),
         FabricTransportError("x", permanent=True),
-        FabricAmbiguousError("x", waited=5.0, must_not_repeat=True),
+        FabricAmbiguousError("x", waited=5.0, accepted=True, must_not_repeat=True),
         FabricApiError(
             "x",
             status_code=429,
@@ -76,7 +76,7 @@ def test_every_error_is_documented_caught_by_the_base_and_crosses_processes(kind
             more_details=[{"errorCode": "B"}],
             retry_after=7.0,
         ),
-        FabricOperationError("x", operation_id="o", error_code="A", request_id="r", is_retriable=True),
+        FabricOperationError("x", operation_id="o", error_code="A", request_id="r", is_retriable=True, goes_on=True),
         FabricJobFailed("x", job={"job_instance_id": "j", "failure_reason": {"errorCode": "A"}}, run_url="u"),
     ],
 )

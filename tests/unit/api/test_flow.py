@@ -61,6 +61,7 @@ def test_a_request_has_no_place_for_a_host_or_a_token() -> None:
     assert set(Request.__dataclass_fields__) == {
         "method",
         "path",
+        "accept",
         "action",
         "params",
         "json",

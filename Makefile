@@ -29,7 +29,8 @@ demo-up: environment  ## Leave Airflow's UI and the emulator running until Ctrl-
 	@exec $(VENV)/python -m devtools.demo --up $(PORTS)
 
 test: lint  ## Lint, types, and every test but those that build environments of their own (test-wheel, test-examples, docs)
-	$(VENV)/python -m pytest -n $(PROCESSES) -m "not docs and not wheel and not upgrade and not examples"
+	$(VENV)/python -m pytest -n $(PROCESSES) -m "not docs and not wheel and not upgrade and not examples and not events"
+	$(VENV)/python -m pytest -m events
 
 test-all: environment .venv-docs/installed-for  ## The suites on every Airflow and Python we support (hours); writes docs/compatibility.md
 	$(VENV)/python -m devtools.release.matrix --write
@@ -69,7 +70,7 @@ format: environment  ## Let ruff fix what it can
 	$(VENV)/ruff format .
 
 test-unit: environment  ## The tests that need no Airflow process
-	$(VENV)/python -m pytest -n $(PROCESSES) -m "not e2e and not wheel and not upgrade and not docs"
+	$(VENV)/python -m pytest -n $(PROCESSES) -m "not e2e and not wheel and not upgrade and not docs and not events"
 
 fuzz: environment  ## A million random hostile answers for every flow, parser and driver (an hour); FABRIC_FUZZ_SEED=… for others
 	FABRIC_FUZZ_CASES=1000000 $(VENV)/python -m pytest -n $(PROCESSES) tests/fuzz

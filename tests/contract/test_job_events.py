@@ -23,6 +23,7 @@ from airflow_provider_fabric.triggers.job import FabricJobInstanceTrigger
 
 # The client leaves sessions and sockets to the garbage collector when a line fails, or is closed while it opens.
 pytestmark = [
+    pytest.mark.events,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

@@ -165,8 +165,8 @@ def set_outlet_event(context: Mapping[str, Any], outlet: Any, extra: Mapping[str
     :param extra: plain JSON.
     """
     if "outlet_events" in context:
-        told = context["outlet_events"][outlet].extra
-        told.update({key: value for key, value in extra.items() if key not in told})
+        recorded = context["outlet_events"][outlet].extra
+        recorded.update({key: value for key, value in extra.items() if key not in recorded})
 
 
 def first_rescheduled(context: Mapping[str, Any]) -> Any:

@@ -64,7 +64,7 @@ async def serve_websocket(world: World, scope: Scope, receive: Receive, send: Se
     await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
     connection = AmqpConnection(WorldHubs(world))
     arriving: asyncio.Future[Any] = asyncio.ensure_future(receive())
-    told = time.monotonic()
+    last_sent = time.monotonic()
     try:
         while not connection.is_closed and world.eventstreams.faults.line != "down":
             done, _ = await asyncio.wait([arriving], timeout=TICK)
@@ -78,10 +78,10 @@ async def serve_websocket(world: World, scope: Scope, receive: Receive, send: Se
                 arriving = asyncio.ensure_future(receive())
                 out = connection.feed(message.get("bytes") or b"")
             out += connection.deliver()
-            if not out and time.monotonic() - told > KEEP_ALIVE:
+            if not out and time.monotonic() - last_sent > KEEP_ALIVE:
                 out = EMPTY_FRAME
             if out:
-                told = time.monotonic()
+                last_sent = time.monotonic()
                 await send({"type": "websocket.send", "bytes": out})
         await send({"type": "websocket.close", "code": 1000})
     except DecodeError:

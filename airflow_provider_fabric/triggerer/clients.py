@@ -203,10 +203,11 @@ class Clients:
         closing.add_done_callback(self._closing.discard)
 
     async def aclose(self) -> None:
-        """Close every client."""
+        """Close every client, and wait for those that are being closed: their sockets end with the event loop."""
         for client in self.open.values():
             if client.idle is not None:
                 client.idle.cancel()
             await client.hook.aclose()
         self.open.clear()
         self._connections.clear()
+        await asyncio.gather(*self._closing)

@@ -23,6 +23,7 @@ from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 from airflow_provider_fabric.operators.lakehouse import FabricRefreshSqlEndpointOperator
 from airflow_provider_fabric.operators.notebook import FabricRunNotebookOperator
 from airflow_provider_fabric.operators.rest import FabricRestOperator
+from airflow_provider_fabric.triggerer import shared
 from tests.contract.operators.items import add_item
 from tests.task_runner import TaskRunner
 
@@ -137,6 +138,7 @@ def test_a_killed_deferred_notebook_is_cancelled(tenant: FabricEmulator) -> None
         _, arguments = trigger.serialize()
         again = type(trigger)(**arguments)
         await again.on_kill()
+        await shared.aclose()
         raise WorkerDied
 
     task.first_event = killed  # type: ignore[method-assign]

@@ -11,12 +11,23 @@ import pytest
 
 from airflow_provider_fabric.emulator import EmulatorControl, FabricEmulator
 from airflow_provider_fabric.hooks.fabric import FabricHook
+from airflow_provider_fabric.triggerer import shared
 from tests.conformance.comparison import problems
 from tests.conformance.recorder import Recorder, recorded_emulator
 from tests.conformance.specs import Specs, specs_or_none
 from tests.conformance.tour import ITEM_ID, Ask
 
 FAST = {"retry_after_seconds": 0, "lro_seconds": 0, "cancel_seconds": 0, "job_seconds": 0}
+
+
+@pytest.fixture(autouse=True)
+def no_loop_ends_with_open_clients() -> Iterator[None]:
+    """Their sockets would be left to the garbage collector, which blames whichever test runs at that moment."""
+    yield
+    left = [loop for loop, its in shared._loops.items() if loop.is_closed() and its.clients.open]
+    for loop in left:
+        del shared._loops[loop]
+    assert not left, "An event loop was closed before `await shared.aclose()`."
 
 
 @pytest.fixture(scope="session")

@@ -579,7 +579,7 @@ def test_wrong_arguments_are_named_before_anything_is_sent(
 
 def test_a_kill_while_the_submit_is_throttled_leaves_a_strangers_run_alone(tenant: FabricEmulator, item: str) -> None:
     tenant.control.add_job_rule(duration_seconds=0.1)
-    tenant.control.add_fault(**SUBMIT, action="status", status=429, retry_after=20, count=1)
+    tenant.control.add_fault(**SUBMIT, action="status", status=429, retry_after=3, count=1)
     made: list[Any] = []
 
     def make() -> Any:

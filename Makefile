@@ -107,7 +107,6 @@ bench: environment  ## Measure the shared poller under load (about an hour), and
 
 simulate: environment  ## How the poller deals out turns under stress, in virtual time (some minutes)
 	$(VENV)/python -m benchmarks.simulation
-	$(VENV)/python -m benchmarks.events
 
 soak: environment  ## Seven days of a triggerer in virtual time: 1,000,000 waits (an hour)
 	$(VENV)/python -m benchmarks.soak

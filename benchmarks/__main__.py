@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from benchmarks import emulator_load, imports, report, stress
+from benchmarks import emulator_load, events, imports, report, stress
 from benchmarks.report import Check, number
 from benchmarks.scenarios import Scenario, measure, microsoft_python
 
@@ -228,6 +228,19 @@ def stressed(bench: Bench) -> None:
     bench.tell("stress", "Under stress, simulated", text, checks)
 
 
+def announced(bench: Bench) -> None:
+    """Job events beside polls, in virtual time."""
+    found, watched = events.measure(bench.count)
+    bench.figures["events"] = {
+        "runs": {
+            name: {way: [o.figures() for o in each] for way, each in ways.items()} for name, ways in found.items()
+        },
+        "watched": watched,
+    }
+    made = events.checks(found, watched)
+    bench.tell("events", "Job events, simulated", f"{events.rows(found, watched)}\n\n{report.checks_table(made)}", made)
+
+
 SECTIONS = {
     "imports": importing,
     "emulator": loaded,
@@ -237,6 +250,7 @@ SECTIONS = {
     "two": two,
     "memory": memory,
     "stress": stressed,
+    "events": announced,
 }
 
 

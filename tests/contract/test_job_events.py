@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import logging
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_fabric.api.eventstreams import build_definition, get_endpoint, get_topology
+from airflow_provider_fabric.api.eventstreams import get_topology
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.emulator import FabricEmulator
 from airflow_provider_fabric.hooks.fabric import FabricHook
@@ -20,6 +21,8 @@ from airflow_provider_fabric.lifecycle.state import WaitEnd, read_event
 from airflow_provider_fabric.triggerer import shared
 from airflow_provider_fabric.triggerer.hints import Hints
 from airflow_provider_fabric.triggers.job import FabricJobInstanceTrigger
+from tests.connect_proxy import ConnectProxy
+from tests.job_events import StreamOfPipelines
 
 # The client leaves sessions and sockets to the garbage collector when a line fails, or is closed while it opens.
 pytestmark = [
@@ -34,36 +37,15 @@ event_reader = pytest.importorskip("airflow_provider_fabric.triggerer.event_read
 FAST = {"retry_after_seconds": 0, "lro_seconds": 0, "cancel_seconds": 0}
 
 
-class Streamed:
+class Streamed(StreamOfPipelines):
     """An emulator with pipelines whose events a connection reads.
 
     :param emulator: the emulator.
-    :param pipelines: how many.
     """
 
-    def __init__(self, emulator: FabricEmulator, pipelines: int = 2) -> None:
-        self.emulator, self.control = emulator, emulator.control
-        self.hook = FabricHook()
-        self.workspace = emulator.workspace_id
-        self.items = [self.hook.create_item(self.workspace, f"p{n}", "DataPipeline").id for n in range(pipelines)]
-        keys = [(self.workspace, item) for item in self.items]
-        made = self.hook.upsert_item_definition(self.workspace, "Eventstream", "events", build_definition(keys))
-        self.stream = made["item_id"]
-        topology = self.hook.run(get_topology(self.workspace, self.stream))
-        assert topology.carried == frozenset(keys)
-        assert topology.is_running
-        assert topology.endpoint is not None
-        host, hub, group = self.hook.run(get_endpoint(self.workspace, self.stream, topology.endpoint))
-        self.extra = {
-            "events_hub": f"{host}/{hub}",
-            "events_consumer_group": group,
-            "events_stream": f"{self.workspace}/{self.stream}",
-        }
-
-    def connection(self, **changes: Any) -> str:
-        connection = self.emulator.connection
-        connection["extra"] |= {**self.extra, **changes}
-        return json.dumps(connection)
+    def __init__(self, emulator: FabricEmulator) -> None:
+        self.hook, self.control = FabricHook(), emulator.control
+        super().__init__(emulator, self.hook, "p0", "p1")
 
     def start(self, item: int, seconds: float) -> str:
         self.control.add_job_rule(item_id=self.items[item], duration_seconds=seconds, count=1)
@@ -82,7 +64,7 @@ def streamed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Streamed]:
     with FabricEmulator(**FAST) as emulator:
         monkeypatch.setenv("AIRFLOW_CONN_FABRIC_DEFAULT", emulator.connection_json)
         streamed = Streamed(emulator)
-        monkeypatch.setenv("AIRFLOW_CONN_FABRIC_EVENTS", streamed.connection())
+        monkeypatch.setenv("AIRFLOW_CONN_FABRIC_EVENTS", json.dumps(streamed.connection()))
         monkeypatch.setattr(event_reader, "CHECK", 1.0)
         monkeypatch.setattr(event_reader, "CHECK_SECONDS", 6.0)
         yield streamed
@@ -132,6 +114,38 @@ def test_a_run_is_found_over_by_its_event(streamed: Streamed) -> None:
         assert time.monotonic() - began < 10  # the interval is ten minutes
 
     in_loop(work)
+
+
+def test_events_come_through_the_connections_proxy(streamed: Streamed, monkeypatch: pytest.MonkeyPatch) -> None:
+    host = streamed.extra["events_hub"].partition("/")[0]
+    with ConnectProxy() as proxy:
+        through = streamed.connection(proxies={"https": proxy.url})
+        monkeypatch.setenv("AIRFLOW_CONN_FABRIC_EVENTS", json.dumps(through))
+
+        async def work() -> None:
+            await hints()
+            await fire(streamed.trigger(0, streamed.start(0, 1.0)))
+
+        in_loop(work)
+        assert host in proxy.connected
+
+
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+def test_an_unknown_authority_is_refused_unless_the_connection_says_so(
+    streamed: Streamed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def is_read() -> bool:
+        running = shared.of_running_loop()
+        async with running.clients.use("fabric_events") as client:
+            stream = running.hints(client)
+            assert stream is not None
+            with contextlib.suppress(AssertionError):
+                await until(lambda: stream.coverage._connected, 6.0)
+            return stream.coverage._connected
+
+    for verify, expected in (("true", False), ("false", True)):
+        monkeypatch.setenv("AIRFLOW_CONN_FABRIC_EVENTS", json.dumps(streamed.connection(verify=verify)))
+        assert in_loop(is_read) is expected
 
 
 def test_items_of_the_topology_are_covered(streamed: Streamed) -> None:
@@ -188,7 +202,7 @@ def test_a_reader_without_rights_or_hub_is_reported_once_and_runs_are_polled(
     streamed: Streamed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     hub = streamed.extra["events_hub"].rpartition("/")[0] + "/es_nothing"
-    monkeypatch.setenv("AIRFLOW_CONN_FABRIC_EVENTS", streamed.connection(events_hub=hub))
+    monkeypatch.setenv("AIRFLOW_CONN_FABRIC_EVENTS", json.dumps(streamed.connection(events_hub=hub)))
     run = streamed.start(0, 3.0)
 
     def said() -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ import pytest
 
 from airflow_provider_fabric.compat_tasks import is_airflow_2
 from airflow_provider_fabric.emulator import FabricEmulator
+from airflow_provider_fabric.hooks.fabric import FabricHook
 from devtools.airflow.stack import AirflowStack
 from tests.e2e.identities import connections
 from tests.e2e.receivers import Receivers
 from tests.e2e.statsd import StatsdServer
+from tests.job_events import StreamOfPipelines
 
 STATSD = {"AIRFLOW__METRICS__STATSD_ON": "True", "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1"}
 """Without the package ``statsd``, which is among the tools of the tests, no component of Airflow starts with this."""
@@ -35,6 +38,15 @@ def emulator() -> Iterator[FabricEmulator]:
 def all_connections(emulator: FabricEmulator, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """A connection for every way to sign in."""
     return connections(emulator, tmp_path_factory.mktemp("identities"))
+
+
+@pytest.fixture(scope="session")
+def announced(emulator: FabricEmulator) -> StreamOfPipelines:
+    """A pipeline whose runs are announced on an eventstream."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_FABRIC_DEFAULT", emulator.connection_json)
+        with closing(FabricHook()) as hook:
+            return StreamOfPipelines(emulator, hook, "Announced")
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +69,7 @@ def airflow_stack(
     all_connections: dict[str, dict[str, Any]],
     statsd: StatsdServer,
     receivers: Receivers,
+    announced: StreamOfPipelines,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[AirflowStack]:
     """An Airflow with the example DAGs and the DAGs of these tests, connected to the emulator, logging at DEBUG."""
@@ -80,6 +93,6 @@ def airflow_stack(
     dags = tmp_path_factory.mktemp("dags")
     shutil.copytree(REPOSITORY / "example_dags", dags / "example_dags")
     shutil.copytree(REPOSITORY / "tests" / "e2e" / "dags", dags / "e2e")
-    connected = {**all_connections, **receivers.connections()}
+    connected = {**all_connections, **receivers.connections(), "fabric_events": announced.connection()}
     with AirflowStack(dags=dags, connections=connected, env=environment) as stack:
         yield stack

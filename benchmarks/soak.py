@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import logging
 import random
 import resource
 import sys
@@ -154,6 +155,7 @@ def main() -> int:
     parser.add_argument("--days", type=float, default=7.0)
     parser.add_argument("--waits", type=int, default=1_000_000)
     options = parser.parse_args()
+    logging.disable(logging.INFO)  # a report a minute, for seven days
     made, problems = soak(options.days, options.waits)
     sys.stdout.write(
         f"{made.ended:,} waits in {made.days:g} days; {made.secret} rotations; at most {max(made.clients)} clients at "

@@ -127,7 +127,9 @@ class Hints:
         """Take in that runs were polled, are not over, and have a time for their next poll: set another, where due."""
         now = self._clocks.steady()
         for waiting in active:
-            wait = self._of[waiting]
+            wait = self._of.get(waiting)
+            if wait is None:  # it was cancelled meanwhile
+                continue
             if waiting in wait.item.announced:
                 pause = RETRY * 2.0 ** min(wait.retries, 16)
                 wait.retries += 1
@@ -143,8 +145,9 @@ class Hints:
 
     def found_over(self, waiting: PendingRun) -> None:
         """Take in that a poll found a run over; nothing is published of one that was ``Deduped``."""
-        if waiting.poll.last_status != JobStatus.DEDUPED.value:
-            self.saw_end(self._of[waiting].key)
+        wait = self._of.get(waiting)
+        if wait is not None and waiting.poll.last_status != JobStatus.DEDUPED.value:
+            self.saw_end(wait.key)
 
     def saw_end(self, key: RunKey) -> None:
         """Take in that a run is over, by the service."""

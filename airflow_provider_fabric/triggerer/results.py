@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from airflow_provider_fabric.api.http.permanent import is_permanent
 from airflow_provider_fabric.api.models import JobInstance
@@ -64,8 +66,9 @@ class PollResults:
                     chances[waiting.run] = chance_soon(item, waiting, now)
         item.usual = self._history.of(item.key)
         self._spacing.spread(active, now, sum(chances.values()))
-        if item.observer is not None:
-            item.observer.polled(active)
+        with _without_observer_if_it_fails(item):
+            if item.observer is not None:
+                item.observer.polled(active)
 
     def _record_poll(self, item: ItemQueue, waiting: PendingRun, instance: JobInstance, now: float) -> bool:
         wall = self._clocks.wall()
@@ -81,8 +84,9 @@ class PollResults:
             lag = wall - ended.end_time_utc.timestamp()
             by_event = None if item.observer is None else waiting in item.announced
             self._reporter.detected(max(0.0, min(lag, now - waiting.polled_at)), by_event)
-        if item.observer is not None:
-            item.observer.found_over(waiting)
+        with _without_observer_if_it_fails(item):
+            if item.observer is not None:
+                item.observer.found_over(waiting)
         return True
 
     def record_failure(self, item: ItemQueue, group: list[PendingRun], error: FabricError) -> None:
@@ -116,6 +120,16 @@ class PollResults:
             return
         _log.warning("Could not list the runs of item %s, will list them again: %s", item.item_id, error)
         item.rest_until = now + min(self._spacing.seconds(LIST_RETRY), interval / 4)
+
+
+@contextmanager
+def _without_observer_if_it_fails(item: ItemQueue) -> Iterator[None]:
+    """Let a bug of what announces ends cost announcements, and no wait."""
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - polling is the floor
+        _log.exception("Unexpected error in the hints of item %s; its polls go on as without a stream.", item.item_id)
+        item.observer = None
 
 
 def lost(waiting: PendingRun, error: Exception) -> FabricJobMayBeRunning:

@@ -115,6 +115,38 @@ def test_a_forged_end_ends_nothing_and_costs_a_handful_of_polls() -> None:
     assert run_virtually(main(True)) <= usual + 7
 
 
+@pytest.mark.parametrize("over", [False, True], ids=["active", "over"])
+def test_a_wait_that_is_cancelled_during_its_poll_ends_no_other_of_its_item(over: bool) -> None:
+    async def main() -> None:
+        bench = Bench(FakeFabric(latency=5.0))
+        bench.fabric.start(1, 1, 62 if over else 300)
+        bench.fabric.start(1, 2, 300)
+        leaving, staying = (asyncio.create_task(bench.wait(1, run)) for run in (1, 2))
+        while not bench.fabric.calls:  # noqa: ASYNC110 - virtual time
+            await asyncio.sleep(0.5)
+        await asyncio.sleep(2.5 if over else 0.5)
+        leaving.cancel()
+        assert (await staying).status is JobStatus.COMPLETED
+
+    run_virtually(main())
+
+
+def test_an_error_of_the_hints_costs_hints_and_no_wait(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any) -> None:
+        raise KeyError("a bug")
+
+    async def main() -> None:
+        bench = Bench()
+        for name in ("polled", "found_over"):
+            monkeypatch.setattr(bench.hints, name, fail)
+        assert (await bench.run(1, 1, 300)).status is JobStatus.COMPLETED
+
+    run_virtually(main())
+    assert "go on as without a stream" in caplog.text
+
+
 def test_an_end_that_the_service_does_not_know_yet_is_polled_for_again_soon() -> None:
     async def main() -> None:
         bench = Bench()

@@ -21,15 +21,21 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 IMPORT_ALL = """
 import importlib, pkgutil, sys, warnings
 import airflow.models  # Airflow's own warnings at its first import are not ours
-without_extra = sys.argv[1:] == ["bare"]
+extras = sys.argv[1:]
 warnings.simplefilter("error")
 warnings.filterwarnings("ignore", "'_app_ctx_stack' is deprecated", DeprecationWarning)  # Airflow 2.11's Flask
 warnings.filterwarnings("ignore", "Timer and timing metrics publish in seconds")  # Airflow 2.11's own
 import airflow_provider_fabric as package
 assert "site-packages" in package.__file__, package.__file__
+
+def needs(module):
+    name = module.removeprefix(package.__name__ + ".")
+    if name.startswith("emulator.") and name != "emulator.control":
+        return "emulator"
+    return "events" if name == "triggerer.event_reader" else None
+
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-    inside_emulator = module.name.startswith(package.__name__ + ".emulator.")
-    if without_extra and inside_emulator and not module.name.endswith(".control"):
+    if needs(module.name) not in (None, *extras):
         continue
     if not module.name.endswith((".__main__", ".pytest_plugin")):  # the plugin is loaded by pytest alone
         importlib.import_module(module.name)
@@ -113,7 +119,7 @@ def bare(request: pytest.FixtureRequest, environments: dict[str, Bare]) -> Bare:
 
 
 def test_every_module_imports_without_warnings(bare: Bare):
-    imported = run(bare.python, "-c", IMPORT_ALL, "bare", **bare.settings)
+    imported = run(bare.python, "-c", IMPORT_ALL, **bare.settings)
     assert "airflow_provider_fabric.operators.job\n" in imported
     assert "airflow_provider_fabric.emulator\n" in imported
     assert "airflow_provider_fabric.emulator.server\n" not in imported
@@ -129,9 +135,12 @@ def test_airflow_takes_a_connection_of_our_type(bare: Bare):
     assert '"conn_type": "fabric"' in bare.airflow("connections", "get", "fabric_default", "--output", "json")
 
 
-def test_the_extra_brings_what_the_emulator_imports(bare: Bare, wheel: Path):
-    bare.pip(f"{wheel}[emulator]")
-    assert "airflow_provider_fabric.emulator.server\n" in run(bare.python, "-c", IMPORT_ALL, **bare.settings)
+@pytest.mark.parametrize(
+    ("extra", "module"), [("emulator", "emulator.server"), ("events", "triggerer.event_reader")], ids=str
+)
+def test_an_extra_brings_what_its_modules_import(bare: Bare, wheel: Path, extra: str, module: str):
+    bare.pip(f"{wheel}[{extra}]")
+    assert f"airflow_provider_fabric.{module}\n" in run(bare.python, "-c", IMPORT_ALL, extra, **bare.settings)
 
 
 SPRING_2025 = ("msal==1.31.1", "httpx==0.27.2", "cryptography==42.0.8", "requests==2.32.3")

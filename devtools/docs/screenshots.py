@@ -19,12 +19,15 @@ import contextlib
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_fabric.api.connection.fields import FIELDS
 from airflow_provider_fabric.emulator import FabricEmulator
+from airflow_provider_fabric.hooks.connection_form import conn_fields, ui_field_behaviour
 from airflow_provider_fabric.links import run_url
 from devtools.airflow.stack import AirflowStack
 from devtools.docs.browser import Browser, BrowserError, wait_until
@@ -34,30 +37,44 @@ IMAGES = REPOSITORY / "docs" / "images"
 DAG_ID = "fabric_data_factory"
 PATIENCE_SECONDS = 300.0
 PAGE = (1280, 800)
-FORM = (1280, 2600)
-"""As tall as the whole form of a connection."""
+FORM = (1280, 3700)
+"""As tall as the whole form of a connection; :func:`connection_form` checks it."""
+LAST_FIELD = list(FIELDS.values())[-1].label
 RUN = (1280, 1060)
 """As tall as the page of a run that failed, its activities included."""
 OVERVIEW = (1280, 440)
 
 SOURCES = IMAGES / "sources.json"
-PORTAL = ("airflow_provider_fabric/emulator/portal/*",)
-AIRFLOW = (
-    "example_dags/fabric_data_factory.py",
-    "airflow_provider_fabric/links.py",
-    "airflow_provider_fabric/lifecycle/errors.py",
-)
-FORM_OF = ("airflow_provider_fabric/hooks/connection_form.py", "airflow_provider_fabric/api/connection/fields.py")
-SHOWN = {
-    "airflow-extra-link.png": AIRFLOW,
-    "airflow-grid.png": AIRFLOW,
-    "connection-form-extra.png": FORM_OF,
-    "connection-form.png": FORM_OF,
-    "portal-failure.png": PORTAL,
-    "portal-run.png": PORTAL,
-    "portal.png": PORTAL,
+
+
+def _files(*patterns: str) -> bytes:
+    """Return the contents of files with their names; each pattern must find one."""
+    contents = []
+    for pattern in patterns:
+        found = sorted(path for path in REPOSITORY.glob(pattern) if path.is_file())
+        if not found:
+            raise FileNotFoundError(f"no file is called {pattern}")
+        contents += [path.relative_to(REPOSITORY).as_posix().encode() + b"\0" + path.read_bytes() for path in found]
+    return b"".join(contents)
+
+
+def _form() -> bytes:
+    """Return what Airflow's form is drawn from."""
+    return json.dumps([conn_fields(), ui_field_behaviour()]).encode()
+
+
+_PORTAL = partial(_files, "airflow_provider_fabric/emulator/portal/*")
+_AIRFLOW = partial(_files, "example_dags/fabric_data_factory.py", "airflow_provider_fabric/links.py")
+SHOWN: dict[str, Callable[[], bytes]] = {
+    "airflow-extra-link.png": _AIRFLOW,
+    "airflow-grid.png": _AIRFLOW,
+    "connection-form-extra.png": _form,
+    "connection-form.png": _form,
+    "portal-failure.png": _PORTAL,
+    "portal-run.png": _PORTAL,
+    "portal.png": _PORTAL,
 }
-"""Picture → the files whose work it shows."""
+"""Picture → a function that returns what it shows the work of."""
 
 REASON = {
     "errorCode": "UserErrorSqlLoginFailed",
@@ -109,16 +126,8 @@ def take_all(on: Stage) -> list[Path]:
 
 
 def sources() -> dict[str, str]:
-    """Return picture → digest of the files whose work it shows."""
-    return {name: _digest(patterns) for name, patterns in sorted(SHOWN.items())}
-
-
-def _digest(patterns: Sequence[str]) -> str:
-    found = sorted(path for pattern in patterns for path in REPOSITORY.glob(pattern) if path.is_file())
-    digest = hashlib.sha256()
-    for path in found:
-        digest.update(path.relative_to(REPOSITORY).as_posix().encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+    """Return picture → digest of what it shows the work of."""
+    return {name: hashlib.sha256(source()).hexdigest() for name, source in sorted(SHOWN.items())}
 
 
 # -- the example DAG ---------------------------------------------------------------------------------------------------
@@ -191,7 +200,9 @@ def connection_form(on: Stage) -> list[Path]:
     browser.resize(*FORM)
     open_form(on, "fabric_default")
     pictures = [browser.screenshot(on.folder / "connection-form.png", DIALOG)]
-    unfold(browser, "Extra Fields", last="Job calls per minute")
+    unfold(browser, "Extra Fields", last=LAST_FIELD)
+    fits = f"return document.querySelector('{DIALOG}').scrollHeight <= window.innerHeight"
+    wait_until(lambda: bool(browser.run(fits)), 30, f"the form fits into {FORM[1]} pixels; make FORM taller")
     pictures.append(browser.screenshot(on.folder / "connection-form-extra.png", DIALOG))
     browser.resize(*PAGE)
     return pictures

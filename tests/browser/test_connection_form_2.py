@@ -142,7 +142,7 @@ def test_sign_in_names_its_words_and_a_wrong_one_is_refused_on_the_page(form: Fo
     assert [word for word in AuthType if word.value not in page] == []
     form.write("extra__fabric__auth_type", "password")
     form.save()
-    form.browser.wait_for("must be one of: client_secret, client_certificate")
+    form.browser.wait_for("The extra field 'auth_type' must be one of client_secret, client_certificate")
     assert form.value("extra__fabric__auth_type") == "password"
     assert form.stored("refused")["extra"] == STORED["extra"]
 

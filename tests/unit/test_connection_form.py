@@ -19,7 +19,9 @@ from airflow_provider_fabric.hooks.connection_form import (
     hook_field_behaviour,
     ui_field_behaviour,
 )
+from airflow_provider_fabric.hooks.fabric import FabricHook
 from airflow_provider_fabric.hooks.form_widgets import hook_form_widgets
+from tests.unit.api.connection.test_field_check import WRONG
 
 EXTRAS = {name for name, field in FIELDS.items() if not field.standard}
 VALUES = {
@@ -223,6 +225,35 @@ class TestTheFormOfAirflow2:
         wrong = form_of({"extra__fabric__auth_type": "password"})
         assert not wrong.validate()
         assert "client_secret" in str(wrong.errors)
+
+    @pytest.mark.parametrize("name", WRONG)
+    def test_a_wrong_value_is_refused_beside_its_field(self, form_of, name):
+        value, error = WRONG[name]
+        form = form_of({f"extra__fabric__{name}": value})
+        assert not form.validate()
+        assert list(form.errors) == [f"extra__fabric__{name}"]
+        html = str(form[f"extra__fabric__{name}"]()).replace("&#39;", "'")
+        assert error in html.partition("<strong")[2], html
+        assert "alert " not in html, "Airflow's script writes over what is an alert"
+
+    def test_an_error_shows_no_markup_of_what_was_typed(self, form_of):
+        form = form_of({"extra__fabric__timeout_seconds": "<script>"})
+        assert not form.validate()
+        assert "<script" not in str(form.extra__fabric__timeout_seconds())
+
+    def test_a_word_of_microsofts_plugin_can_be_saved_again(self, form_of):
+        form = form_of({"extra__fabric__auth_type": "spn"})
+        assert form.validate(), form.errors
+
+    def test_fields_of_another_connection_type_are_left_alone(self, form_of):
+        form = form_of({"extra__fabric__timeout_seconds": "soon"})
+        form.conn_type.data = "http"
+        assert form.validate(), form.errors
+        assert FabricHook.conn_type == "fabric"
+
+    def test_a_file_of_a_worker_need_not_be_on_the_web_server(self, form_of):
+        form = form_of({"extra__fabric__verify": "/no/such/bundle.pem", "extra__fabric__certificate": "/no/such.pem"})
+        assert form.validate(), form.errors
 
     def test_the_placeholder_is_airflows(self):
         from airflow.www.views import SENSITIVE_FIELD_PLACEHOLDER

@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_fabric.api.connection.fields import AUTH_TYPE_ALIASES, FIELDS, AuthType
+from airflow_provider_fabric.api.connection.fields import FIELDS, AuthType
 from airflow_provider_fabric.api.connection.pasted import bare_token, full_scopes
 from airflow_provider_fabric.api.connection.reader import ConnectionReader, is_there
-from airflow_provider_fabric.api.connection.urls import authority_of, hub_of, is_microsoft, proxies_of, root_of
-from airflow_provider_fabric.api.models import is_guid
+from airflow_provider_fabric.api.connection.urls import authority_of, is_microsoft, proxies_of, root_of
+from airflow_provider_fabric.api.connection.values import auth_type_of, consumer_group_of, hub_of, stream_of
 
 POWER_BI_HOST = "https://api.powerbi.com"
 ONELAKE_HOST = "https://onelake.dfs.fabric.microsoft.com"
@@ -28,7 +28,6 @@ RESERVED_SCOPES = frozenset({"openid", "profile", "offline_access"})
 connections."""
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*")
 _CLIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_GROUP = re.compile(r"[$A-Za-z0-9][A-Za-z0-9._-]{0,255}")
 _SHARED_TENANTS = {"common", "organizations", "consumers"}
 
 
@@ -118,7 +117,7 @@ class FabricSettings:
         :raises FabricConnectionError: a field is missing, malformed, or contradicts ``auth_type``.
         """
         reader = ConnectionReader(conn_id, {"login": login, "password": password, "host": host}, extra)
-        auth_type = _auth_type(reader)
+        auth_type = auth_type_of(reader)
         root = root_of(reader, "host", port=port, scheme=schema)
         own = is_microsoft(root)
         authority = authority_of(reader)
@@ -178,30 +177,12 @@ def _events(reader: ConnectionReader, auth_type: AuthType) -> dict[str, Any]:
         raise reader.wrong(
             "events_hub", "needs another auth_type than access_token: the hub asks for a token of its own"
         )
-    stream = reader.line("events_stream") or ""
-    ids = stream.lower().split("/")
-    if stream and (len(ids) != 2 or not all(map(is_guid, ids))):
-        raise reader.wrong("events_stream", "must be two GUIDs with a slash between them: workspace and eventstream")
-    group = reader.line("events_consumer_group") or ""
-    if not _GROUP.fullmatch(group):
-        raise reader.wrong("events_consumer_group", f"must be a consumer group such as $Default, not {group[:80]!r}")
     return {
         "events_hub": hub,
-        "events_consumer_group": group,
-        "events_stream": (ids[0], ids[1]) if stream else None,
+        "events_consumer_group": consumer_group_of(reader),
+        "events_stream": stream_of(reader),
         "events_trust_succeeded": reader.flag("events_trust_succeeded"),
     }
-
-
-def _auth_type(reader: ConnectionReader) -> AuthType:
-    value = (reader.text("auth_type") or "").lower()
-    if value in AUTH_TYPE_ALIASES:
-        return AUTH_TYPE_ALIASES[value]
-    try:
-        return AuthType(value)
-    except ValueError:
-        allowed = ", ".join(member.value for member in AuthType)
-        raise reader.wrong("auth_type", f"must be one of {allowed}, not {value[:80]!r}") from None
 
 
 def _credentials(reader: ConnectionReader, auth_type: AuthType) -> dict[str, Any]:

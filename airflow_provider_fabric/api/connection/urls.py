@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from airflow_provider_fabric.api.connection.reader import ConnectionReader
 
 _HOSTNAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
-_HUB = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,255}")
 _MICROSOFT_HOSTS = (".microsoft.com", ".powerbi.com", ".microsoftonline.com")
 
 
@@ -31,7 +30,7 @@ def root_of(reader: ConnectionReader, name: str, *, port: object = None, scheme:
         hostname, own_port = parts.hostname, parts.port
     except ValueError:
         raise reader.wrong(name, "is not a URL such as https://api.fabric.microsoft.com") from None
-    if not hostname or not _is_hostname(hostname):
+    if not hostname or not is_hostname(hostname):
         raise reader.wrong(name, "is not a URL such as https://api.fabric.microsoft.com")
     if parts.query or parts.fragment or parts.username is not None or parts.password is not None:
         raise reader.wrong(name, "must be a host alone, without user, query or fragment")
@@ -47,27 +46,6 @@ def root_of(reader: ConnectionReader, name: str, *, port: object = None, scheme:
     if " " in path or ".." in path:
         raise reader.wrong(name, "is not a URL such as https://api.fabric.microsoft.com")
     return f"{parts.scheme}://{netloc}{f':{own_port}' if own_port else ''}{path}"
-
-
-def hub_of(reader: ConnectionReader) -> tuple[str, str] | None:
-    """Return host (and port, if there is one) and name of the event hub that job events are read from, if there is one.
-
-    :raises FabricConnectionError: it is no host and name.
-    """
-    value = (reader.line("events_hub") or "").removeprefix("sb://").rstrip("/")
-    if not value:
-        return None
-    host, _, hub = value.partition("/")
-    try:
-        parts = urlsplit(f"https://{host}")
-        usable = _is_hostname(parts.hostname or "") and "@" not in host and (parts.port or 1) > 0
-    except ValueError:
-        usable = False
-    if not usable or not _HUB.fullmatch(hub):
-        raise reader.wrong(
-            "events_hub", "must be a host and the name of an event hub, such as name.servicebus.windows.net/es_1f69e798"
-        )
-    return host, hub
 
 
 def _port(reader: ConnectionReader, port: object) -> int | None:
@@ -107,7 +85,7 @@ def proxies_of(reader: ConnectionReader) -> Mapping[str, str] | None:
             continue
         try:
             parts = urlsplit(url)
-            usable = parts.scheme in {"http", "https"} and _is_hostname(parts.hostname or "") and (parts.port or 1) > 0
+            usable = parts.scheme in {"http", "https"} and is_hostname(parts.hostname or "") and (parts.port or 1) > 0
         except ValueError:
             usable = False
         if not usable or not key.isascii() or not url.isascii() or " " in url:
@@ -115,7 +93,8 @@ def proxies_of(reader: ConnectionReader) -> Mapping[str, str] | None:
     return proxies
 
 
-def _is_hostname(name: str) -> bool:
+def is_hostname(name: str) -> bool:
+    """Return whether a text can be the name or the IP address of a host."""
     try:
         ipaddress.ip_address(name)
     except ValueError:

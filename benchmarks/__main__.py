@@ -224,8 +224,7 @@ def stressed(bench: Bench) -> None:
     """Stress, in virtual time."""
     found = bench.figures["stress"] = stress.measure(bench.count)
     checks = stress.checks(found)
-    text = f"{stress.rows(found)}\n\n{report.checks_table(checks)}"  # the ratios are what it is about
-    bench.tell("stress", "Under stress, simulated", text, checks)
+    bench.tell("stress", "Under stress, simulated", stress.rows(found), checks)
 
 
 def announced(bench: Bench) -> None:
@@ -238,7 +237,7 @@ def announced(bench: Bench) -> None:
         "watched": watched,
     }
     made = events.checks(found, watched)
-    bench.tell("events", "Job events, simulated", f"{events.rows(found, watched)}\n\n{report.checks_table(made)}", made)
+    bench.tell("events", "Job events, simulated", events.rows(found, watched), made)
 
 
 SECTIONS = {

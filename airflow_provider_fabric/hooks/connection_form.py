@@ -68,11 +68,10 @@ def hook_field_behaviour() -> dict[str, Any]:
 
 
 def fields_table() -> str:
-    """Return the fields as a Markdown table, for the documentation."""
+    """Return the fields as a Markdown table, for the documentation; it says which are standard fields of Airflow."""
     rows = ["| field | label | meaning |", "| --- | --- | --- |"]
     for field in FIELDS.values():
-        name = f"`{field.name}`" if field.standard else f"extra `{field.name}`"
         aliases = f" Also: {', '.join(f'`{alias}`' for alias in field.aliases)}." if field.aliases else ""
         choices = f" One of {', '.join(f'`{choice}`' for choice in field.choices)}." if field.choices else ""
-        rows.append(f"| {name} | {field.label} | {description(field)}{choices}{aliases} |")
+        rows.append(f"| `{field.name}` | {field.label} | {description(field)}{choices}{aliases} |")
     return "\n".join(rows) + "\n"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
-from airflow_provider_fabric.compat import BaseOperator, BaseSensorOperator
+from airflow_provider_fabric.compat import BaseOperator
 from airflow_provider_fabric.exceptions import FabricInputError
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 from devtools.docs.public_api import public_names
@@ -150,32 +150,35 @@ def _unwrapped(value: Any, kind: str, name: str) -> Any:
 
 def outcomes_table() -> str:
     """Return what becomes of each kind of argument, by the form in which it is given."""
-    rows = ["| Given as | " + " | ".join(KINDS.values()) + " |", "| --- " * (len(KINDS) + 1) + "|"]
+    shown = [kind for kind in KINDS if kind != "flag"]  # always the same: a sentence on the page
+    rows = ["| Given as | " + " | ".join(KINDS[kind] for kind in shown) + " |", "| --- " * (len(shown) + 1) + "|"]
     for index, form in enumerate(FORMS):
-        cells = [EXPECTED[kind][index] for kind in KINDS]
+        cells = [EXPECTED[kind][index] for kind in shown]
         rows.append(f"| {form} | " + " | ".join(cell if " " in cell else f"`{cell}`" for cell in cells) + " |")
     return "\n".join(rows) + "\n"
 
 
+TEMPLATED = ("text", "texts", "data")
+"""Kinds of arguments that are templated: the page lists these, and all others are not."""
 SAID_BY_THE_CLASS = ("`item`", "`item_type`")
 """Arguments of :class:`FabricRunItemJobOperator` that a class for one kind of item has no use for."""
 
 
 def arguments_table() -> str:
-    """Return which arguments of each operator and sensor are of which kind.
+    """Return which templated arguments of each operator and sensor are of which kind.
 
     ``…`` stands for those of :class:`FabricRunItemJobOperator`, in classes that derive from it.
     """
     shared = _by_kind(FabricRunItemJobOperator, own_parameters(FabricRunItemJobOperator))
     rows = [
-        "| Class | text | lists of text | other templated values | not templated |",
-        "| --- | --- | --- | --- | --- |",
+        "| Class | text | lists of text | other templated values |",
+        "| --- | --- | --- | --- |",
     ]
     for task in tasks():
         kinds = _by_kind(task, own_parameters(task))
         if issubclass(task, FabricRunItemJobOperator) and task is not FabricRunItemJobOperator:
             kinds = {kind: _folded(names, shared[kind]) for kind, names in kinds.items()}
-        rows.append(f"| `{task.__name__}` | " + " | ".join(" ".join(names) for names in kinds.values()) + " |")
+        rows.append(f"| `{task.__name__}` | " + " | ".join(" ".join(kinds[kind]) for kind in TEMPLATED) + " |")
     return "\n".join(rows) + "\n"
 
 
@@ -188,10 +191,7 @@ def _folded(names: list[str], shared: list[str]) -> list[str]:
 
 
 def _by_kind(task: type[Any], parameters: Mapping[str, Any]) -> dict[str, list[str]]:
-    kinds: dict[str, list[str]] = {"text": [], "texts": [], "data": [], "fixed": []}
+    kinds: dict[str, list[str]] = {kind: [] for kind in KINDS}
     for name in parameters:
-        kind = kind_of(task, name)
-        kinds["fixed" if kind == "flag" else kind].append(f"`{name}`")
-    if issubclass(task, BaseSensorOperator):
-        kinds["fixed"] += ["`timeout`", "`poke_interval`"]
+        kinds[kind_of(task, name)].append(f"`{name}`")
     return kinds

@@ -203,7 +203,7 @@ def hook_methods() -> str:
         flow = getattr(method, "__wrapped__", None)
         if not name.startswith("_") and f"a{name}" in vars(FabricHook) and flow is not None:
             shown = f"::: {flow.__module__}.{flow.__qualname__}\n{options}"
-            blocks.append(f"## {name}, a{name}\n\n{shown}")
+            blocks.append(f"## {name}\n\n{shown}")
     models = [f"::: airflow_provider_fabric.api.models.{name}\n" for name in RETURNED]
     return "\n" + "\n".join([*blocks, "## What they return\n", *models]) + "\n"
 

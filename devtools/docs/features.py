@@ -17,6 +17,8 @@ HEADINGS = (
     "databricks 7.23.0",
 )
 YES, NO = "yes", "no"
+SHORT = {YES: "✓", NO: "✗", "n/a": ""}
+"""How the page shows the commonest answers."""
 
 
 @dataclass(frozen=True)
@@ -430,4 +432,5 @@ def _rows() -> Iterator[str]:
     yield f"| {' | '.join(HEADINGS)} |"
     yield f"|{' --- |' * len(HEADINGS)}"
     for feature in FEATURES:
-        yield f"| {' | '.join((feature.name, feature.ours, feature.fabric, feature.adf, feature.databricks))} |"
+        cells = (feature.ours, feature.fabric, feature.adf, feature.databricks)
+        yield f"| {feature.name} | {' | '.join(SHORT.get(cell, cell) for cell in cells)} |"

@@ -211,10 +211,9 @@ def table() -> str:
     ]
     for need in NEEDS:
         names = "<br>".join(f"`{name}`" for name in need.operators)
-        rows.append(
-            f"| {names} | {need.role} | {'yes' if need.application else '**no**: users only'} | {need.scopes} | "
-            f"{need.besides} |"
-        )
+        besides = "; ".join(part for part in need.besides.split("; ") if part != API_SETTING)
+        application = "✓" if need.application else "**no**: users only"
+        rows.append(f"| {names} | {need.role} | {application} | {need.scopes} | {besides} |")
     return "\n".join([*rows, "", "From pages, because no OpenAPI file has them:", "", *_pages()]) + "\n"
 
 

@@ -33,11 +33,14 @@ HEAD = """\
 Every operation of Microsoft's four articles on the REST APIs of dataflows, pipelines and copy jobs, the route it takes,
 and the method of `FabricHook` that calls it. Each method has an awaited twin that starts with `a`. Every row is tested
 against the emulator, and its requests and answers are held to Microsoft's OpenAPI files and their examples. `…` stands
-for `/v1/workspaces/{workspaceId}`.
+for `/v1/workspaces/{workspaceId}`, *all* for dataflows, pipelines and copy jobs.
 
 | Operation | Of | Route | Method |
 | --- | --- | --- | --- |
 """
+
+
+KINDS = {"dataflow", "pipeline", "copy job"}
 
 
 def routes(call: Call) -> list[str]:
@@ -103,10 +106,11 @@ def document() -> str:
 
 
 def _row(name: str, method: str, same: Sequence[SeedOperation]) -> str:
-    kinds = ", ".join(operation.kind for operation in same if operation.kind)
+    kinds = [operation.kind for operation in same if operation.kind]
+    of = "all" if set(kinds) == KINDS else ", ".join(kinds)
     found = dict.fromkeys(route for operation in same for route in routes_of(operation))
     shown = (route.replace(" /v1/workspaces/{workspaceId}/", " …/") for route in found)
-    return f"| {name} | {kinds} | {'<br>'.join(f'`{route}`' for route in shown)} | `{method}` |\n"
+    return f"| {name} | {of} | {'<br>'.join(f'`{route}`' for route in shown)} | `{method}` |\n"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

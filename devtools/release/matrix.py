@@ -206,15 +206,17 @@ def kept() -> list[Row]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Return the rows as Markdown."""
+    """Return the rows as Markdown; Pythons of one Airflow with the same result share one."""
     lines = [
         "| Airflow | Python | Result | Day | Commit |",
         "| --- | --- | --- | --- | --- |",
     ]
+    same: dict[tuple[str, ...], list[str]] = {}
     for row in rows:
         python = f"{row.cell.python}, the lowest libraries" if row.cell.lowest else row.cell.python
-        cells = (row.cell.airflow, python, row.result, row.day, row.commit)
-        lines.append(f"| {' | '.join(cells)} |")
+        same.setdefault((row.cell.airflow, row.result, row.day, row.commit), []).append(python)
+    for (airflow, *others), pythons in same.items():
+        lines.append(f"| {' | '.join([airflow, ', '.join(pythons), *others])} |")
     return "\n".join(lines)
 
 

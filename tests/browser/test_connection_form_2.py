@@ -78,11 +78,11 @@ class Form:
         self.browser.click("//button[normalize-space(.)='Save']")
 
     def stored(self, conn_id: str) -> dict[str, Any]:
-        """Return what is in Airflow's database."""
-        printed = self.airflow.airflow("connections", "get", conn_id, "--output", "json")
-        (connection,) = json.loads(printed[printed.index("[") :])
-        extra = connection["extra_dejson"]
-        return {**connection, "extra": extra if isinstance(extra, dict) else json.loads(extra)}
+        """Return what is in Airflow's database; the command ``connections get`` makes text of numbers."""
+        exported = self.airflow.home / "connections.json"
+        self.airflow.airflow("connections", "export", str(exported))
+        connection: dict[str, Any] = json.loads(exported.read_text())[conn_id]
+        return {**connection, "extra": json.loads(connection["extra"])}
 
 
 @pytest.fixture(scope="module")

@@ -91,8 +91,8 @@ _FIELDS = (
     Field(
         "password",
         "Secret or token",
-        "What auth_type asks for: the client secret's value (not its id), a refresh token (see fabric-login), or an "
-        "access token, with or without quotes and the word Bearer. Empty for the other types.",
+        "By auth_type: the client secret's value (not its id), a refresh token (see fabric-login), or an access token. "
+        "Empty for the other types.",
         standard=True,
         placeholder="client secret, refresh token or access token",
         secret=True,
@@ -233,8 +233,7 @@ _FIELDS = (
     Field(
         "job_calls_per_minute",
         "Job calls per minute",
-        "Calls that a triggerer makes, out of the 200 job-scheduler calls a minute that Fabric allows an identity. "
-        "Tasks that wait in a worker are not counted.",
+        "A triggerer's share of the 200 job-scheduler calls a minute that Fabric allows an identity.",
         kind=Kind.INTEGER,
         default=180,
         minimum=1,
@@ -243,8 +242,8 @@ _FIELDS = (
     Field(
         "local_cache",
         "Local cache",
-        "Whether tasks of a host share ids of names, and turns to start runs: true, false, or the absolute path of the "
-        "directory to use in place of the user's cache directory. No secret is kept.",
+        "Whether tasks of a host share ids of names, and turns to start runs: true, false, or the absolute path of a "
+        "directory. No secret is kept.",
         kind=Kind.FLAG_OR_PATH,
         default=True,
         placeholder="true",
@@ -252,8 +251,8 @@ _FIELDS = (
     Field(
         "events_hub",
         "Job events: hub",
-        "Experimental. Where triggerers read the job events of an eventstream: the namespace, a slash, and the event "
-        "hub of its custom endpoint; fabric-events prints it. Empty means that runs are polled only.",
+        "Experimental. Where triggerers read job events: namespace and event hub of an eventstream's custom endpoint, "
+        "with a slash between; fabric-events prints it. Empty means that runs are polled only.",
         placeholder="namespace.servicebus.windows.net/es_1f69e798-5e3c-4b0e-9d3c-2a4f9c1c8d11",
     ),
     Field(
@@ -265,8 +264,8 @@ _FIELDS = (
     Field(
         "events_stream",
         "Job events: eventstream",
-        "Ids of the eventstream's workspace and of the eventstream, with a slash between them, so that triggerers know "
-        "which items it carries. Empty means that they learn it from events alone.",
+        "Ids of its workspace and of the eventstream, with a slash between, so that triggerers know which items it "
+        "carries. Empty means that they learn it from events.",
         placeholder="1f69e798-5e3c-4b0e-9d3c-2a4f9c1c8d11/5b218778-e7a5-4d73-8187-f10824047715",
     ),
     Field(

@@ -58,9 +58,14 @@ def _files(*patterns: str) -> bytes:
     return b"".join(contents)
 
 
-def _form() -> bytes:
-    """Return what Airflow's form is drawn from."""
-    return json.dumps([conn_fields(), ui_field_behaviour()]).encode()
+def _standard_fields() -> bytes:
+    """Return what the form's standard fields are drawn from."""
+    return json.dumps(ui_field_behaviour()).encode()
+
+
+def _extra_fields() -> bytes:
+    """Return what the form's extra fields are drawn from."""
+    return json.dumps(conn_fields()).encode()
 
 
 _PORTAL = partial(_files, "airflow_provider_fabric/emulator/portal/*")
@@ -68,8 +73,8 @@ _AIRFLOW = partial(_files, "example_dags/fabric_data_factory.py", "airflow_provi
 SHOWN: dict[str, Callable[[], bytes]] = {
     "airflow-extra-link.png": _AIRFLOW,
     "airflow-grid.png": _AIRFLOW,
-    "connection-form-extra.png": _form,
-    "connection-form.png": _form,
+    "connection-form-extra.png": _extra_fields,
+    "connection-form.png": _standard_fields,
     "portal-failure.png": _PORTAL,
     "portal-run.png": _PORTAL,
     "portal.png": _PORTAL,

@@ -169,11 +169,26 @@ class FabricSuspendCapacityOperator(_CapacityOperator):
         self,
         *,
         capacity: str,
+        subscription_id: str | None = None,
+        resource_group: str | None = None,
         workspaces: Sequence[str] | None = None,
         force: bool = False,
+        fabric_conn_id: str = "fabric_default",
+        deferrable: bool | None = None,
+        check_interval: float = 10.0,
+        timeout: float = 900.0,
         **kwargs: Any,
     ) -> None:
-        super().__init__(capacity=capacity, **kwargs)
+        super().__init__(
+            capacity=capacity,
+            subscription_id=subscription_id,
+            resource_group=resource_group,
+            fabric_conn_id=fabric_conn_id,
+            deferrable=deferrable,
+            check_interval=check_interval,
+            timeout=timeout,
+            **kwargs,
+        )
         self.workspaces = workspaces
         self.force = force
         self.prepare_arguments()

@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -109,8 +110,13 @@ def start_apart(item: tuple[str, str]) -> bool:
     if child:
         return os.waitpid(child, 0)[1] == 0
     try:
-        task = lambda: FabricRunPipelineOperator(  # noqa: E731
-            task_id="run", workspace=item[0], pipeline=item[1], wait_for_termination=False, deferrable=False
+        task = partial(
+            FabricRunPipelineOperator,
+            task_id="run",
+            workspace=item[0],
+            pipeline=item[1],
+            wait_for_termination=False,
+            deferrable=False,
         )
         TaskRunner(task).run()
     except BaseException:  # noqa: BLE001 - whatever it is, the parent counts it

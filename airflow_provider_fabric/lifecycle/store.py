@@ -194,7 +194,7 @@ class RunStore:
         Best effort: if it cannot be written, the next attempt looks for a run that nobody started.
         """
         self._written = None
-        with suppress(Exception):
+        with suppress(Exception):  # whatever Airflow's API raises; see above what follows
             if self._store is not None and keeps_delivered(self._store):
                 self._store.set(KEY, {"nothing": True, "own_runs": list(self.own_runs)})
             elif self._store is not None:
@@ -202,7 +202,7 @@ class RunStore:
 
     def cancel_asked(self) -> None:
         """Add that this attempt wants its run cancelled, if Airflow still takes that from a task that is killed."""
-        with suppress(Exception):
+        with suppress(Exception):  # the cancel itself matters more; without the note the next attempt reconnects
             self._change(cancel_asked=True)
 
     def killed(self, *, cancel_asked: bool) -> None:
@@ -212,9 +212,9 @@ class RunStore:
         """
         if self._store is None:
             return
-        with suppress(Exception):
+        with suppress(Exception):  # a killed task has seconds left, and its cancel must not wait for Airflow
             self._is_cleared = is_being_cleared(self._context)
-        with suppress(Exception):
+        with suppress(Exception):  # the same
             if cancel_asked or self._is_cleared:
                 self._change(**({"cancel_asked": True} if cancel_asked else {}))
 

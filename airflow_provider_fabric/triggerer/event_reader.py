@@ -156,7 +156,7 @@ class EventReader:
         )
 
     async def _close(self, client: EventHubConsumerClient) -> None:
-        with suppress(Exception):
+        with suppress(Exception):  # a broken connection cannot be closed well, and another client follows
             await asyncio.wait_for(client.close(), CHECK_SECONDS)
 
     async def _read_on(self, client: EventHubConsumerClient) -> None:

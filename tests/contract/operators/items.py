@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from typing import Any
 
 from airflow_provider_fabric.emulator import FabricEmulator
@@ -30,3 +31,15 @@ def definition(**parts: Any) -> dict[str, Any]:
             for path, content in parts.items()
         ]
     }
+
+
+def wait_until_over(tenant: FabricEmulator, within: float = 60.0) -> None:
+    """Wait until no run of the tenant is active, however slow this machine is.
+
+    :raises TimeoutError: one still is.
+    """
+    deadline = time.monotonic() + within
+    while active := [job["id"] for job in tenant.control.jobs() if job["active"]]:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"active after {within:g} s: {active}")
+        time.sleep(0.02)

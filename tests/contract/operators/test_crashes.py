@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import threading
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -20,7 +19,7 @@ from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 from airflow_provider_fabric.operators.pipeline import FabricRunPipelineOperator
 from tests.task_runner import StateStore, TaskRunner
 
-from .items import add_item
+from .items import add_item, wait_until_over
 
 
 class WorkerDied(BaseException):
@@ -99,7 +98,7 @@ def test_a_submit_cut_short_whose_run_waits_and_names_no_start_is_named(
     for _ in range(2):
         with pytest.raises(FabricJobMayBeRunning, match="may be going on"):
             task.run()
-    time.sleep(3.0)
+    wait_until_over(tenant)
     with pytest.raises(FabricJobMayBeRunning):  # also once it is over, until a person clears the task
         task.run()
     assert (jobs(tenant)["started"], jobs(tenant)["cancel_requests"]) == (1, 0)
@@ -237,7 +236,7 @@ def test_an_attached_run_is_remembered(tenant: FabricEmulator, pipeline: Any, mo
         patch.setattr("airflow_provider_fabric.lifecycle.execution.JobExecution._follow", die)
         with pytest.raises(WorkerDied):
             task.run()
-    time.sleep(1.0)
+    wait_until_over(tenant)
     assert task.run()["job_instance_id"] == theirs
     assert jobs(tenant)["started"] == 1
 

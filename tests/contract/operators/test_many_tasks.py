@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,13 @@ class Tenant:
     def run(self, workspace: str = WORKSPACE, pipeline: str = "Daily load") -> str:
         """Run one task, which knows nothing of the others but what lies on disk; return the item that ran."""
         _forget_sources()
-        task = lambda: FabricRunPipelineOperator(  # noqa: E731
-            task_id="run", workspace=workspace, pipeline=pipeline, deferrable=False, wait_for_termination=False
+        task = partial(
+            FabricRunPipelineOperator,
+            task_id="run",
+            workspace=workspace,
+            pipeline=pipeline,
+            deferrable=False,
+            wait_for_termination=False,
         )
         return str(TaskRunner(task).run()["item_id"])
 

@@ -31,7 +31,7 @@ from airflow_provider_fabric.operators.pipeline import FabricRunPipelineOperator
 from tests.task_runner import TaskInstance, TaskRunner
 from tests.variables import Variables
 
-from .items import add_item
+from .items import add_item, wait_until_over
 
 SUBMIT = {"method": "POST", "path": "*/jobs/*instances*"}
 CANCEL = {"method": "POST", "path": "*/cancel"}
@@ -474,7 +474,7 @@ def test_the_hook_adopts_the_run_that_it_started(tenant: FabricEmulator, item: s
 def test_the_hook_adopts_nothing_while_somebody_else_is_at_it(tenant: FabricEmulator, item: str) -> None:
     tenant.control.add_job_rule(duration_seconds=30)
     theirs = tenant.control.start_job(item, "Execute", invoke_type="Manual")
-    time.sleep(2.0)
+    time.sleep(2.0)  # Fabric's clock, as answers tell it, has whole seconds: theirs is surely the earlier run
     tenant.control.add_fault(**AFTER)
     with pytest.raises(FabricJobMayBeRunning, match=f"somebody else's run was active at that time .{theirs}"):
         FabricHook().run_item_job(tenant.workspace_id, item, "Execute", visible_within=1.0)
@@ -595,7 +595,7 @@ def test_a_kill_while_the_submit_is_throttled_leaves_a_strangers_run_alone(tenan
     with pytest.raises(FabricJobCancelled):
         task.run()
     stranger = tenant.control.start_job(item, "Execute", invoke_type="Manual")
-    time.sleep(0.3)
+    wait_until_over(tenant)
     assert task.run()["job_instance_id"] != stranger
     assert (jobs(tenant)["started"], jobs(tenant)["cancel_requests"]) == (2, 0)
 
@@ -767,7 +767,7 @@ def test_the_timeout_is_one_clock_over_all_attempts(
         patch.setattr("airflow_provider_fabric.lifecycle.execution.JobExecution._follow", die)
         with pytest.raises(WorkerDied):
             task.run()
-    time.sleep(2.5)
+    time.sleep(2.5)  # what the first attempt used of the timeout: the clock is Airflow's record and the host's
     began = time.monotonic()
     with pytest.raises(FabricJobTimeout):
         task.run()
@@ -821,7 +821,7 @@ def test_a_run_that_was_over_before_ours_was_deduped_is_not_taken(
 ) -> None:
     tenant.control.add_job_rule(duration_seconds=0.1)
     tenant.control.start_job(item, "Execute", invoke_type="Manual")
-    time.sleep(2.5)
+    time.sleep(2.5)  # over for more than a whole second, by the service's clock in whole seconds
     tenant.control.add_job_rule(outcome="Deduped", duration_seconds=0.1)
     with pytest.raises(FabricJobDeduped, match="0 runs"):
         TaskRunner(pipeline(on_deduped="attach")).run()

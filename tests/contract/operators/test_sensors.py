@@ -25,7 +25,7 @@ from airflow_provider_fabric.exceptions import (
 )
 from airflow_provider_fabric.hooks.fabric import FabricHook
 from airflow_provider_fabric.sensors.job import FabricItemJobSensor, FabricJobInstanceSensor
-from tests.contract.operators.items import add_item
+from tests.contract.operators.items import add_item, wait_until_over
 from tests.task_runner import TaskRunner
 
 try:
@@ -109,7 +109,7 @@ def test_the_triggerer_looks_an_interval_later(tenant: FabricEmulator, item: str
 
 def test_an_older_run_does_not_count(tenant: FabricEmulator, item: str, deferrable: bool):
     tenant.control.start_job(item)
-    time.sleep(0.3)
+    wait_until_over(tenant)
     task = for_item(deferrable, since=datetime.now(timezone.utc) + timedelta(seconds=30), timeout=1)
     with pytest.raises(AirflowSensorTimeout):
         task.run()
@@ -188,7 +188,7 @@ def test_a_timeout_says_what_was_seen(tenant: FabricEmulator, item: str, mode: s
     assert "Item 'Nightly copy' in workspace 'Emulator workspace': " in ended()
     assert "Fabric lists no run at all." in ended()
     job = tenant.control.start_job(item)
-    time.sleep(0.4)
+    wait_until_over(tenant)
     assert f"The last run that Fabric lists is {job}: Completed, started 2" in ended(since="2099-01-01")
     assert ", before the time that counts." in ended(since="2099-01-01")
     assert "Fabric lists no run of type 'Publish' at all." in ended(job_type="Publish")
@@ -280,7 +280,7 @@ def test_reschedule_gives_the_slot_back(tenant: FabricEmulator, item: str, monke
     with pytest.raises(AirflowRescheduleException):
         operator.execute(context)
     tenant.control.start_job(item)
-    time.sleep(0.4)
+    wait_until_over(tenant)
     assert task.operator().execute(context)["status"] == "Completed"
 
 
@@ -365,7 +365,7 @@ def test_an_instance_that_is_looked_at_again_after_a_reschedule(
     operator = task.operator()
     context = rescheduled(airflow, task, datetime.now(timezone.utc), monkeypatch)
     assert operator.poke(context) is False
-    time.sleep(1.2)
+    wait_until_over(tenant)
     assert task.operator().poke(context).xcom_value["status"] == "Completed"
 
 

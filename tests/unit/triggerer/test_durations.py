@@ -72,9 +72,13 @@ def test_durations_tell_something_if_they_are_alike_and_enough() -> None:
     source = random.Random(1)
     spread = [source.expovariate(1 / 600) for _ in range(30)]
     alike = [600 * source.lognormvariate(0, 0.3) for _ in range(30)]
-    assert Durations.of(alike).tell  # type: ignore[union-attr]
-    assert not Durations.of(alike[: TELLING - 1]).tell  # type: ignore[union-attr]
-    assert not Durations.of(spread).tell  # type: ignore[union-attr]
+    enough, few, wide = (Durations.of(seconds) for seconds in (alike, alike[: TELLING - 1], spread))
+    assert enough is not None
+    assert enough.tell
+    assert few is not None
+    assert not few.tell
+    assert wide is not None
+    assert not wide.tell
 
 
 def test_a_poll_is_worth_most_where_an_end_is_fresh_or_has_waited_for_long() -> None:

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import re
 from ast import literal_eval
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
+from inspect import isfunction, signature
 from typing import Any
 
 TEMPLATE = re.compile(r"{{|{%|{#")
@@ -47,7 +49,27 @@ class TaskArguments:
         :raises FabricInputError: an argument is the output of a task, or a template, where neither is possible.
         """
         cls._check_fixed(kwargs)
-        return super().partial(**kwargs)  # type: ignore[misc]
+        made = super().partial(**kwargs)  # type: ignore[misc]
+        try:
+            cls._check_fixed(cls._defaults_of(made.kwargs, kwargs))
+        except Exception:
+            made._expand_called = True  # else Airflow warns of a partial that nobody mapped
+            raise
+        return made
+
+    @classmethod
+    def _defaults_of(cls, made: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments that a mapped task takes from ``default_args``: Airflow fills them in when it runs.
+
+        :param made: what Airflow has made of them, with the DAG and the task group.
+        :param given: arguments of ``partial()``.
+        """
+        owners = (made.get("dag"), made.get("task_group"))
+        defaults = [getattr(owner, "default_args", None) or {} for owner in owners]
+        constructors = filter(isfunction, (vars(kind).get("__init__") for kind in cls.__mro__))
+        accepted = {name for constructor in constructors for name in signature(constructor).parameters}
+        merged = ChainMap(given.get("default_args") or {}, *reversed(defaults))
+        return {name: merged[name] for name in merged if name in accepted and name not in given}
 
     @classmethod
     def _check_fixed(cls, given: Mapping[str, Any]) -> None:

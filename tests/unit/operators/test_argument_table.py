@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,10 @@ from devtools.docs.argument_table import (
 from tests.task_runner import TaskRunner
 
 try:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, TaskGroup
 except ImportError:  # Airflow 2
     from airflow import DAG
+    from airflow.utils.task_group import TaskGroup
 
 ARGUMENTS = [(task, name) for task in tasks() for name in own_parameters(task)]
 
@@ -107,6 +109,35 @@ def test_what_partial_takes(task: type, name: str, given: str):
     else:
         operator = mapped.map({name: value}, {another(task, name): ["a", "b"]})
         assert operator.partial_kwargs[name] is value
+
+
+@pytest.mark.parametrize("owner", ["partial", "dag", "task group"])
+@pytest.mark.parametrize(
+    ("task", "name"), ARGUMENTS, ids=lambda value: value if isinstance(value, str) else value.__name__
+)
+def test_default_args_are_no_way_around_it(task: type, name: str, owner: str):
+    """Airflow fills them in when a mapped task runs, so nobody would hear of it before."""
+    mapped = Mapped(task)
+    defaults = {name: mapped.dag.param("value"), "argument_of_other_operators": mapped.source.output}
+    over = {another(task, name): ["a", "b"]}
+    needed = mapped.needed.pop(name, None)
+    refused = kind_of(task, name) in ("flag", "fixed")
+
+    def make() -> None:
+        if owner == "partial":
+            mapped.map({"default_args": defaults}, over)
+        elif owner == "dag":
+            mapped.dag.default_args.update(defaults)
+            mapped.map({}, over)
+        else:
+            with TaskGroup("group", dag=mapped.dag) as group:
+                group.default_args.update(defaults)
+                mapped.map({}, over)
+
+    with pytest.raises(FabricInputError, match=rf"^{name} .*expand\(\)") if refused else nullcontext():
+        make()
+    if refused and needed is None:  # what the task itself is given counts
+        mapped.map({"default_args": defaults, name: PLAIN.get(name, True)}, over)
 
 
 @pytest.mark.parametrize(

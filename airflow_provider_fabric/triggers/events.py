@@ -82,7 +82,8 @@ class FabricJobEventTrigger(BaseEventTrigger):
     With an eventstream that carries the item's job events (experimental, see the connection's ``events_hub``) the list
     is read when an event says that a run has ended, and every 15 minutes.
 
-    The event's payload is the run, as the operators return it, with its ``run_url``.
+    The event's payload is the run, as the operators return it, with its ``run_url``, and ``workspace``, ``item`` and
+    ``item_type`` as they are given here.
 
     :param workspace: GUID or display name of the workspace.
     :param item: GUID or display name of the item.
@@ -163,7 +164,8 @@ class FabricJobEventTrigger(BaseEventTrigger):
                 found, ahead = await shared.arun_job_calls(conn_id, list_with_clock(*ids, budget=ONCE))
                 host = (await (await shared.shared_hook(conn_id)).aget_conn()).host
             except Exception as error:  # noqa: BLE001 - a watcher that dies is not started again by every Airflow
-                log.warning("Could not poll the runs of item %r, will poll again: %r", kwargs["item"], error)
+                where = _where(kwargs["workspace"], kwargs["item"], ids)
+                log.warning("Could not poll the runs of %s, will poll again: %r", where, error)
                 pause, hints = _pause_after(error, interval), None
                 if not isinstance(error, FabricError) or is_permanent(error):
                     ids = None  # it may have been made anew under the same name
@@ -183,14 +185,15 @@ class FabricJobEventTrigger(BaseEventTrigger):
         What was reported is written one poll later: by then Airflow has stored the events.
         """
         began = time.time()
-        key, known, written = "", EndedRuns(began), -1
+        key, where, known, written = "", "", EndedRuns(began), -1
         async for listed in shared_stream:
             if key != self._state_key(listed):
                 key = self._state_key(listed)
-                known, is_new = await self._read(key, began + listed.ahead)
+                where = _where(self.workspace, self.item, (listed.workspace_id, listed.item_id))
+                known, is_new = await self._read(key, began + listed.ahead, where)
                 written = -1 if is_new else known.changes
             if known.changes != written:
-                written = await self._write(key, known)
+                written = await self._write(key, known, where)
             service_now = time.time() + listed.ahead
             for instance in known.new(listed.instances, self.statuses, self.job_type, now=service_now):
                 yield TriggerEvent(self._payload(listed, instance))
@@ -198,9 +201,10 @@ class FabricJobEventTrigger(BaseEventTrigger):
 
     def _payload(self, listed: Listed, instance: JobInstance) -> dict[str, Any]:
         url = run_url(listed.host, listed.workspace_id, listed.item_id, self.item_type, instance.id)
-        return {**instance.result(listed.workspace_id), "run_url": url}
+        names = {"workspace": self.workspace, "item": self.item, "item_type": self.item_type}
+        return {**instance.result(listed.workspace_id), **names, "run_url": url}
 
-    async def _read(self, key: str, since: float) -> tuple[EndedRuns, bool]:
+    async def _read(self, key: str, since: float, where: str) -> tuple[EndedRuns, bool]:
         """Return what was reported already to the assets that this trigger serves, and whether that is a fresh start.
 
         Until it can be read nothing is reported and nothing written: a fresh start would lose what ended meanwhile.
@@ -209,7 +213,7 @@ class FabricJobEventTrigger(BaseEventTrigger):
             try:
                 states = [EndedRuns.from_state(await store.aget(key)) for store in self._stores()]
             except Exception as error:  # noqa: BLE001 - of the database, or of Airflow's API
-                log.warning("Could not read which runs were reported already, will try again: %r", error)
+                log.warning("Could not read which runs of %s were reported, will try again: %r", where, error)
                 await asyncio.sleep(pause)
                 continue
             first, *others = [state for state in states if state is not None] or [EndedRuns(since)]
@@ -218,13 +222,13 @@ class FabricJobEventTrigger(BaseEventTrigger):
             return first, all(state is None for state in states)
         raise AssertionError("unreachable: it is attempted for ever")
 
-    async def _write(self, key: str, known: EndedRuns) -> int:
+    async def _write(self, key: str, known: EndedRuns, where: str) -> int:
         """Write what was reported; return which change that is, or -1 if it failed."""
         try:
             for store in self._stores():
                 await store.aset(key, known.to_state())
         except Exception as error:  # noqa: BLE001
-            log.warning("Could not write which runs were reported already: %r", error)
+            log.warning("Could not write which runs of %s were reported: %r", where, error)
             return -1
         return known.changes
 
@@ -244,6 +248,16 @@ class FabricJobEventTrigger(BaseEventTrigger):
 
 def _key(ids: tuple[str, str]) -> tuple[str, str]:
     return ids[0].lower(), ids[1].lower()
+
+
+def _where(workspace: str, item: str, ids: tuple[str, str] | None) -> str:
+    """Return which item is meant, for a message: as the author named it, with the ids once they are known."""
+    names = (item, workspace)
+    shown = [
+        repr(name) if id_ is None or name.lower() == id_.lower() else f"{name!r} ({id_})"
+        for name, id_ in zip(names, reversed(ids) if ids else (None, None), strict=True)
+    ]
+    return "item {} in workspace {}".format(*shown)
 
 
 def _pause_after(error: Exception, interval: float) -> float:

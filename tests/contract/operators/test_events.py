@@ -121,6 +121,8 @@ def test_a_run_that_completes_is_told_once(tenant: FabricEmulator, item: str):
     assert [event["job_instance_id"] for event in told] == started
     assert told[0]["status"] == "Completed"
     assert told[0]["run_url"].startswith(f"{tenant.url}/groups/{tenant.workspace_id}/")
+    assert (told[0]["workspace_id"], told[0]["item_id"]) == (tenant.workspace_id, item)
+    assert (told[0]["workspace"], told[0]["item"]) == ("Emulator workspace", "Nightly copy")  # as operators tell it
 
 
 def test_what_had_completed_before_is_not_told(tenant: FabricEmulator, item: str):
@@ -225,6 +227,28 @@ def test_an_item_that_was_made_anew_is_found_by_its_name(
 def test_trouble_is_waited_out(tenant: FabricEmulator, item: str):
     tenant.control.add_fault(path="*/jobs/instances", status=503, count=2)
     assert len(watch(tenant, trigger(), lambda: tenant.control.start_job(item), expected=1)) == 1
+
+
+def test_messages_name_what_is_polled_beside_its_ids(
+    tenant: FabricEmulator, item: str, caplog: pytest.LogCaptureFixture
+):
+    store = AssetStore()
+
+    def break_both() -> None:
+        store.broken = True
+        tenant.control.add_fault(path="*/jobs/instances", status=503, count=1)
+        tenant.control.start_job(item)
+
+    watch(tenant, trigger(store), break_both, expected=1)
+    where = f"item 'Nightly copy' ({item}) in workspace 'Emulator workspace' ({tenant.workspace_id})"
+    assert f"Could not poll the runs of {where}, will poll again: " in caplog.text
+    assert f"Could not write which runs of {where} were reported: " in caplog.text
+
+
+def test_ids_are_named_once(tenant: FabricEmulator, item: str, caplog: pytest.LogCaptureFixture):
+    made = trigger(workspace=tenant.workspace_id, item=item.upper())
+    watch(tenant, made, lambda: tenant.control.add_fault(path="*/jobs/instances", status=503, count=1))
+    assert f"of item '{item.upper()}' in workspace '{tenant.workspace_id}', will poll" in caplog.text
 
 
 def test_an_item_that_is_not_there_yet(tenant: FabricEmulator, monkeypatch: pytest.MonkeyPatch):

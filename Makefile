@@ -78,7 +78,7 @@ fuzz: environment  ## A million random hostile answers for every flow, parser an
 test-e2e: environment  ## The tests that run a real Airflow
 	$(VENV)/python -m pytest -m e2e
 
-test-examples: environment  ## Every example DAG in a real Airflow
+test-examples: environment  ## Every example DAG and every snippet of docs/ in a real Airflow
 	$(VENV)/python -m pytest -m examples
 
 chaos: environment  ## Everything goes wrong in a real Airflow, on PostgreSQL and Celery: make chaos AIRFLOW=2.11.2

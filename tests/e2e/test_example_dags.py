@@ -15,17 +15,9 @@ import pytest
 from airflow_provider_fabric.emulator import FabricEmulator
 from devtools.airflow.stack import AirflowStack
 from tests.e2e.receivers import Receivers
+from tests.e2e.snippet_tenant import seed_examples
 
 pytestmark = [pytest.mark.e2e, pytest.mark.examples]
-
-ATTACHED = "One at a time"
-"""A pipeline whose run is to be met while it is active."""
-
-FLAKY = "Partner load"
-"""A pipeline whose run fails because a file is missing."""
-
-LOADED = "Load the lakehouse"
-"""A pipeline whose runs tell how many rows they wrote."""
 
 EXPECTED_STATES = {
     "fabric_alerts": {"run_pipeline": "failed"},
@@ -133,17 +125,7 @@ if not WATCHES_ASSETS:
 @pytest.fixture(scope="module")
 def played(airflow_stack: AirflowStack, emulator: FabricEmulator) -> dict[str, Played]:
     """All DAGs, :data:`TOGETHER` at a time."""
-    items = [{"displayName": name, "type": "DataPipeline"} for name in (ATTACHED, FLAKY, LOADED)]
-    seeded = emulator.control.seed(workspaces=[{"id": emulator.workspace_id, "items": items}])
-    attached, flaky, loaded = (entry["id"] for entry in seeded["workspaces"][0]["items"])
-    emulator.control.add_job_rule(item_id=attached, duration_seconds=45)
-    emulator.control.add_job_rule(item_name="Sample rows", exit_value='{"region": "EU", "rows": 20}')
-    error = {"errorCode": "UserErrorFileNotFound", "message": "prices.csv is not there", "failureType": "UserError"}
-    activity = {"activityName": "Copy prices", "activityType": "Copy", "status": "Failed", "error": error}
-    emulator.control.add_job_rule(item_id=flaky, outcome="Failed", activities=[activity])
-    output = {"rowsRead": 30, "rowsCopied": 30}
-    copied = {"activityName": "Copy orders", "activityType": "Copy", "status": "Succeeded", "output": output}
-    emulator.control.add_job_rule(item_id=loaded, activities=[copied])
+    seed_examples(emulator, attached_seconds=45)
 
     def play(dag_id: str) -> Played:
         run_id = airflow_stack.trigger(dag_id, timeout=120)

@@ -6,7 +6,6 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,33 +20,9 @@ from devtools.demo.report import verdicts
 from devtools.demo.request_judge import Judgement
 from devtools.docs.doc_parts import MARKED, OPENING, PARTS, REPOSITORY, documents, renewed
 from devtools.docs.features import FEATURES
+from devtools.docs.snippets import FENCE, Block, blocks
 
 DOCUMENTS = documents()
-FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w+)?(?P<more>[^\n]*)\n(?P<text>.*?)^(?P=indent)```", re.M | re.S)
-SNIPPET = re.compile(r'^--8<-- "(?P<path>[^"]+)"$', re.M)
-
-
-@dataclass(frozen=True)
-class Block:
-    """One code block."""
-
-    path: Path
-    language: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.path.relative_to(REPOSITORY)}:{self.text.strip().splitlines()[0][:40]}"
-
-
-def blocks(*languages: str) -> Iterator[Block]:
-    for path in DOCUMENTS:
-        for found in FENCE.finditer(path.read_text()):
-            if (found["language"] or "") in languages:
-                indent = found["indent"]
-                text = re.sub(rf"^{indent}", "", found["text"], flags=re.M) if indent else found["text"]
-                yield Block(path, found["language"], SNIPPET.sub(lambda s: (REPOSITORY / s["path"]).read_text(), text))
-
-
 PYTHON = list(blocks("python"))
 BASH = list(blocks("bash", "sh"))
 

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_fabric.compat import BaseOperator
+from devtools.docs.snippets import Block
 from tests.task_runner import template_values
-from tests.unit.test_docs import PYTHON, Block
+from tests.unit.test_docs import PYTHON
 from tests.unit.test_example_dags import FILES
 
 try:

@@ -4,7 +4,7 @@
 Airflow           what outlives an attempt               other tasks
 ================  =====================================  =============================================
 3.3 and newer     the task state store                   the task's API: states, XComs of a DAG named
-3.0 to 3.2        an Airflow variable, while it matters  the same
+3.0 to 3.2        an Airflow variable until a good end   the same
 2.10 and 2.11     the audit log of the task instance     the metadata database: XComs of every DAG
 ================  =====================================  =============================================
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -76,6 +76,23 @@ def keeps_delivered(store: TaskStore) -> bool:
     return not isinstance(store, VariableStore)
 
 
+def call_when_over(context: Mapping[str, Any], callback: Callable[[Any], None]) -> bool:
+    """Have Airflow 3 call something once no attempt follows but after a clear: a success, a skip, the last failure.
+
+    It calls a task's callbacks in the task's own process once the end is recorded (in 3.0.0: reported), and not at all
+    if the process dies before that, or if the end cannot be recorded.
+
+    :param callback: gets the context.
+    :returns: whether it will be called.
+    """
+    task = getattr(context["ti"], "task", None)
+    if task is None:
+        return False
+    for kind in ("on_success_callback", "on_skipped_callback", "on_failure_callback"):
+        setattr(task, kind, [callback, *(getattr(task, kind, None) or ())])
+    return True
+
+
 class AuditLogStore:
     """Rows of the audit log of a task instance; the newest counts (Airflow 2)."""
 
@@ -109,7 +126,7 @@ class AuditLogStore:
 
 
 class VariableStore:
-    """An Airflow variable for one task instance; it exists only while a run may be going on (Airflow 3.0 to 3.2)."""
+    """An Airflow variable for one task instance, until the task has ended well (Airflow 3.0 to 3.2)."""
 
     def __init__(self, ti: Any) -> None:
         self._name = ":".join((ti.dag_id, ti.task_id, ti.run_id, str(ti.map_index)))
@@ -120,7 +137,7 @@ class VariableStore:
 
     def set(self, key: str, value: Any) -> None:
         """Write the variable."""
-        what = "Written by airflow-provider-fabric while the Fabric run of this task may be going on."
+        what = "Written by airflow-provider-fabric: which Fabric run is this task's, until the task has succeeded."
         _variables().set(f"{key}:{self._name}", value, description=what, serialize_json=True)
 
     def delete(self, key: str) -> None:

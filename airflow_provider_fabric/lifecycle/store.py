@@ -16,6 +16,7 @@ from typing import Any
 
 from airflow_provider_fabric.api.jobs.ownership import SubmitWindow
 from airflow_provider_fabric.compat_tasks import (
+    call_when_over,
     is_being_cleared,
     keeps_delivered,
     previous_attempt_returned,
@@ -92,7 +93,7 @@ class RunStore:
         """
         state = self._read()
         self._own_runs = _own_runs(state)
-        if not isinstance(state, dict) or state.get("nothing"):
+        if not isinstance(state, dict) or state.get("nothing") or self._is_no_later_than(state.get("delivered")):
             return None
         try:
             since = None if state["since"] is None else float(state["since"])
@@ -124,6 +125,9 @@ class RunStore:
         A clear of a *running* task may leave ``max_tries`` as it is: Airflow 2 never changes it then, Airflow 3 only
         for the first of several. What tells of it is the attempt itself, as it is killed, or how often tasks of the DAG
         run were cleared so far. If that was another task, and this one's worker died, one run more is the safe side.
+
+        Where the record is deleted once Airflow has recorded the task's end, a result that is in it was delivered by an
+        attempt that died before: what that attempt had returned by then tells of no clear.
         """
         if state.get("series") != self._series or state.get("cleared"):
             return True
@@ -133,12 +137,22 @@ class RunStore:
         changed = state.get("retries") != self._retries
         if state.get("candidates") is not None:
             return changed and self._begins_a_series(state.get("attempt"))
+        if self._is_no_later_than(state.get("attempt")):
+            return True
         delivered = state.get("delivered")
-        if delivered is None or self._attempt is None or self._attempt <= delivered:
+        if delivered is None or self._store is None:
             return False
         if (changed or bool(state.get("waited"))) and self._begins_a_series(delivered):
             return True
-        return previous_attempt_returned(self._context)
+        return keeps_delivered(self._store) and previous_attempt_returned(self._context)
+
+    def _is_no_later_than(self, attempt: int | None) -> bool:
+        """Whether this attempt is that one, or an earlier one.
+
+        Then the DAG run was deleted and made anew since, and attempts are counted from 1 again; or the task executes
+        several operators, one after the other.
+        """
+        return attempt is not None and self._attempt is not None and bool(self._attempt <= attempt)
 
     def _begins_a_series(self, last: int | None) -> bool:
         """Whether by the present ``retries`` a series of attempts began after the attempt that was the last one."""
@@ -159,8 +173,8 @@ class RunStore:
 
         :param identity: which job it asked for.
         """
-        named = {"candidates": list(candidates), "attempt": self._attempt}
-        self._write({"since": window.since, "window": window.to_state(), "job": identity.to_state(), **named})
+        named = {"candidates": list(candidates), "job": identity.to_state()}
+        self._write({"since": window.since, "window": window.to_state(), **named})
 
     def started(
         self, run: FabricRun, since: float | None, identity: JobIdentity | None, *, cancel_asked: bool = False
@@ -221,13 +235,24 @@ class RunStore:
     def delivered(self, *, waited: bool) -> None:
         """Add that this attempt hands on the run's result.
 
+        A store that nobody cleans up keeps that until Airflow has recorded the task's end: if the worker dies before,
+        the next attempt takes the result.
+
         :param waited: the run is over.
         """
+        if self._store is None:
+            return
         with suppress(Exception):  # the result is there, and the worst that can come of it is another run after a clear
-            if self._store is not None and keeps_delivered(self._store):
+            if keeps_delivered(self._store) or call_when_over(self._context, self._forget):
                 self._change(delivered=self._attempt, waited=waited)
             else:
                 self.nothing_started()
+
+    def _forget(self, _: Any) -> None:
+        """Delete the record of this attempt: Airflow has recorded the task's end. A later attempt's record stays."""
+        state = self._read()
+        if isinstance(state, dict) and state.get("attempt") == self._attempt:
+            self.nothing_started()
 
     def _change(self, **values: Any) -> None:
         state = self._written or self._read()
@@ -239,7 +264,7 @@ class RunStore:
 
     def _write(self, state: dict[str, Any]) -> None:
         if self._store is not None:
-            ours = {"series": self._series, "retries": self._retries, "clears": self._clears}
+            ours = {"series": self._series, "retries": self._retries, "clears": self._clears, "attempt": self._attempt}
             cleared = {"cleared": True} if self._is_cleared else {}
             self._written = {**state, **ours, "own_runs": list(self.own_runs), **cleared}
             self._store.set(KEY, self._written)

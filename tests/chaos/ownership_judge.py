@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -52,6 +53,7 @@ def judge(case_run: CaseRun) -> Judgement:
     found.wrong += [f"{count} green tasks share {id_}" for id_, count in taken.items() if count > 1]
     found.wrong += _wrong_counts(case_run, owners, owner_of)
     found.wrong += _wrong_cancels(case_run, jobs)
+    found.wrong += _left_behind(case_run, owners)
     found.started = len(case_run.own_jobs())
     found.cancelled = sum(job["cancel_requests"] > 0 for job in jobs.values())
     return found
@@ -124,6 +126,21 @@ def _wrong_cancels(case_run: CaseRun, jobs: dict[str, Any]) -> Iterator[str]:
         if job["cancel_requests"] and (id_ in case_run.strangers or not case_run.case.cancels):
             whose = "somebody else's" if id_ in case_run.strangers else "a task's"
             yield f"{id_}, {whose} run, was asked to cancel"
+
+
+def _left_behind(case_run: CaseRun, owners: list[Owner], within: float = 15.0) -> Iterator[str]:
+    """Variables that outlive the success of the task that wrote them: nobody would ever delete them."""
+    green = {
+        f"fabric_run:{owner.dag_id}:run:{owner.run_id}:{owner.ti.map_index}"
+        for owner in owners
+        if owner.ti.state == "success"
+    }
+    until = time.monotonic() + within  # they go right after the success is recorded
+    while left := green & {row["key"] for row in case_run.airflow.db.rows("SELECT key FROM variable")}:
+        if time.monotonic() > until:
+            yield from (f"variable {name} is left behind" for name in sorted(left))
+            return
+        time.sleep(0.5)
 
 
 def log_of(case_run: CaseRun, owner: Owner, *, every_try: bool = True) -> str:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from email.utils import formatdate
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from airflow_provider_fabric.api.http.flow import Flow, Request, Response, Sleep, TransportFailure
 from airflow_provider_fabric.api.jobs.service_time import ServiceClock
+from airflow_provider_fabric.compat_tasks import VariableStore
 from airflow_provider_fabric.lifecycle.backend import JobRuns, JobSchedulerBackend
 from airflow_provider_fabric.lifecycle.cancel import KillSignal
 from airflow_provider_fabric.lifecycle.execution import JobExecution
@@ -67,12 +69,14 @@ class Service:
     :param dated: whether answers say what time it is.
     :param seconds: how long a run takes.
     :param listed_as: what the service calls the job.
+    :param cancel_seconds: how long a run goes on that was cancelled.
     """
 
     submits: list[str] = field(default_factory=list)
     dated: bool = True
     seconds: float = 120.0
     listed_as: str = "Pipeline"
+    cancel_seconds: float = 1.0
     now: float = 1_750_000_000.37
     runs: list[Run] = field(default_factory=list)
     heard: list[Request] = field(default_factory=list)
@@ -116,7 +120,7 @@ class Service:
             return self._dated(refusal(404, "ItemNotFound"))
         if cancel:
             found[0].cancel_requests += 1
-            found[0].ends, found[0].outcome = self.now + 1.0, "Cancelled"
+            found[0].ends, found[0].outcome = self.now + self.cancel_seconds, "Cancelled"
             return self._dated(ok(status=202))
         return self._dated(ok(found[0].to_wire(self.now)))
 
@@ -150,12 +154,49 @@ class Service:
         return [run for run in self.runs if run.ours]
 
 
+class Variable(VariableStore):
+    """The record of a task instance of Airflow 3.0 to 3.2.
+
+    :param values: what outlives an attempt.
+    """
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+
+    def get(self, key: str) -> Any:
+        """Return the value, or ``None``."""
+        return self.values.get(key)
+
+    def set(self, key: str, value: Any) -> None:
+        """Write it: what it holds has been JSON in between."""
+        self.values[key] = json.loads(json.dumps(value))
+
+    def delete(self, key: str) -> None:
+        """Delete it."""
+        self.values.pop(key, None)
+
+
+END_CALLBACKS = {
+    "success": "on_success_callback",
+    "skipped": "on_skipped_callback",
+    "failed": "on_failure_callback",
+    "up_for_retry": "on_retry_callback",
+}
+
+
+def call_back(operator: Any, state: str, context: Any) -> None:
+    """Do what the process of a task does in Airflow 3 once the task's end is recorded."""
+    for callback in getattr(operator, END_CALLBACKS[state]) or ():
+        callback(context)
+
+
 @dataclass
 class Task:
     """One task over its attempts.
 
     :param arguments: of its operator.
     :param skew: by how many seconds its worker's clock is ahead of the service's.
+    :cvar in_variable: its record is a variable, as in Airflow 3.0 to 3.2.
     """
 
     service: Service
@@ -169,9 +210,22 @@ class Task:
     item: str = ITEM
     clears: int = 0
     state: str = "running"
+    in_variable: ClassVar[bool] = False
 
-    def run(self) -> dict[str, Any]:
-        """Run one attempt to its end."""
+    def run(self, end: str = "success") -> dict[str, Any]:
+        """Run one attempt to its end.
+
+        :param end: what becomes of a task whose result is handed on: a state, or ``died`` before or after its return
+            value was pushed, or right after its success was recorded.
+        """
+        result, operator, context = self._execute()
+        if self.arguments.get("do_xcom_push", True) and end not in ("died before its XCom", "up_for_retry", "failed"):
+            self.xcoms["return_value"] = result
+        if not end.startswith("died"):
+            call_back(operator, end, context)
+        return result
+
+    def _execute(self) -> tuple[dict[str, Any], Any, Any]:
         self.attempt += 1
         returned = "return_value" in self.xcoms
         keys = list(self.xcoms)
@@ -187,6 +241,7 @@ class Task:
             run_id="run",
             task_id="run",
             map_index=-1,
+            task=operator,
             try_number=self.attempt,
             max_tries=self.max_tries,
             start_date=datetime.now(timezone.utc),
@@ -195,7 +250,8 @@ class Task:
             xcom_push=lambda key, value, **_: self.xcoms.__setitem__(key, value),
             _ti_context_from_server=SimpleNamespace(xcom_keys_to_clear=keys if returned else []),
         )
-        store = SimpleNamespace(get=self.store.get, set=self.store.__setitem__)
+        task_state = SimpleNamespace(get=self.store.get, set=self.store.__setitem__)
+        store = Variable(self.store) if self.in_variable else task_state
         dag_run = SimpleNamespace(clear_number=self.clears)
         context: Any = {"dag_run": dag_run, "ti": ti, "task": operator, "task_state_store": store}
         backend = JobSchedulerBackend()
@@ -203,9 +259,7 @@ class Task:
         clock = ServiceClock(lambda: self.service.now + self.skew)
         execution.runs = JobRuns(hook, backend, clock)
         result: dict[str, Any] = execution.start()
-        if self.arguments.get("do_xcom_push", True):
-            self.xcoms["return_value"] = result
-        return result
+        return result, operator, context
 
     def dies(self) -> None:
         """Run an attempt whose worker dies."""
@@ -221,6 +275,11 @@ class Task:
         """Clear the task, as a person does, perhaps after its author changed ``retries``."""
         self.retries = self.retries if retries is None else retries
         self.max_tries = self.attempt + self.retries
+
+    def make_anew(self) -> None:
+        """Delete the task's DAG run and make it anew, with the same id: what Airflow does not delete with it stays."""
+        self.attempt, self.max_tries = 0, self.retries
+        self.xcoms.clear()
 
 
 class Hook:

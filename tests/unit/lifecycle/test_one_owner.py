@@ -29,6 +29,8 @@ from airflow_provider_fabric.lifecycle.execution import JobExecution
 from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 from tests.flow_driver import ITEM, LOST, WORKSPACE, ok, page, refusal, wire_time
 
+from .attempts import Variable, call_back
+
 greenlet = pytest.importorskip("greenlet")
 
 NOT_TOLD_APART = 20.0
@@ -85,6 +87,8 @@ class World:
         self.runs: list[Run] = []
         self.xcoms: dict[tuple[int, str], Any] = {}
         self.tasks: list[Task] = []
+        self.in_variables = False
+        """Whether a record is a variable, as in Airflow 3.0 to 3.2."""
 
     def get_task_states(self, dag_id: str, task_ids: list[str]) -> dict[str, dict[str, str]]:
         return {"run": {f"run_{task.number}": task.state for task in self.tasks if task.state}}
@@ -125,7 +129,7 @@ class Task:
     def __init__(self, world: World, number: int, skew: float) -> None:
         self.world, self.number, self.skew = world, number, skew
         self.store: dict[str, Any] = {}
-        self.attempt, self.max_tries, self.series = 0, 2, 0
+        self.attempt, self.retries, self.max_tries, self.series = 0, 2, 2, 0
         self.state: str | None = None
         self.result: dict[str, Any] | None = None
         self.error: BaseException | None = None
@@ -134,10 +138,16 @@ class Task:
         self.sent: list[float] = []
         self.region = self.runs_with = 0
         self.unresolved_until = 0.0
+        self.at_end = "success"
+        """What becomes of the next result that it hands on."""
+        self.untidy = False
+        self.handed_on: tuple[str, int, int] | None = None
+        """A run whose result an attempt handed on that died: its id, and the series and parameter of that attempt."""
 
     def begin(self) -> None:
         """Start an attempt."""
         self.attempt += 1
+        self.had_xcoms = [key for number, key in self.world.xcoms if number == self.number]
         self.runs_with = self.region
         self.result = self.error = None
         self.world.xcoms = {key: value for key, value in self.world.xcoms.items() if key[0] != self.number}
@@ -146,14 +156,14 @@ class Task:
         self._go(None)
 
     def _execute(self, _: Any) -> dict[str, Any]:
-        operator = FabricRunItemJobOperator(
+        operator = self.operator = FabricRunItemJobOperator(
             task_id="run",
             workspace=WORKSPACE,
             item=ITEM,
             job_type="Pipeline",
             execution_data={"parameters": {"region": self.runs_with}},
             deferrable=False,
-            retries=2,
+            retries=self.retries,
             check_interval=30.0,
         )
         hook = Hook(greenlet.getcurrent().parent.switch)
@@ -163,14 +173,17 @@ class Task:
             run_id="run",
             task_id="run",
             map_index=self.number,
+            task=operator,
             try_number=self.attempt,
             max_tries=self.max_tries,
             start_date=datetime.now(timezone.utc),
             get_task_states=self.world.get_task_states,
             xcom_pull=self.world.xcom_pull,
             xcom_push=lambda key, value, **_: self.world.xcoms.__setitem__((self.number, key), value),
+            _ti_context_from_server=SimpleNamespace(xcom_keys_to_clear=self.had_xcoms),
         )
-        store = SimpleNamespace(get=self.store.get, set=self.store.__setitem__)
+        task_state = SimpleNamespace(get=self.store.get, set=self.store.__setitem__)
+        store = Variable(self.store) if self.world.in_variables else task_state
         context = {"ti": ti, "task": operator, "task_state_store": store}
         backend = JobSchedulerBackend()
         execution = JobExecution(operator, context, backend, KillSignal())  # type: ignore[arg-type]
@@ -186,11 +199,24 @@ class Task:
             self._ended("failed" if type(error).__module__.endswith("final") else "up_for_retry", error=error)
             return
         if self._greenlet.dead:
-            self._ended("success", result=found)
+            self._hands_on(found)
             return
         self.step = found
         if isinstance(found, Sleep):
             self.wake_at = self.world.now + found.seconds
+
+    def _hands_on(self, result: dict[str, Any]) -> None:
+        """End well, or die on the way there."""
+        how, self.at_end = self.at_end, "success"
+        if how not in ("died before its XCom", "up_for_retry"):
+            self.world.xcoms[self.number, "return_value"] = result
+        if how in ("success", "up_for_retry"):
+            call_back(self.operator, how, None)
+        self.untidy = how != "success"
+        ended = how in ("success", "died as its success was recorded")
+        self._ended("success" if ended else "up_for_retry", result=result if ended else None)
+        if not ended:
+            self.handed_on = (result["job_instance_id"], self.series, self.runs_with)
 
     def _ended(self, state: str, *, result: Any = None, error: BaseException | None = None) -> None:
         self.step, self.state, self.result, self.error = None, state, result, error
@@ -212,6 +238,8 @@ class Task:
         return self.wants("POST", "/instances")
 
 
+ENDS = ["died before its XCom", "died after its XCom", "up_for_retry", "died as its success was recorded"]
+
 numbers = st.integers(0, 3)
 moments = st.sampled_from([0.0, 0.01, 0.3, 1.0, 4.0])
 
@@ -223,10 +251,12 @@ class OneOwner(RuleBasedStateMachine):
         skews=st.lists(st.sampled_from([0.0, -300.0, 10.0, 300.0]), min_size=2, max_size=4),
         dated=st.sampled_from([True, True, True, False]),
         listed_as=st.sampled_from(["Pipeline", "Pipeline", "Refresh", "Reload"]),
+        in_variables=st.booleans(),
     )
-    def begin(self, skews: list[float], dated: bool, listed_as: str) -> None:
+    def begin(self, skews: list[float], dated: bool, listed_as: str, in_variables: bool) -> None:
         self.is_dated, self.listed_as = dated, listed_as
         self.world = World()
+        self.world.in_variables = in_variables
         self.world.tasks = [Task(self.world, number, skew) for number, skew in enumerate(skews)]
 
     def task(self, number: int) -> Task:
@@ -247,11 +277,28 @@ class OneOwner(RuleBasedStateMachine):
         if task.state in (None, "up_for_retry") and task.attempt <= task.max_tries:
             task.begin()
 
-    @rule(number=numbers)
-    def clear(self, number: int) -> None:
+    @rule(number=numbers, retries=st.sampled_from([2, 2, 2, 0, 1, 3]))
+    def clear(self, number: int, retries: int) -> None:
+        """Clear a task, perhaps after its author has changed its retries."""
         task = self.task(number)
-        if task.state in ("success", "failed"):
-            task.max_tries, task.series, task.state = task.attempt + 2, task.series + 1, None
+        if task.state in ("success", "failed") or (task.state == "up_for_retry" and task.handed_on):
+            task.retries, task.max_tries = retries, task.attempt + retries
+            task.series, task.state = task.series + 1, None
+
+    @rule(number=numbers)
+    def make_the_dag_run_anew(self, number: int) -> None:
+        """Delete it, and make another of the same id: its tasks' records stay."""
+        task = self.task(number)
+        if task.step is None:
+            task.attempt, task.max_tries, task.series, task.state = 0, task.retries, task.series + 1, None
+            self.world.xcoms = {key: value for key, value in self.world.xcoms.items() if key[0] != task.number}
+
+    @rule(number=numbers, how=st.sampled_from(ENDS))
+    def end_badly(self, number: int, how: str) -> None:
+        """Its next result is handed on, but what happens then is no plain success."""
+        task = self.task(number)
+        if self.world.in_variables or how != "died after its XCom":  # Airflow 3.3 takes that for a success
+            task.at_end = how
 
     @rule(number=numbers)
     def edit_a_parameter(self, number: int) -> None:
@@ -467,6 +514,30 @@ class OneOwner(RuleBasedStateMachine):
         self.schedule(number)
         self.go_on(number, 30)
 
+    @rule(
+        number=numbers,
+        how=st.sampled_from(["success", *ENDS]),
+        then=st.sampled_from(["retried", "retried", "cleared", "made anew"]),
+        retries=st.sampled_from([2, 0, 1, 3]),
+    )
+    def a_result_is_handed_on(self, number: int, how: str, then: str, retries: int) -> None:
+        """A run completes, its task ends in one way or another, and has another attempt if it can."""
+        task = self.task(number)
+        self.schedule(number)
+        self.go_on(number, 12)
+        if not task.submits:
+            return
+        self.accept_submit(number, "accepted", 0.0)
+        self.world.runs[-1].status = "Completed"
+        self.end_badly(number, how)
+        self.go_on(number, 30)
+        if then == "cleared":
+            self.clear(number, retries)
+        elif then == "made anew":
+            self.make_the_dag_run_anew(number)
+        self.schedule(number)
+        self.go_on(number, 30)
+
     # What must hold at every step.
 
     @invariant()
@@ -478,6 +549,21 @@ class OneOwner(RuleBasedStateMachine):
                 assert (run.owner, run.status) == (task.number, "Completed")
                 assert run.series == task.series, "a cleared task did not run again"
                 assert run.region == task.runs_with, "a green task ran with other parameters than its own"
+
+    @invariant()
+    def a_result_that_was_handed_on_is_the_result(self) -> None:
+        for task in getattr(self, "world", World()).tasks:
+            if task.state == "success" and task.result and task.handed_on:
+                id_, *of_which = task.handed_on
+                same = of_which == [task.series, task.runs_with]
+                assert not same or id_ == task.result["job_instance_id"], "a second run for a result that was there"
+
+    @invariant()
+    def only_what_did_not_end_well_leaves_a_variable(self) -> None:
+        world = getattr(self, "world", World())
+        for task in world.tasks:
+            if world.in_variables and task.state == "success" and not task.untidy:
+                assert not task.store
 
     @invariant()
     def no_run_has_two_owners(self) -> None:

@@ -173,15 +173,7 @@ def previous_attempt_returned(context: Mapping[str, Any]) -> bool:
     """Whether the task's previous attempt ended well, as far as Airflow tells: then it was cleared since."""
     ti = context["ti"]
     if is_airflow_2():
-        with _session() as session:
-            history = _model("taskinstancehistory", "TaskInstanceHistory")
-            row = (
-                session.query(history.state)
-                .filter_by(dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index)
-                .order_by(history.try_number.desc())
-                .first()
-            )
-            return row is not None and str(row[0]) in {"success", "skipped"}
+        return _newest_state("taskinstancehistory", "TaskInstanceHistory", ti) in {"success", "skipped"}
     server = getattr(ti, "_ti_context_from_server", None)
     return "return_value" in (getattr(server, "xcom_keys_to_clear", None) or ())
 
@@ -193,16 +185,20 @@ def is_being_cleared(context: Mapping[str, Any]) -> bool:
     """
     ti = context["ti"]
     if is_airflow_2():
-        with _session() as session:
-            model = _model("taskinstance", "TaskInstance")
-            row = (
-                session.query(model.state)
-                .filter_by(dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index)
-                .first()
-            )
-            return row is not None and str(row[0]) == "restarting"
+        return _newest_state("taskinstance", "TaskInstance", ti) == "restarting"
     states = _states_told(partial(ti.get_task_states, run_ids=[ti.run_id]), ti.dag_id, [ti.task_id])
     return states.get((ti.dag_id, ti.run_id, ti.task_id, ti.map_index)) == "restarting"
+
+
+def _newest_state(module: str, model: str, ti: Any) -> str | None:
+    """Return the state of a task instance's newest row in a table of Airflow 2; ``None`` if there is no row."""
+    with _session() as session:
+        table = _model(module, model)
+        rows = session.query(table.state).filter_by(
+            dag_id=ti.dag_id, task_id=ti.task_id, run_id=ti.run_id, map_index=ti.map_index
+        )
+        row = rows.order_by(table.try_number.desc()).first()
+        return None if row is None else str(row[0])
 
 
 # Other tasks.

@@ -165,7 +165,7 @@ FEATURES = (
         YES,
         "cancels it",
         YES,
-        (f"{_JOB}test_trouble_while_waiting_does_not_end_the_wait",),
+        (f"{_JOB}test_an_error_while_waiting_does_not_end_the_wait",),
     ),
     Feature(
         "An unknown status is a running one",

@@ -228,5 +228,5 @@ CASES: tuple[Case, ...] = (*_worker(), *_components(), *_people(), *_time(), *_s
 
 
 def case(name: str, mode: str, **changes: Any) -> Case:
-    """Return one case, changed for a place with other rhythms."""
+    """Return one case, changed for a place with other timings."""
     return replace(next(one for one in CASES if (one.name, one.mode) == (name, mode)), **changes)

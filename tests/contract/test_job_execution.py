@@ -298,7 +298,7 @@ def test_deduped_attach_waits_for_the_other_run(emulator: FabricEmulator, pipeli
     assert task.xcoms["job_instance_id"] == other
 
 
-def test_trouble_while_waiting_does_not_end_the_wait(emulator: FabricEmulator, pipeline: Any) -> None:
+def test_an_error_while_waiting_does_not_end_the_wait(emulator: FabricEmulator, pipeline: Any) -> None:
     emulator.control.add_job_rule(duration_seconds=1.5)
     for fault in (
         {"action": "status", "status": 503},

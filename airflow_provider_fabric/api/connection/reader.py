@@ -122,15 +122,12 @@ class ConnectionReader:
 
         :raises FabricConnectionError: it is neither.
         """
-        value = self.raw(name)
-        if value is None:
-            return bool(FIELDS[name].default)
-        if isinstance(value, bool):
-            return value
+        value = self._raw_or_default(name)
+        flag = _flag_of(value)
+        if flag is not None:
+            return flag
         if not isinstance(value, str):
             raise self.wrong(name, f"must be true, false or the path of a CA bundle, not {_kind(value)}")
-        if value.lower() in _FLAGS:
-            return _FLAGS[value.lower()]
         if not is_there(value):
             raise self.wrong(name, f"must be true, false or the path of a CA bundle; there is no file {value!r}")
         return value
@@ -140,13 +137,10 @@ class ConnectionReader:
 
         :raises FabricConnectionError: it is neither.
         """
-        value = self.raw(name)
-        if value is None:
-            return bool(FIELDS[name].default)
-        if isinstance(value, bool):
-            return value
-        if isinstance(value, str) and value.lower() in _FLAGS:
-            return _FLAGS[value.lower()]
+        value = self._raw_or_default(name)
+        flag = _flag_of(value)
+        if flag is not None:
+            return flag
         if not isinstance(value, str) or not value.startswith(("/", "~")) or not value.isprintable():
             got = repr(value)[:80] if isinstance(value, str) else _kind(value)
             raise self.wrong(name, f"must be true, false or the absolute path of a directory, not {got}")
@@ -157,14 +151,15 @@ class ConnectionReader:
 
         :raises FabricConnectionError: it is none.
         """
-        value = self.raw(name)
-        if isinstance(value, bool):
-            return value
-        if value is None:
-            return bool(FIELDS[name].default)
-        if not isinstance(value, str) or value.lower() not in _FLAGS:
+        value = self._raw_or_default(name)
+        flag = _flag_of(value)
+        if flag is None:
             raise self.wrong(name, f"must be true or false, not {_shown(FIELDS[name], value)}")
-        return _FLAGS[value.lower()]
+        return flag
+
+    def _raw_or_default(self, name: str) -> Any:
+        value = self.raw(name)
+        return FIELDS[name].default if value is None else value
 
     def mapping(self, name: str) -> Mapping[str, str] | None:
         """Return a mapping of text to text, given as one or as JSON text; ``None`` if it is empty.
@@ -192,6 +187,13 @@ def is_there(path: str) -> bool:
         return os.path.exists(path)
     except ValueError:
         return False
+
+
+def _flag_of(value: object) -> bool | None:
+    """Return the flag that a value or its text means; ``None`` if it means none."""
+    if isinstance(value, bool):
+        return value
+    return _FLAGS.get(value.lower()) if isinstance(value, str) else None
 
 
 def _stripped(value: object) -> object:

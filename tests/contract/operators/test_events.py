@@ -224,7 +224,7 @@ def test_an_item_that_was_made_anew_is_found_by_its_name(
     assert [event["job_instance_id"] for event in told] == started
 
 
-def test_trouble_is_waited_out(tenant: FabricEmulator, item: str):
+def test_errors_are_waited_out(tenant: FabricEmulator, item: str):
     tenant.control.add_fault(path="*/jobs/instances", status=503, count=2)
     assert len(watch(tenant, trigger(), lambda: tenant.control.start_job(item), expected=1)) == 1
 

@@ -284,24 +284,24 @@ def test_reschedule_gives_the_slot_back(tenant: FabricEmulator, item: str, monke
     assert task.operator().execute(context)["status"] == "Completed"
 
 
-def test_trouble_while_looking_is_waited_out(tenant: FabricEmulator, item: str):
+def test_an_error_of_a_poll_is_waited_out(tenant: FabricEmulator, item: str):
     tenant.control.start_job(item)
     tenant.control.add_fault(path="*/jobs/instances", status=503, count=1)
     assert for_item(deferrable=True).run()["status"] == "Completed"
 
 
-def test_trouble_with_the_names_is_waited_out_too(
+def test_errors_of_the_names_are_waited_out_too(
     tenant: FabricEmulator, item: str, monkeypatch: pytest.MonkeyPatch, deferrable: bool
 ):
     job = tenant.control.start_job(item)
     real, troubles = FabricHook.resolve_workspace, iter([FabricTransportError("No answer.")])
 
-    def trouble(*arguments: Any) -> str:
+    def fails(*arguments: Any) -> str:
         for error in troubles:
             raise error
         return real(*arguments)
 
-    monkeypatch.setattr(FabricHook, "resolve_workspace", trouble)
+    monkeypatch.setattr(FabricHook, "resolve_workspace", fails)
     for task in (for_item(deferrable), for_instance(job, deferrable)):
         assert task.run()["status"] == "Completed"
 

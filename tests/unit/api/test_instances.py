@@ -330,9 +330,9 @@ def test_a_cancel_that_comes_too_late_is_fine(status: int) -> None:
     assert talk.result() is False
 
 
-@pytest.mark.parametrize("trouble", [refusal(503), LOST, UNSENT, refusal(429)])
-def test_a_cancel_may_be_repeated(trouble: Answer) -> None:
-    assert drive(cancel_item_job_instance(WORKSPACE, ITEM, JOB), [trouble, ok(status=202)]).result() is True
+@pytest.mark.parametrize("failure", [refusal(503), LOST, UNSENT, refusal(429)])
+def test_a_cancel_may_be_repeated(failure: Answer) -> None:
+    assert drive(cancel_item_job_instance(WORKSPACE, ITEM, JOB), [failure, ok(status=202)]).result() is True
 
 
 def test_a_cancel_that_is_refused_or_answered_oddly_is_an_error() -> None:

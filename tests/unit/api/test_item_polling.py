@@ -85,7 +85,7 @@ def test_a_run_that_is_said_to_have_failed_before_it_can_be_visible_ends_nothing
     assert 240 < sum(believed.sleeps) <= 360
 
 
-def test_trouble_passes_and_retry_after_is_obeyed():
+def test_errors_pass_and_retry_after_is_obeyed():
     clock = FakeClock()
     answers = [LOST, refusal(503), refusal(429, "RequestBlocked", retry_after="90"), page(at(clock, 200))]
     talk = drive(poll_item(poll(clock), clock=clock), answers, clock)

@@ -1,4 +1,4 @@
-"""A run is watched patiently, and our own trouble is never taken for the run's."""
+"""A run is watched patiently, and our own errors are never taken for the run's."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def watching(
     return drive(poll_job_instance(poll, clock=clock, steady=clock), answers, clock)
 
 
-def test_it_is_looked_at_in_its_rhythm_until_it_is_over() -> None:
+def test_it_is_polled_at_its_interval_until_it_is_over() -> None:
     talk = watching([RUNNING, RUNNING, COMPLETED], first=45.0)
     assert talk.result().status is JobStatus.COMPLETED
     assert talk.sleeps == [45.0, 60.0, 60.0]
@@ -76,18 +76,27 @@ def test_any_other_word_means_that_it_runs(status: str) -> None:
     assert talk.result().status is JobStatus.COMPLETED
 
 
-TROUBLE = [refusal(500), refusal(503), refusal(408), refusal(429), refusal(430), refusal(409, "Busy"), LOST, UNSENT]
-TROUBLE += [NO_SUCH_HOST, HTML, TRUNCATED, ok(), ok({"errorCode": "x"}), refusal(302)]
-TROUBLE += [refusal(400, "UnknownError", {"isRetriable": True})]
-TROUBLE += [refusal(403, "Forbidden", {"isRetriable": True}), refusal(410, "Gone", {"isRetriable": True})]
-TROUBLE += [refusal(status, "CapacityNotActive") for status in (400, 403, 409)]
-TROUBLE += [refusal(403, "UnknownError", {"moreDetails": [{"errorCode": "CapacityNotActive"}]})]
+PASSING_ERRORS = [
+    refusal(500),
+    refusal(503),
+    refusal(408),
+    refusal(429),
+    refusal(430),
+    refusal(409, "Busy"),
+    LOST,
+    UNSENT,
+]
+PASSING_ERRORS += [NO_SUCH_HOST, HTML, TRUNCATED, ok(), ok({"errorCode": "x"}), refusal(302)]
+PASSING_ERRORS += [refusal(400, "UnknownError", {"isRetriable": True})]
+PASSING_ERRORS += [refusal(403, "Forbidden", {"isRetriable": True}), refusal(410, "Gone", {"isRetriable": True})]
+PASSING_ERRORS += [refusal(status, "CapacityNotActive") for status in (400, 403, 409)]
+PASSING_ERRORS += [refusal(403, "UnknownError", {"moreDetails": [{"errorCode": "CapacityNotActive"}]})]
 
 
-@pytest.mark.parametrize("trouble", TROUBLE)
+@pytest.mark.parametrize("failure", PASSING_ERRORS)
 @pytest.mark.parametrize("seen", [[], [RUNNING]])
-def test_a_blip_is_waited_out(trouble: Answer, seen: list[Answer]) -> None:
-    talk = watching([*seen, trouble, trouble, COMPLETED])
+def test_a_blip_is_waited_out(failure: Answer, seen: list[Answer]) -> None:
+    talk = watching([*seen, failure, failure, COMPLETED])
     assert talk.result().status is JobStatus.COMPLETED
 
 
@@ -109,7 +118,7 @@ def test_a_refused_token_is_replaced_and_two_refusals_are_a_blip(seen: list[Answ
     assert watching([*seen, refusal(401), refusal(401), COMPLETED]).result().status is JobStatus.COMPLETED
 
 
-def test_every_look_is_one_call_so_that_the_rhythm_is_kept() -> None:
+def test_every_poll_is_one_call_so_that_the_interval_is_kept() -> None:
     assert watching([LOST, refusal(503, retry_after="5"), COMPLETED]).sleeps == [0.0, 60.0, 60.0]
 
 
@@ -118,9 +127,9 @@ def test_a_longer_retry_after_is_obeyed_and_a_shorter_one_hurries_nobody() -> No
     assert talk.sleeps == [0.0, 200.0, 60.0]
 
 
-@pytest.mark.parametrize("trouble", TROUBLE)
-def test_trouble_without_end_ends_it_and_says_that_the_run_may_go_on(trouble: Answer) -> None:
-    talk = watching(lambda _: trouble)
+@pytest.mark.parametrize("failure", PASSING_ERRORS)
+def test_errors_without_end_end_it_and_say_that_the_run_may_go_on(failure: Answer) -> None:
+    talk = watching(lambda _: failure)
     assert isinstance(talk.error, FabricJobMayBeRunning)
     assert talk.error.job_instance_id == JOB
     assert "may still be going" in str(talk.error)
@@ -140,7 +149,7 @@ def test_a_triggerer_that_was_down_for_hours_begins_with_fresh_patience() -> Non
 
 
 @pytest.mark.parametrize("interval", [1800.0, 7200.0])
-def test_a_slow_rhythm_survives_a_blip(interval: float) -> None:
+def test_a_long_interval_survives_a_blip(interval: float) -> None:
     blips: list[Answer] = [RUNNING, LOST, LOST, COMPLETED]
     assert watching(blips, interval=interval).result().status is JobStatus.COMPLETED
 
@@ -184,7 +193,7 @@ class Broken:
         (FabricConnectionError("tenant_id is missing"), False),
     ],
 )
-def test_trouble_with_the_sign_in(error: FabricError, goes_on: bool) -> None:
+def test_errors_of_the_sign_in(error: FabricError, goes_on: bool) -> None:
     clock = FakeClock()
     flow = poll_job_instance(JobPoll(REF, NOW, 60.0, NOW), clock=clock, steady=clock)
     if goes_on:
@@ -287,7 +296,7 @@ def test_a_timeout_says_what_was_last_seen() -> None:
     assert "Last error: Could not read" in str(talk.error)
     assert talk.error.job["status"] == "InProgress"
     assert "Last known status: none." in str(watching([LOST], timeout=0.0).error)
-    assert "Last trouble" not in str(watching([LOST, RUNNING], timeout=60.0).error)
+    assert "Last error" not in str(watching([LOST, RUNNING], timeout=60.0).error)
 
 
 @pytest.mark.parametrize("timeout", [0.0, -3600.0])

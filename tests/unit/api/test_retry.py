@@ -48,26 +48,26 @@ def test_a_success_is_returned_at_once(replay: Replay, status: int) -> None:
     assert talk.sleeps == []
 
 
-@pytest.mark.parametrize("trouble", [refusal(500), refusal(503), refusal(408), LOST, UNSENT])
-def test_a_read_is_repeated_after_trouble(trouble: Answer) -> None:
-    talk = sending(Replay.SAFE, trouble, trouble, ok({"value": 1}))
+@pytest.mark.parametrize("failure", [refusal(500), refusal(503), refusal(408), LOST, UNSENT])
+def test_a_read_is_repeated_after_a_failure(failure: Answer) -> None:
+    talk = sending(Replay.SAFE, failure, failure, ok({"value": 1}))
     assert talk.result().json() == {"value": 1}
     assert talk.sleeps == [1.0, 2.0]
 
 
 @pytest.mark.parametrize(
-    ("trouble", "kind"),
+    ("failure", "kind"),
     [(refusal(503), FabricServerError), (LOST, FabricTransportError), (UNSENT, FabricTransportError)],
 )
-def test_a_read_is_given_up_after_the_budgets_attempts(trouble: Answer, kind: type[FabricError]) -> None:
-    talk = sending(Replay.SAFE, trouble, trouble, trouble, budget=RetryBudget(attempts=3))
+def test_a_read_is_given_up_after_the_budgets_attempts(failure: Answer, kind: type[FabricError]) -> None:
+    talk = sending(Replay.SAFE, failure, failure, failure, budget=RetryBudget(attempts=3))
     assert type(talk.error) is kind
 
 
-@pytest.mark.parametrize("trouble", [refusal(500), refusal(502), refusal(503), refusal(504), refusal(408), LOST])
-def test_a_submit_without_a_clear_answer_is_never_repeated(trouble: Answer) -> None:
+@pytest.mark.parametrize("failure", [refusal(500), refusal(502), refusal(503), refusal(504), refusal(408), LOST])
+def test_a_submit_without_a_clear_answer_is_never_repeated(failure: Answer) -> None:
     """STYLE 2: the test after a 503 on a submit counts one POST."""
-    talk = sending(Replay.IF_UNSENT, trouble)
+    talk = sending(Replay.IF_UNSENT, failure)
     assert isinstance(talk.error, FabricAmbiguousError)
     assert "may have been accepted" in str(talk.error)
     assert isinstance(talk.error.__cause__, FabricServerError | FabricBadRequestError | FabricTransportError)
@@ -157,8 +157,8 @@ def test_a_service_that_always_says_at_once_is_not_hammered(asked: str, budget: 
 
 
 def test_the_budget_of_one_try_means_one_request_whatever_comes() -> None:
-    for trouble in (refusal(503), refusal(429, retry_after="1"), LOST, UNSENT):
-        assert len(sending(Replay.SAFE, trouble, budget=ONCE).requests) == 1
+    for failure in (refusal(503), refusal(429, retry_after="1"), LOST, UNSENT):
+        assert len(sending(Replay.SAFE, failure, budget=ONCE).requests) == 1
 
 
 def test_a_429_is_no_answer_even_if_its_body_looks_like_one() -> None:

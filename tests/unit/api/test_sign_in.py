@@ -100,7 +100,7 @@ class TestEntraErrors:
             ({}, 404, False),
         ],
     )
-    def test_trouble_that_passes_is_told_from_a_refusal(self, answer, status, retriable):
+    def test_an_error_that_passes_is_no_refusal(self, answer, status, retriable):
         assert entra_error(self.settings, answer, status).is_retriable is retriable
 
     def test_a_secret_that_is_echoed_is_removed(self):

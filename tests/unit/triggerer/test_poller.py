@@ -501,8 +501,8 @@ def test_a_deadline_is_kept_when_no_call_can_be_made_or_none_is_answered(latency
 
 def test_hiccups_are_survived() -> None:
     async def main() -> None:
-        trouble = iter([refused(503), TransportFailure("reset", unsent=False), refused(500), refused(404)] * 3)
-        bench = Bench(FakeFabric(answer=lambda _: next(trouble, None) if clock() < EPOCH + 200 else None))
+        failures = iter([refused(503), TransportFailure("reset", unsent=False), refused(500), refused(404)] * 3)
+        bench = Bench(FakeFabric(answer=lambda _: next(failures, None) if clock() < EPOCH + 200 else None))
         runs = await asyncio.gather(*(bench.run(1, run, 400, check_interval=10) for run in range(3)))
         assert {run.status for run in runs} == {JobStatus.COMPLETED}
 

@@ -35,12 +35,12 @@ SETTINGS = FabricSettings("fabric_default", tenant_id=guid(1), client_id=guid(2)
 class Airflow:
     """An Airflow that keeps connections, and the Fabric that the hooks talk to.
 
-    :param trouble: errors of the next look-ups.
+    :param error: errors of the next look-ups.
     """
 
     def __init__(self) -> None:
         self.connections = {"fabric_default": SETTINGS, "same": replace(SETTINGS, conn_id="same")}
-        self.trouble: list[Exception] = []
+        self.errors: list[Exception] = []
         self.look_ups = 0
         self.fabric = FakeFabric()
         self.hooks: list[FakeHook] = []
@@ -68,8 +68,8 @@ class FakeHook:
         if self.settings is None:
             self.airflow.look_ups += 1
             await asyncio.sleep(0.01)
-            if self.airflow.trouble:
-                raise self.airflow.trouble.pop(0)
+            if self.airflow.errors:
+                raise self.airflow.errors.pop(0)
             self.settings = self.airflow.connections[self.conn_id]
         return self.settings
 
@@ -147,7 +147,7 @@ def test_the_budgets_minute_can_be_scaled(airflow: Airflow) -> None:
 
 
 def test_a_wrong_connection_is_said_at_once_and_looked_up_anew_next_time(airflow: Airflow) -> None:
-    airflow.trouble = [FabricConnectionError("no tenant")]
+    airflow.errors = [FabricConnectionError("no tenant")]
 
     async def main() -> None:
         with pytest.raises(FabricConnectionError, match="no tenant"):
@@ -159,7 +159,7 @@ def test_a_wrong_connection_is_said_at_once_and_looked_up_anew_next_time(airflow
 
 
 def test_a_hiccup_of_the_look_up_is_survived(airflow: Airflow) -> None:
-    airflow.trouble = [RuntimeError("the API server restarts")] * 3
+    airflow.errors = [RuntimeError("the API server restarts")] * 3
 
     async def main() -> None:
         await asyncio.gather(*(shared.shared_hook("fabric_default") for _ in range(10)))
@@ -169,7 +169,7 @@ def test_a_hiccup_of_the_look_up_is_survived(airflow: Airflow) -> None:
 
 
 def test_a_look_up_that_never_works_is_an_error_for_everybody(airflow: Airflow) -> None:
-    airflow.trouble = [RuntimeError("gone")] * 4
+    airflow.errors = [RuntimeError("gone")] * 4
 
     async def main() -> None:
         hooks = (shared.shared_hook("fabric_default") for _ in range(10))
@@ -250,7 +250,7 @@ def test_a_connection_that_cannot_be_looked_up_again_is_used_on(airflow: Airflow
     async def main() -> None:
         hook = await shared.shared_hook("fabric_default")
         await asyncio.sleep(CONNECTION_SECONDS + 1)
-        airflow.trouble = [RuntimeError("away")]
+        airflow.errors = [RuntimeError("away")]
         assert await shared.shared_hook("fabric_default") is hook
 
     run(airflow, main())
@@ -414,15 +414,15 @@ def test_every_trigger_fires_one_event(airflow: Airflow) -> None:
 
 
 @pytest.mark.parametrize(
-    "trouble", [RuntimeError("a bug"), FabricConnectionError("no tenant"), FabricJobMayBeRunning("lost")]
+    "error", [RuntimeError("a bug"), FabricConnectionError("no tenant"), FabricJobMayBeRunning("lost")]
 )
-def test_a_trigger_that_cannot_wait_says_so_once(airflow: Airflow, trouble: Exception) -> None:
-    airflow.trouble = [trouble] * 4
+def test_a_trigger_that_cannot_wait_says_so_once(airflow: Airflow, error: Exception) -> None:
+    airflow.errors = [error] * 4
 
     async def main() -> None:
         (event,) = await events(trigger(1))
         assert event["ending"] == "lost"
-        assert str(trouble) in event["message"]
+        assert str(error) in event["message"]
 
     run(airflow, main())
 
@@ -500,7 +500,7 @@ def test_a_client_whose_connection_is_being_looked_up_is_not_closed(airflow: Air
         airflow.fabric.start(1, 1, 10)
         await shared.wait("fabric_default", poll(1))
         await asyncio.sleep(IDLE_SECONDS - 31)
-        airflow.trouble = [RuntimeError("the API server restarts")]
+        airflow.errors = [RuntimeError("the API server restarts")]
         hooks = [asyncio.ensure_future(shared.shared_hook("fabric_default")) for _ in range(3)]
         await asyncio.sleep(IDLE_SECONDS)
         assert {await hook for hook in hooks} == {airflow.hooks[0]}

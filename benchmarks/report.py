@@ -15,7 +15,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
 WORST = {"refused": max, "lag_max": max, "busiest_minute": max, "detected": min}
-"""Of these figures the worst of all rounds is told; of the others the median."""
+"""Of these figures the worst of all rounds is shown; of the others the median."""
 
 
 @dataclass(frozen=True)

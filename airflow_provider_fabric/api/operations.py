@@ -101,7 +101,7 @@ def await_operation(
 
     :param operation_id: GUID.
     :param action: what the operation is for, for errors.
-    :param first_poll_after: seconds until the first look.
+    :param first_poll_after: seconds until the first poll.
     :param deadline: epoch seconds at which to give up; default an hour from now.
     :param clock: epoch seconds.
     :raises FabricOperationError: it failed, or did not end in time.

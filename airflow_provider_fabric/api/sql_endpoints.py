@@ -18,7 +18,7 @@ from airflow_provider_fabric.api.operations import operation_id_of, wait_for_ope
 from airflow_provider_fabric.exceptions import FabricOperationError, FabricProtocolError
 
 SERVICE_TIMEOUT = 900.0
-"""Seconds that the service works at most unless it is told otherwise."""
+"""Seconds that the service works at most unless it is asked otherwise."""
 
 MARGIN = 300.0
 """Seconds beyond the service's own limit that are waited for the operation to end."""

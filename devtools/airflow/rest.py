@@ -19,7 +19,7 @@ def as_a_person(do: Callable[[], None], *, done: Callable[[], bool], say: Callab
 
     :param do: what to do.
     :param done: whether it has been done although the answer was an error.
-    :param say: told of every error.
+    :param say: gets every error.
     """
     for pause in (5.0, 10.0, None):
         try:

@@ -1,4 +1,4 @@
-"""Task logs as Airflow writes them to disk, as text: JSON lines of 3.x are told as 2.x tells them."""
+"""Task logs as Airflow writes them to disk, as text: JSON lines of 3.x are written as 2.x writes them."""
 
 from __future__ import annotations
 

@@ -364,7 +364,7 @@ FEATURES = (
         NO,
         NO,
         NO,
-        ("tests/contract/operators/test_events.py::test_a_run_that_completes_is_told_once",),
+        ("tests/contract/operators/test_events.py::test_a_run_that_completes_is_reported_once",),
     ),
     Feature(
         "Retry policy: permanent errors fail at once",

@@ -154,7 +154,8 @@ def _start_and_end(on: Stage, run_id: str, wanted: str) -> None:
     state = on.airflow.wait_for_run(DAG_ID, run_id, PATIENCE_SECONDS)
     if state != wanted:
         failed = [task.task_id for task in on.airflow.task_instances(DAG_ID, run_id) if task.state == "failed"]
-        logs = [on.airflow.task_log(DAG_ID, run_id, task)[-2000:] for task in failed]
+        logs = [f"{task}:\n{on.airflow.task_log(DAG_ID, run_id, task)[-4000:]}" for task in failed]
+        logs.append(f"scheduler:\n{on.airflow.component('scheduler').tail(60)}")  # its workers write there, too
         raise RuntimeError("\n".join([f"The run {run_id} of the example DAG ended {state}, not {wanted}.", *logs]))
 
 

@@ -75,10 +75,10 @@ def place(example: Example) -> str:
     return path
 
 
-def answer(status: str, told: Mapping[str, Any]) -> Response:
+def answer(status: str, documented: Mapping[str, Any]) -> Response:
     """Return a documented answer."""
-    headers = {name.lower(): str(value) for name, value in told.get("headers", {}).items()}
-    body = told.get("body")
+    headers = {name.lower(): str(value) for name, value in documented.get("headers", {}).items()}
+    body = documented.get("body")
     if body is None:
         return Response(int(status), headers)
     return Response(int(status), {**headers, "content-type": "application/json"}, json.dumps(body).encode())
@@ -91,8 +91,8 @@ PAGES = {"value", "data"}
 
 @pytest.mark.parametrize("example", examples(ANY_CALL))
 def test_any_call_is_as_documented(example: Example) -> None:
-    for status, told in example.responses.items():
-        body = told.get("body")
+    for status, documented in example.responses.items():
+        body = documented.get("body")
         pages = isinstance(body, dict) and bool(PAGES & set(body))
         query = {name: value for name, value in example.query.items() if value}
         flow = request(
@@ -106,9 +106,9 @@ def test_any_call_is_as_documented(example: Example) -> None:
         more = []
         if pages and "continuationToken" in body:
             more = [Response(200, {"content-type": "application/json"}, b'{"value": []}')]
-        elif "x-ms-operation-id" in told.get("headers", {}):
+        elif "x-ms-operation-id" in documented.get("headers", {}):
             more = [DONE]
-        talk = drive(flow, [answer(status, told), *more], FakeClock())
+        talk = drive(flow, [answer(status, documented), *more], FakeClock())
         sent = talk.requests[0]
         assert (sent.method, unquote(sent.path), dict(sent.params), sent.json) == (
             example.operation.method,
@@ -133,21 +133,21 @@ def test_a_notebook_is_run_as_documented(example: Example) -> None:
     )
     assert (ours or None) == example.body
     ids = (example.parameters["workspaceId"], example.parameters["notebookId"])
-    for status, told in example.responses.items():
-        talk = drive(run_notebook(*ids, ours), [answer(status, told)], FakeClock())
+    for status, documented in example.responses.items():
+        talk = drive(run_notebook(*ids, ours), [answer(status, documented)], FakeClock())
         (sent,) = talk.requests
         assert (unquote(sent.path), dict(sent.params), sent.json) == (place(example), example.query, example.body)
-        assert told["headers"]["Location"].endswith(talk.result().job_instance_id)
+        assert documented["headers"]["Location"].endswith(talk.result().job_instance_id)
 
 
 @pytest.mark.parametrize("example", examples(OTHERS[1:2]))
 def test_what_a_notebook_exits_with_is_read_as_documented(example: Example) -> None:
     ids = (example.parameters[name] for name in ("workspaceId", "notebookId", "jobInstanceId"))
-    told = example.responses["200"]
-    talk = drive(get_notebook_run(*ids), [answer("200", told)], FakeClock())
+    documented = example.responses["200"]
+    talk = drive(get_notebook_run(*ids), [answer("200", documented)], FakeClock())
     (sent,) = talk.requests
     assert (unquote(sent.path), dict(sent.params)) == (place(example), example.query)
-    properties = told["body"]["properties"]
+    properties = documented["body"]["properties"]
     info = properties["computeDetails"]["monitoringInfo"]
     found = talk.result()
     assert (found.exit_value, found.compute) == (properties["exitValue"], properties["compute"])
@@ -164,9 +164,9 @@ def test_a_sql_endpoint_is_refreshed_as_documented(example: Example) -> None:
     ids = (example.parameters["workspaceId"], example.parameters["sqlEndpointId"])
     limit = body.get("timeout")
     seconds = None if limit is None else limit["value"] * {"Seconds": 1, "Minutes": 60}[limit["timeUnit"]]
-    for status, told in example.responses.items():
+    for status, documented in example.responses.items():
         flow = start_refresh(*ids, timeout=seconds, recreate_tables=body.get("recreateTables", False))
-        talk = drive(flow, [answer(status, told)], FakeClock())
+        talk = drive(flow, [answer(status, documented)], FakeClock())
         (sent,) = talk.requests
         assert unquote(sent.path) == place(example)
         assert set(sent.json) <= {"timeout", "recreateTables"}
@@ -181,9 +181,9 @@ def test_a_sql_endpoint_is_refreshed_as_documented(example: Example) -> None:
         )
         tables, operation, _ = talk.result()
         if status == "200":
-            assert tables == tables_of(told["body"]) == told["body"]["value"]
+            assert tables == tables_of(documented["body"]) == documented["body"]["value"]
         else:
-            assert operation == told["headers"]["x-ms-operation-id"]
+            assert operation == documented["headers"]["x-ms-operation-id"]
 
 
 # The emulator's side.

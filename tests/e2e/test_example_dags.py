@@ -197,7 +197,7 @@ def test_an_assets_event_tells_the_next_dag_of_the_run(played: dict[str, Played]
     def read() -> list[dict[str, Any]]:
         statement = "SELECT run_id FROM dag_run WHERE dag_id = :dag_id AND state = 'success'"
         runs = [row["run_id"] for row in airflow_stack.db.rows(statement, dag_id=dag_id)]
-        return [told for run in runs for told in airflow_stack.xcoms(dag_id, run, "loaded_by")["return_value"]]
+        return [loaded for run in runs for loaded in airflow_stack.xcoms(dag_id, run, "loaded_by")["return_value"]]
 
     airflow_stack.wait_until(lambda: bool(read()), 120, "the lakehouse's event starts the refresh", every=1)
     assert read() == [{key: load[key] for key in ("item", "job_instance_id", "end_time_utc", "rows")}]

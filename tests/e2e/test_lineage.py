@@ -28,8 +28,8 @@ def lineage(airflow_stack: AirflowStack, emulator: FabricEmulator) -> tuple[str,
     def ends() -> list[dict[str, Any]]:
         lines = file.read_text().splitlines() if file.exists() else []
         events = [event for event in map(json.loads, lines) if event["job"]["name"].split(".")[0] == DAG_ID]
-        told = {event["job"]["name"] for event in events if event["eventType"] == "COMPLETE"}
-        return events if {f"{DAG_ID}.{mode}" for mode in MODES} <= told else []
+        names = {event["job"]["name"] for event in events if event["eventType"] == "COMPLETE"}
+        return events if {f"{DAG_ID}.{mode}" for mode in MODES} <= names else []
 
     return run_id, airflow_stack.wait_until(ends, 60, "the tasks' last events", every=0.5)
 

@@ -27,8 +27,8 @@ def test_a_variable_exists_only_while_it_matters(variables: Variables) -> None:
 
 @pytest.mark.skipif(compat_tasks.is_airflow_2(), reason="Airflow 2 is asked by its database")
 def test_states_are_read_by_run_task_and_map_index() -> None:
-    told = {"monday": {"run": "success", "load_2": "running", "load_2_1": None, "other": "failed"}}
-    ti = SimpleNamespace(dag_id="dag", get_task_states=lambda **_: told)
+    states = {"monday": {"run": "success", "load_2": "running", "load_2_1": None, "other": "failed"}}
+    ti = SimpleNamespace(dag_id="dag", get_task_states=lambda **_: states)
     assert states_of_tasks({"ti": ti}, {"dag": ["run", "load"], "another": ["run"]}) == {
         ("dag", "monday", "run", -1): "success",
         ("dag", "monday", "load", 2): "running",

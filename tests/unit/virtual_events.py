@@ -1,4 +1,4 @@
-"""An eventstream in virtual time: it announces the runs of a FakeFabric, as badly as it is told to."""
+"""An eventstream in virtual time: it announces the runs of a FakeFabric, as badly as it is set to."""
 
 from __future__ import annotations
 

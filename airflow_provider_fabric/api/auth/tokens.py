@@ -119,7 +119,7 @@ class SharedTokens:
         thread = threading.Thread(target=self._run, args=(audience, answer), name="fabric-sign-in", daemon=True)
         try:
             thread.start()
-        except RuntimeError as error:  # no more threads: whoever waits is told, and the next one tries again
+        except RuntimeError as error:  # no more threads: whoever waits gets it, and the next one tries again
             no_thread = FabricAuthError(f"No thread could be started to sign in: {error}.", is_retriable=True)
             self._failed(self._slots[audience], answer, no_thread)
 

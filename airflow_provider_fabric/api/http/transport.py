@@ -36,7 +36,7 @@ MAX_CONNECTIONS = 20
 """Connections of one triggerer. More cost more: about 1 ms of processor a call with 20, 3 ms with 100 (measured)."""
 
 IDLE_SECONDS = 60.0
-"""For how long a connection is kept that nothing uses. httpx's own 5 s would mean a TLS handshake for every look."""
+"""For how long a connection is kept that nothing uses. httpx's own 5 s would mean a TLS handshake for every poll."""
 
 
 LONGEST_BODY = 10

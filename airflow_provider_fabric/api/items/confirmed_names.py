@@ -26,7 +26,7 @@ from airflow_provider_fabric.api.models import Item, Workspace, is_guid
 from airflow_provider_fabric.exceptions import FabricApiError, FabricProtocolError
 
 PAUSE = 0.1
-"""Seconds between two looks at whether another process has found what this one needs."""
+"""Seconds between two checks whether another process has found what this one needs."""
 
 PATIENCE = 60.0
 """Seconds to wait for another process; then this one asks the service itself."""

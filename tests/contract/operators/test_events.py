@@ -1,4 +1,4 @@
-"""The event trigger against the emulator: everything that ends is told, over restarts too, and nothing old."""
+"""The event trigger against the emulator: everything that ends is reported, over restarts too, and nothing old."""
 
 from __future__ import annotations
 
@@ -78,24 +78,24 @@ async def some_looks(tenant: FabricEmulator, count: int = 2) -> None:
 def watch(
     tenant: FabricEmulator, made: FabricJobEventTrigger, *steps: Callable[[], Any], expected: int = 0
 ) -> list[dict[str, Any]]:
-    """Run a trigger until it has told as much as is expected, and a little longer.
+    """Run a trigger until it has reported as much as is expected, and a little longer.
 
     :param steps: each is taken once the trigger has looked.
     """
 
     async def listen() -> list[dict[str, Any]]:
-        told: list[dict[str, Any]] = []
+        reported: list[dict[str, Any]] = []
 
         async def consume() -> None:
             async for event in made.run():
-                told.append(event.payload)
+                reported.append(event.payload)
 
         consumer = asyncio.create_task(consume())
         for step in steps:
             await some_looks(tenant)
             await asyncio.to_thread(step)
         for _ in range(200):
-            if len(told) >= expected:
+            if len(reported) >= expected:
                 break
             await asyncio.sleep(0.05)
         await some_looks(tenant, 4)
@@ -103,7 +103,7 @@ def watch(
         consumer.cancel()
         await asyncio.gather(consumer, return_exceptions=True)
         await shared.aclose()
-        return told
+        return reported
 
     return asyncio.run(asyncio.wait_for(listen(), 60))
 
@@ -115,28 +115,31 @@ def ended(tenant: FabricEmulator, job: str) -> None:
     time.sleep(1.1)  # the service's clock, as answers tell it, has whole seconds
 
 
-def test_a_run_that_completes_is_told_once(tenant: FabricEmulator, item: str):
+def test_a_run_that_completes_is_reported_once(tenant: FabricEmulator, item: str):
     started: list[str] = []
-    told = watch(tenant, trigger(), lambda: started.append(tenant.control.start_job(item)), expected=1)
-    assert [event["job_instance_id"] for event in told] == started
-    assert told[0]["status"] == "Completed"
-    assert told[0]["run_url"].startswith(f"{tenant.url}/groups/{tenant.workspace_id}/")
-    assert (told[0]["workspace_id"], told[0]["item_id"]) == (tenant.workspace_id, item)
-    assert (told[0]["workspace"], told[0]["item"]) == ("Emulator workspace", "Nightly copy")  # as operators tell it
+    reported = watch(tenant, trigger(), lambda: started.append(tenant.control.start_job(item)), expected=1)
+    assert [event["job_instance_id"] for event in reported] == started
+    assert reported[0]["status"] == "Completed"
+    assert reported[0]["run_url"].startswith(f"{tenant.url}/groups/{tenant.workspace_id}/")
+    assert (reported[0]["workspace_id"], reported[0]["item_id"]) == (tenant.workspace_id, item)
+    assert (reported[0]["workspace"], reported[0]["item"]) == (
+        "Emulator workspace",
+        "Nightly copy",
+    )
 
 
-def test_what_had_completed_before_is_not_told(tenant: FabricEmulator, item: str):
+def test_what_had_completed_before_is_not_reported(tenant: FabricEmulator, item: str):
     ended(tenant, tenant.control.start_job(item))
     assert watch(tenant, trigger()) == []
 
 
-def test_only_wanted_ends_are_told(tenant: FabricEmulator, item: str):
+def test_only_wanted_ends_are_reported(tenant: FabricEmulator, item: str):
     tenant.control.add_job_rule(outcome="Failed", count=1)
     steps = [lambda: tenant.control.start_job(item)] * 2
     assert [e["status"] for e in watch(tenant, trigger(statuses=["Failed"]), *steps, expected=1)] == ["Failed"]
 
 
-def test_what_ends_while_no_triggerer_runs_is_told_by_the_next(tenant: FabricEmulator, item: str):
+def test_what_ends_while_no_triggerer_runs_is_reported_by_the_next(tenant: FabricEmulator, item: str):
     store, started = AssetStore(), []
 
     def start() -> None:
@@ -172,8 +175,8 @@ def test_a_triggerer_that_dies_right_after_an_event_tells_it_again(tenant: Fabri
         await shared.aclose()
         return event.payload["job_instance_id"]
 
-    told = asyncio.run(first_event_only())
-    assert [event["job_instance_id"] for event in watch(tenant, trigger(store), expected=1)] == [told]
+    reported = asyncio.run(first_event_only())
+    assert [event["job_instance_id"] for event in watch(tenant, trigger(store), expected=1)] == [reported]
 
 
 def test_two_watchers_of_an_asset_do_not_share_their_memory(tenant: FabricEmulator, item: str):
@@ -182,8 +185,8 @@ def test_two_watchers_of_an_asset_do_not_share_their_memory(tenant: FabricEmulat
     failed: list[str] = []
     watch(tenant, trigger(store, statuses=["Completed"]), lambda: failed.append(tenant.control.start_job(item)))
     ended(tenant, failed[0])
-    told = watch(tenant, trigger(store, statuses=["Failed"]), lambda: tenant.control.start_job(item))
-    assert told == [], "the failed run was there before this watcher"
+    reported = watch(tenant, trigger(store, statuses=["Failed"]), lambda: tenant.control.start_job(item))
+    assert reported == [], "the failed run was there before this watcher"
     assert len(store.values) == 2
 
 
@@ -200,7 +203,7 @@ def test_a_store_that_stops_to_answer_stops_nothing(tenant: FabricEmulator, item
 def test_nothing_is_lost_while_a_store_does_not_answer(
     tenant: FabricEmulator, item: str, monkeypatch: pytest.MonkeyPatch
 ):
-    """What was told already is read before anything is told or written."""
+    """What was reported already is read before anything is reported or written."""
     monkeypatch.setattr(events, "READ_PAUSES", (0.2,) * 10)
     store = AssetStore()
     watch(tenant, trigger(store))
@@ -220,8 +223,8 @@ def test_an_item_that_was_made_anew_is_found_by_its_name(
         FabricHook().delete_item(tenant.workspace_id, item)
         started.append(tenant.control.start_job(add_item(tenant, "CopyJob", "Nightly copy")))
 
-    told = watch(tenant, trigger(), make_anew, expected=1)
-    assert [event["job_instance_id"] for event in told] == started
+    reported = watch(tenant, trigger(), make_anew, expected=1)
+    assert [event["job_instance_id"] for event in reported] == started
 
 
 def test_errors_are_waited_out(tenant: FabricEmulator, item: str):
@@ -261,16 +264,16 @@ def test_an_item_that_is_not_there_yet(tenant: FabricEmulator, monkeypatch: pyte
         started.append(tenant.control.start_job(item))
 
     threading.Timer(0.5, deploy_and_run).start()
-    told = watch(tenant, trigger(), expected=1)
-    assert [event["job_instance_id"] for event in told] == started
+    reported = watch(tenant, trigger(), expected=1)
+    assert [event["job_instance_id"] for event in reported] == started
 
 
 async def fan_out(
     tenant: FabricEmulator, siblings: list[FabricJobEventTrigger], meanwhile: Callable[[], Any], expected: int
 ) -> list[list[str]]:
-    """Do what Airflow 3.3's triggerer does: one stream, a filter per trigger; return the statuses that each told."""
+    """Do what Airflow 3.3's triggerer does: one stream, a filter per trigger; return the statuses that each gave."""
     queues: list[asyncio.Queue[Any]] = [asyncio.Queue() for _ in siblings]
-    told: list[list[str]] = [[] for _ in siblings]
+    reported: list[list[str]] = [[] for _ in siblings]
 
     async def subscribe(index: int) -> None:
         async def raw() -> Any:
@@ -278,7 +281,7 @@ async def fan_out(
                 yield await queues[index].get()
 
         async for event in siblings[index].filter_shared_stream(raw()):
-            told[index].append(event.payload["status"])
+            reported[index].append(event.payload["status"])
 
     async def produce() -> None:
         async for listed in FabricJobEventTrigger.open_shared_stream(siblings[0].serialize()[1]):
@@ -288,14 +291,14 @@ async def fan_out(
     tasks = [asyncio.create_task(work) for work in (produce(), *map(subscribe, range(len(siblings))))]
     await some_looks(tenant)
     await asyncio.to_thread(meanwhile)
-    while sum(map(len, told)) < expected:  # noqa: ASYNC110 - the service ends runs in its own time
+    while sum(map(len, reported)) < expected:  # noqa: ASYNC110 - the service ends runs in its own time
         await asyncio.sleep(0.05)
     await some_looks(tenant, 3)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     await shared.aclose()
-    return told
+    return reported
 
 
 def test_siblings_share_one_look(tenant: FabricEmulator, item: str):
@@ -308,8 +311,8 @@ def test_siblings_share_one_look(tenant: FabricEmulator, item: str):
         tenant.control.start_job(item)
         tenant.control.start_job(item)
 
-    told = asyncio.run(asyncio.wait_for(fan_out(tenant, [one, other], two_runs, expected=2), 60))
-    assert told == [["Completed"], ["Failed"]]
+    reported = asyncio.run(asyncio.wait_for(fan_out(tenant, [one, other], two_runs, expected=2), 60))
+    assert reported == [["Completed"], ["Failed"]]
 
 
 @pytest.mark.parametrize(

@@ -119,10 +119,10 @@ def test_monitoring_tells_the_failed_activities_and_the_link(
     callbacks = operator.on_failure_callback
     (tell,) = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
     tell({"ti": Left("run_pipeline", dict(task.xcoms)), "exception": caught.value})
-    told = caplog.messages[-1]
-    assert task.xcoms["run_url"] in told
+    logged = caplog.messages[-1]
+    assert task.xcoms["run_url"] in logged
     reason = "Failed activity 'Copy prices' (Copy): UserErrorFileNotFound: prices.csv is not there"
-    assert (reason in told) is (status == "Failed")
+    assert (reason in logged) is (status == "Failed")
 
 
 def test_monitoring_knows_a_slow_run(tenant: FabricEmulator) -> None:

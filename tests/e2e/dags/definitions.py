@@ -18,7 +18,7 @@ BRACES = '{{"Old", "New"}} {% if %} {# x #} #"a" %s 🎉\r\n\ufeff'
 
 
 class Give(BaseOperator):
-    """Gives what it is told to."""
+    """Gives what it is asked to."""
 
     def __init__(self, *, value: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -132,7 +132,7 @@ def test_an_instance_in_full() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"),
+    ("reason", "expected"),
     [
         (None, None),
         ({}, None),
@@ -141,9 +141,9 @@ def test_an_instance_in_full() -> None:
         ({"error": {"code": "A"}}, {"errorCode": "A"}),
     ],
 )
-def test_failure_reasons_of_each_shape(reason: Any, told: Any) -> None:
+def test_failure_reasons_of_each_shape(reason: Any, expected: Any) -> None:
     result = JobInstance.from_wire(instance("Failed", failureReason=reason)).result(WORKSPACE)
-    assert result["failure_reason"] == told
+    assert result["failure_reason"] == expected
     json.dumps(result)
 
 
@@ -153,13 +153,13 @@ def test_an_instance_with_little() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("word", "expected"),
     [("completed", "Completed"), ("FAILED", "Failed"), ("Queued", "Queued"), ("dehydrated", "dehydrated")],
 )
-def test_a_known_status_is_told_in_our_spelling_and_an_unknown_one_in_theirs(word: str, told: str) -> None:
+def test_a_known_status_is_given_in_our_spelling_and_an_unknown_one_in_theirs(word: str, expected: str) -> None:
     """The operators decide by this word."""
     job = JobInstance.from_wire(instance(word))
-    assert job.result(WORKSPACE)["status"] == told
+    assert job.result(WORKSPACE)["status"] == expected
     assert job.status_text == word
 
 

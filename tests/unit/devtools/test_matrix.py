@@ -1,4 +1,4 @@
-"""The cells of ``make test-all``, and how they are told."""
+"""The cells of ``make test-all``, and how they are shown."""
 
 from __future__ import annotations
 

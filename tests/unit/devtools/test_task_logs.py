@@ -1,4 +1,4 @@
-"""Task logs: found in order, and told alike for Airflow 2 and 3."""
+"""Task logs: found in order, and written alike for Airflow 2 and 3."""
 
 from __future__ import annotations
 

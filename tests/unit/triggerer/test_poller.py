@@ -323,11 +323,11 @@ def test_cancelling_one_wait_does_not_disturb_the_others() -> None:
 
 def test_a_429_pauses_everybody_as_told_and_shrinks_the_share() -> None:
     async def main() -> None:
-        told: list[float] = []
+        answered: list[float] = []
 
         def once(_: Request) -> Any:
-            if clock() > EPOCH + 100 and not told:
-                told.append(clock())
+            if clock() > EPOCH + 100 and not answered:
+                answered.append(clock())
                 return refused(429, retry_after="77")
             return None
 
@@ -336,7 +336,7 @@ def test_a_429_pauses_everybody_as_told_and_shrinks_the_share() -> None:
         await asyncio.sleep(130)
         assert bench.poller.budget.share == pytest.approx(0.75, abs=0.05)
         await waits
-        gap = [moment for moment, _ in bench.fabric.calls if told[0] < moment < told[0] + 77]
+        gap = [moment for moment, _ in bench.fabric.calls if answered[0] < moment < answered[0] + 77]
         assert gap == []
         assert len(bench.lags) == 20
 

@@ -265,7 +265,8 @@ async def test_a_cancelled_conversation_leaves_the_driver_whole(emulator):
             ended.append(True)
 
     task = asyncio.create_task(driver.run(watched()))
-    await asyncio.sleep(0.3)
+    while not (await asyncio.to_thread(emulator.control.faults))[0]["hits"]:
+        assert not task.done()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

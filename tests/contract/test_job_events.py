@@ -190,7 +190,7 @@ def test_a_paused_stream_carries_nothing_and_goes_on_where_it_stopped(streamed: 
     async def work() -> None:
         found = await hints()
         run = streamed.start(0, 0.5)
-        await asyncio.sleep(2)
+        await asyncio.sleep(2)  # four times what the run takes: its events would have come
         assert found.coverage.received == 0
         await asyncio.to_thread(streamed.hook.request, "POST", f"/{path}/resume", replay_safe=True)
         await until(lambda: found.coverage.end_of((streamed.workspace, streamed.items[0], run)) is not None)

@@ -50,7 +50,8 @@ def fabric_event_payloads(triggering_asset_events: Any) -> list[dict[str, Any]]:
     """Return what the Fabric runs that started a DAG run were, the newest last.
 
     A function for tasks, and a macro for templates: with ``DAG(user_defined_macros={"fabric_event_payloads":
-    fabric_event_payloads})``, ``{{ (fabric_event_payloads(triggering_asset_events) | last).job_instance_id }}``.
+    fabric_event_payloads})``, the last run's id, which is empty in a DAG run that no event has started, is
+    ``{{ (fabric_event_payloads(triggering_asset_events) | last | default({})).job_instance_id | default('') }}``.
 
     :param triggering_asset_events: ``triggering_asset_events`` of the task's context; ``None`` is none.
     :returns: what an operator returns of a run, and ``run_url``: the payload of a

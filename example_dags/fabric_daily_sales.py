@@ -60,6 +60,8 @@ NOTEBOOK = """# Fabric notebook source
 day = "2026-01-01"
 keep = 30
 """
+# The run whose event started the DAG run; empty in a run that somebody started by hand.
+LOADED_BY = "{{ (fabric_event_payloads(triggering_asset_events) | last | default({})).job_instance_id | default('') }}"
 WAITING = {"workspace": WORKSPACE, "deferrable": True}
 RUNNING = {**WAITING, "check_interval": 2}
 POLLING = {**WAITING, "poke_interval": 2, "timeout": 600}
@@ -223,7 +225,7 @@ if AssetWatcher is not None:
         FabricRunPipelineOperator(
             task_id="report",
             pipeline="Daily sales Report",
-            parameters={"loaded_by": "{{ (fabric_event_payloads(triggering_asset_events) | last).job_instance_id }}"},
+            parameters={"loaded_by": LOADED_BY},
             validate_parameters=True,
             **RUNNING,
         )

@@ -22,7 +22,7 @@ except ImportError:  # Airflow 2 watches no assets
     AssetWatcher = None
 
 from airflow_provider_fabric.alerts import describe_fabric_run
-from airflow_provider_fabric.assets import fabric_asset
+from airflow_provider_fabric.assets import fabric_asset, fabric_event_payloads
 from airflow_provider_fabric.operators import FabricRunPipelineOperator, FabricUpsertItemDefinitionOperator
 from airflow_provider_fabric.triggers import FabricJobEventTrigger
 
@@ -114,7 +114,7 @@ if AssetWatcher is not None:
         @task(inlets=[failed])
         def alert(*, triggering_asset_events: dict | None = None) -> list[str]:
             """Tell about each run that failed or was cancelled."""
-            runs = [event.extra["payload"] for event in (triggering_asset_events or {}).get(failed, [])]
+            runs = fabric_event_payloads(triggering_asset_events)
             for run in runs:
                 send(f"Job instance {run['job_instance_id']}: {run['status']}. {run.get('failure_reason') or ''}")
             return [run["job_instance_id"] for run in runs]

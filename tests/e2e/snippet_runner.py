@@ -32,6 +32,7 @@ PAYLOAD = {
     "workspace": "Sales",
     "item": "Daily load",
     "outcome": "completed",
+    "status": "Completed",
     "job_instance_id": "5fc01710-f200-420a-b550-8ff722a70e98",
     "end_time_utc": "2026-01-01T04:00:00+00:00",
     "rows": {"read": 30, "written": 30},

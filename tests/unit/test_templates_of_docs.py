@@ -1,12 +1,14 @@
 """What the documentation and the examples write into templates can be rendered in every kind of DAG run.
 
-In Airflow 3 a DAG run that an asset has triggered has no logical date, so ``{{ ds }}`` fails there.
+In Airflow 3 a DAG run that an asset or a person has triggered has no logical date, so ``{{ ds }}`` fails there; and in
+one that a person has triggered there is no asset's event.
 """
 
 from __future__ import annotations
 
 import runpy
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,8 +25,10 @@ from tests.unit.test_example_dags import FILES
 
 try:
     from airflow.sdk import DAG
+    from airflow.sdk.definitions._internal.contextmanager import DagContext
 except ImportError:  # Airflow 2
     from airflow import DAG
+    from airflow.models.dag import DagContext
 
 NOW = datetime(2026, 1, 31, 4, tzinfo=timezone.utc)
 DATES = ("logical_date", "ds", "ds_nodash", "ts", "ts_nodash", "data_interval_start", "data_interval_end")
@@ -58,14 +62,30 @@ def context(kind: str) -> dict[str, Any]:
         run["run_after"] = NOW
     values = {**template_values(), "dag_run": SimpleNamespace(**run), "params": Anything(), "expanded_ti_count": None}
     values |= dict.fromkeys(("ti", "task_instance", "var", "conn", "triggering_asset_events"), Anything())
-    if kind == "asset-triggered":
+    if kind == "by hand":
+        values["triggering_asset_events"] = {}
+    if kind in ("asset-triggered", "by hand"):
         values = {name: value for name, value in values.items() if name not in DATES}
     return values
 
 
+@contextmanager
+def made_dags() -> Iterator[list[Any]]:
+    """Give a list that holds the DAGs of a module in the end, also those that it keeps no name of."""
+    before, found = DagContext.current_autoregister_module_name, []
+    DagContext.current_autoregister_module_name = __name__
+    DagContext.autoregistered_dags.clear()
+    try:
+        yield found
+    finally:
+        found += [dag for dag, _ in DagContext.autoregistered_dags]
+        DagContext.autoregistered_dags.clear()
+        DagContext.current_autoregister_module_name = before
+
+
 def operators(content: dict[str, Any]) -> Iterator[Any]:
     """Yield the operators that a module has made."""
-    dags = [value for value in content.values() if isinstance(value, DAG)]
+    dags = [value for value in [*content.values(), *content.get("made", [])] if isinstance(value, DAG)]
     found = [task for dag in dags for task in dag.tasks] + list(content.values())
     yield from {id(value): value for value in found if isinstance(value, BaseOperator)}.values()
 
@@ -81,13 +101,15 @@ def check(content: dict[str, Any], kind: str) -> int:
     return count
 
 
-KINDS = ["scheduled", "asset-triggered", "scheduled, Airflow 2"]
+KINDS = ["scheduled", "asset-triggered", "by hand", "scheduled, Airflow 2"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_an_example(path: Path, kind: str):
-    check(runpy.run_path(str(path)), kind)
+    with made_dags() as made:
+        content = runpy.run_path(str(path))
+    check({**content, "made": made}, kind)
 
 
 def test_operators_of_examples_are_found():
@@ -100,9 +122,9 @@ def test_a_block_of_the_documentation(block: Block, kind: str):
     if "airflow.sdk" in block.text and find_spec("airflow.sdk") is None and "except ImportError" not in block.text:
         pytest.skip("for Airflow 3")
     content: dict[str, Any] = {"__name__": "documentation", "__file__": str(FILES[0])}
-    with DAG("documentation", schedule=None, start_date=NOW):
+    with made_dags() as made, DAG("documentation", schedule=None, start_date=NOW):
         exec(compile(block.text, str(block.path), "exec"), content)
-    check(content, kind)
+    check({**content, "made": made}, kind)
 
 
 @pytest.mark.parametrize("template", ["{{ ds }}", "{{ ts }}", "{{ data_interval_start }}"])

@@ -93,18 +93,28 @@ def send_call(call: RestCall) -> Flow[Accepted]:
 
     :raises FabricAmbiguousError: see :func:`request`.
     """
-    asked = yield from call.prepare()
+    return (yield from send_prepared(call, (yield from call.prepare())))
+
+
+def send_prepared(call: RestCall, asked: Request) -> Flow[Accepted]:
+    """Do the same with a request that is checked, and whose names are ids.
+
+    :param asked: :meth:`.RestCall.prepare`'s.
+    """
     if call.pages:
         return Accepted((yield from list_all(asked)))
     answer = yield from send(asked, replay=call.replay)
     operation_id = operation_id_of(answer) if answer.status == 202 else None
+    if operation_id is not None:  # what else the answer says does not matter
+        return Accepted(None, answer.status, operation_id, answer.retry_after or 0.0)
     try:
-        content = content_of(answer)
+        return Accepted(content_of(answer), answer.status)
     except FabricProtocolError as error:
-        if call.replay is Replay.SAFE or operation_id is not None:
+        if call.replay is Replay.SAFE:
             raise
-        raise FabricAmbiguousError(f"{error} It was carried out all the same, so it was not sent again.") from error
-    return Accepted(content, answer.status, operation_id, answer.retry_after or 0.0)
+        raise FabricAmbiguousError(
+            f"{error} It was carried out all the same, so it was not sent again.", accepted=True
+        ) from error
 
 
 def read_result(operation_id: str, accept: str = JSON) -> Flow[Any]:

@@ -7,4 +7,4 @@ from airflow_provider_fabric.exceptions import FabricAmbiguousError
 
 
 class FabricNotRetriedError(FabricAmbiguousError, AirflowFailException):  # type: ignore[misc]
-    """A call may have been carried out, and nothing can tell: another attempt of the task might do it twice."""
+    """A call may have been carried out, or was: another attempt of the task must not do it twice."""

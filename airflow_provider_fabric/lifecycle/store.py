@@ -15,16 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_fabric.api.jobs.ownership import SubmitWindow
-from airflow_provider_fabric.compat_tasks import (
-    call_when_over,
-    is_being_cleared,
-    keeps_delivered,
-    previous_attempt_returned,
-    task_store,
-)
+from airflow_provider_fabric.compat_tasks import previous_attempt_returned
 from airflow_provider_fabric.exceptions import FabricInputError
 from airflow_provider_fabric.lifecycle.identity import JobIdentity
 from airflow_provider_fabric.lifecycle.state import FabricRun
+from airflow_provider_fabric.lifecycle.task_record import TaskRecord
 
 KEY = "fabric_run"
 
@@ -63,27 +58,20 @@ class RunStore:
     """
 
     def __init__(self, context: Mapping[str, Any], enabled: bool) -> None:
-        ti = context["ti"]
         self._context = context
-        self._store = task_store(context) if enabled else None
-        self._series = getattr(ti, "max_tries", None)
-        self._attempt = getattr(ti, "try_number", None)
-        self._retries = getattr(context.get("task"), "retries", None)
-        self._clears = getattr(context.get("dag_run"), "clear_number", None)
-        self._is_cleared = False
-        self._written: dict[str, Any] | None = None
+        self._record = TaskRecord(context, KEY, enabled)
         self._own_runs: tuple[str, ...] | None = None
 
     @property
     def available(self) -> bool:
         """Whether anything outlives this attempt."""
-        return self._store is not None
+        return self._record.available
 
     @property
     def own_runs(self) -> tuple[str, ...]:
         """Ids of the runs that the task has started so far, as far as its record tells."""
         if self._own_runs is None:
-            self._own_runs = _own_runs(self._read())
+            self._own_runs = _own_runs(self._record.read())
         return self._own_runs
 
     def load(self) -> RunRecord | None:
@@ -91,9 +79,9 @@ class RunStore:
 
         :raises FabricInputError: it is something else; no run is started then.
         """
-        state = self._read()
+        state = self._record.read()
         self._own_runs = _own_runs(state)
-        if not isinstance(state, dict) or state.get("nothing") or self._is_no_later_than(state.get("delivered")):
+        if not isinstance(state, dict) or state.get("nothing") or self._record.is_no_later_than(state.get("delivered")):
             return None
         try:
             since = None if state["since"] is None else float(state["since"])
@@ -129,36 +117,22 @@ class RunStore:
         Where the record is deleted once Airflow has recorded the task's end, a result that is in it was delivered by an
         attempt that died before: what that attempt had returned by then tells of no clear.
         """
-        if state.get("series") != self._series or state.get("cleared"):
+        record = self._record
+        if record.was_cleared(state):
             return True
-        clears = state.get("clears")
-        if None not in (clears, self._clears) and clears != self._clears and state.get("candidates") is None:
+        if record.other_clears(state) and state.get("candidates") is None:
             return True
-        changed = state.get("retries") != self._retries
+        changed = record.has_other_retries(state)
         if state.get("candidates") is not None:
-            return changed and self._begins_a_series(state.get("attempt"))
-        if self._is_no_later_than(state.get("attempt")):
+            return changed and record.begins_a_series(state.get("attempt"))
+        if record.is_no_later_than(state.get("attempt")):
             return True
         delivered = state.get("delivered")
-        if delivered is None or self._store is None:
+        if delivered is None or not record.available:
             return False
-        if (changed or bool(state.get("waited"))) and self._begins_a_series(delivered):
+        if (changed or bool(state.get("waited"))) and record.begins_a_series(delivered):
             return True
-        return keeps_delivered(self._store) and previous_attempt_returned(self._context)
-
-    def _is_no_later_than(self, attempt: int | None) -> bool:
-        """Whether this attempt is that one, or an earlier one.
-
-        Then the DAG run was deleted and made anew since, and attempts are counted from 1 again; or the task executes
-        several operators, one after the other.
-        """
-        return attempt is not None and self._attempt is not None and bool(self._attempt <= attempt)
-
-    def _begins_a_series(self, last: int | None) -> bool:
-        """Whether by the present ``retries`` a series of attempts began after the attempt that was the last one."""
-        if last is None or self._attempt is None or self._series is None or self._retries is None:
-            return False
-        return bool(last < int(self._series) - int(self._retries) + 1 <= self._attempt)
+        return record.keeps_delivered and previous_attempt_returned(self._context)
 
     def submitting(self, window: SubmitWindow, identity: JobIdentity) -> None:
         """Write that a submit is about to be sent.
@@ -207,30 +181,19 @@ class RunStore:
 
         Best effort: if it cannot be written, the next attempt looks for a run that nobody started.
         """
-        self._written = None
-        with suppress(Exception):  # whatever Airflow's API raises; see above what follows
-            if self._store is not None and keeps_delivered(self._store):
-                self._store.set(KEY, {"nothing": True, "own_runs": list(self.own_runs)})
-            elif self._store is not None:
-                self._store.delete(KEY)
+        self._record.write_nothing(own_runs=list(self.own_runs))
 
     def cancel_asked(self) -> None:
         """Add that this attempt wants its run cancelled, if Airflow still takes that from a task that is killed."""
         with suppress(Exception):  # the cancel itself matters more; without the note the next attempt reconnects
-            self._change(cancel_asked=True)
+            self._record.change(cancel_asked=True)
 
     def killed(self, *, cancel_asked: bool) -> None:
         """Add why the task is being killed, if Airflow still takes that: it has seconds, so in two calls if possible.
 
         :param cancel_asked: this attempt wants its run cancelled.
         """
-        if self._store is None:
-            return
-        with suppress(Exception):  # a killed task has seconds left, and its cancel must not wait for Airflow
-            self._is_cleared = is_being_cleared(self._context)
-        with suppress(Exception):  # the same
-            if cancel_asked or self._is_cleared:
-                self._change(**({"cancel_asked": True} if cancel_asked else {}))
+        self._record.killed(**({"cancel_asked": True} if cancel_asked else {}))
 
     def delivered(self, *, waited: bool) -> None:
         """Add that this attempt hands on the run's result.
@@ -240,34 +203,11 @@ class RunStore:
 
         :param waited: the run is over.
         """
-        if self._store is None:
-            return
-        with suppress(Exception):  # the result is there, and the worst that can come of it is another run after a clear
-            if keeps_delivered(self._store) or call_when_over(self._context, self._forget):
-                self._change(delivered=self._attempt, waited=waited)
-            else:
-                self.nothing_started()
-
-    def _forget(self, _: Any) -> None:
-        """Delete the record of this attempt: Airflow has recorded the task's end. A later attempt's record stays."""
-        state = self._read()
-        if isinstance(state, dict) and state.get("attempt") == self._attempt:
-            self.nothing_started()
-
-    def _change(self, **values: Any) -> None:
-        state = self._written or self._read()
-        if isinstance(state, dict) and not state.get("nothing"):
-            self._write({**state, **values})
-
-    def _read(self) -> Any:
-        return self._store.get(KEY) if self._store is not None else None
+        self._record.deliver(waited=waited)
 
     def _write(self, state: dict[str, Any]) -> None:
-        if self._store is not None:
-            ours = {"series": self._series, "retries": self._retries, "clears": self._clears, "attempt": self._attempt}
-            cleared = {"cleared": True} if self._is_cleared else {}
-            self._written = {**state, **ours, "own_runs": list(self.own_runs), **cleared}
-            self._store.set(KEY, self._written)
+        if self._record.available:
+            self._record.write({**state, "own_runs": list(self.own_runs)})
 
 
 def _own_runs(state: Any) -> tuple[str, ...]:

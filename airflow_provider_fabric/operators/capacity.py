@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.arguments import TaskArguments
-from airflow_provider_fabric.compat import BaseOperator, default_deferrable, settling_seconds
+from airflow_provider_fabric.compat import default_deferrable, settling_seconds
+from airflow_provider_fabric.operators.calls import CallOperator
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.capacities import Capacity
     from airflow_provider_fabric.api.http.flow import Flow
     from airflow_provider_fabric.compat import Context
-    from airflow_provider_fabric.hooks.fabric import FabricHook
 
 
-class _CapacityOperator(TaskArguments, BaseOperator):
+class _CapacityOperator(CallOperator):
     """What resuming and suspending share; see :class:`FabricResumeCapacityOperator`."""
 
     template_fields: Sequence[str] = ("capacity", "subscription_id", "resource_group", "fabric_conn_id")
@@ -51,13 +49,6 @@ class _CapacityOperator(TaskArguments, BaseOperator):
         self.timeout = timeout
         self.prepare_arguments()
 
-    @cached_property
-    def hook(self) -> FabricHook:
-        """The hook; made in the worker, never while a DAG is parsed."""
-        from airflow_provider_fabric.hooks.fabric import FabricHook
-
-        return FabricHook(self.fabric_conn_id)
-
     def _before_change(self, capacity: Capacity) -> Flow[None]:
         """Check, right before the change is asked for, whether it may be."""
         yield from ()
@@ -72,7 +63,7 @@ class _CapacityOperator(TaskArguments, BaseOperator):
         deadline = time.time() + positive_seconds(self.timeout, "timeout")
         interval = positive_seconds(self.check_interval, "check_interval")
         self._check_options()
-        run = self.hook.run
+        run = self._run
         resource_id = run(
             resolve_capacity(self.capacity, subscription_id=self.subscription_id, resource_group=self.resource_group)
         )
@@ -82,6 +73,7 @@ class _CapacityOperator(TaskArguments, BaseOperator):
             resource_id,
             f"asked to become {self.state}" if asked else f"{self.state} already, or soon",
         )
+        self._note_going_on(f"The change of capacity {resource_id} to {self.state}")
         if self.deferrable and asked:
             from airflow_provider_fabric.triggers.capacity import FabricCapacityTrigger
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.arguments import TaskArguments
-from airflow_provider_fabric.compat import BaseOperator
+from airflow_provider_fabric.operators.calls import CallOperator
 from airflow_provider_fabric.verbatim import definition_argument, protect, rendered_texts
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.compat import Context
-    from airflow_provider_fabric.hooks.fabric import FabricHook
 
 
-class ItemOperator(TaskArguments, BaseOperator):
+class ItemOperator(CallOperator):
     """What the operators on items share: a workspace and a connection.
 
     :param workspace: GUID or display name of the workspace (templated).
@@ -27,13 +24,6 @@ class ItemOperator(TaskArguments, BaseOperator):
         super().__init__(**kwargs)
         self.workspace = workspace
         self.fabric_conn_id = fabric_conn_id
-
-    @cached_property
-    def hook(self) -> FabricHook:
-        """The hook; made in the worker, never while a DAG is parsed."""
-        from airflow_provider_fabric.hooks.fabric import FabricHook
-
-        return FabricHook(self.fabric_conn_id)
 
     def _listed_workspace(self) -> str:
         """Return the workspace's id by the list as it is now; what deploys or deletes does not rely on other tasks."""

@@ -17,6 +17,7 @@ from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.compat import Context
+    from airflow_provider_fabric.lifecycle.single_call import SingleCall
 
 SPAN = re.compile(r"\d+:([01]?\d|2[0-3]):[0-5]?\d:[0-5]?\d")
 """The service's form of a time span: days, hours, minutes, seconds."""
@@ -31,7 +32,8 @@ class FabricRefreshSqlEndpointOperator(ItemOperator):
     :param workspace: GUID or display name of the workspace (templated).
     :param lakehouse: GUID or display name of the lakehouse (templated).
     :param timeout: seconds that the service works at most; ``None`` for its own 15 minutes.
-    :param recreate_tables: drop and make all tables of the endpoint anew.
+    :param recreate_tables: drop and make all tables of the endpoint anew. This is not asked for twice: if the answer
+        was lost, or the worker died while it asked, the task fails for good. A cleared task asks again.
     :param deferrable: wait in the triggerer; default ``[operators] default_deferrable``.
     :param fabric_conn_id: id of the connection (templated).
     :returns: a list of tables, each with ``tableName``, ``status``, ``startDateTime``, ``endDateTime`` and
@@ -66,7 +68,7 @@ class FabricRefreshSqlEndpointOperator(ItemOperator):
         """Refresh, and wait."""
         self.resolve_arguments()
         with self._reported(context):
-            return self._refresh()
+            return self._refresh(context)
 
     @contextmanager
     def _reported(self, context: Context) -> Iterator[None]:
@@ -79,29 +81,56 @@ class FabricRefreshSqlEndpointOperator(ItemOperator):
             yield
             self._report.note(status="Succeeded")
 
-    def _refresh(self) -> list[dict[str, Any]]:
+    def _refresh(self, context: Context) -> list[dict[str, Any]]:
         from airflow_provider_fabric.api import sql_endpoints
+        from airflow_provider_fabric.api.operations import wait_for_operation
         from airflow_provider_fabric.lifecycle.options import positive_seconds
 
         limit = None if self.timeout is None else positive_seconds(self.timeout, "timeout")
         workspace_id = self.hook.resolve_workspace(self.workspace)
         lakehouse_id = self.hook.resolve_item(workspace_id, self.lakehouse, "Lakehouse")
         self._report.note(workspace_id=workspace_id, item_id=lakehouse_id)
-        options: dict[str, Any] = {"timeout": limit, "recreate_tables": bool(self.recreate_tables)}
-        if not self.deferrable:
-            return self._refreshed(self.hook.refresh_sql_endpoint(workspace_id, lakehouse_id, **options))
         deadline = time.time() + (limit or sql_endpoints.SERVICE_TIMEOUT) + sql_endpoints.MARGIN
-        endpoint = self.hook.get_sql_endpoint(workspace_id, lakehouse_id, deadline=deadline)
-        tables, operation_id, _ = self.hook.run(sql_endpoints.start_refresh(workspace_id, endpoint, **options))
+        endpoint = self._run(sql_endpoints.get_sql_endpoint(workspace_id, lakehouse_id, deadline=deadline))
+        single = self._single_call(context, enabled=bool(self.recreate_tables))
+        tables, operation_id, pause = self._started(single, workspace_id, endpoint, limit, deadline)
         if operation_id is None:
-            return self._refreshed(sql_endpoints.require_refreshed(tables or []))
-        from airflow_provider_fabric.triggers.job import FabricOperationTrigger
-
+            return self._refreshed(single, tables or [])
+        self._note_going_on(f"Operation {operation_id}")
         self._report.note(operation_id=operation_id)
-        self._report.publish()
-        self.log.info("SQL endpoint %s is refreshed by operation %s.", endpoint, operation_id)
-        trigger = FabricOperationTrigger(self.fabric_conn_id, operation_id, deadline)
-        return self._wait_in_triggerer(trigger, {"workspace_id": workspace_id, "item_id": lakehouse_id})
+        if self.deferrable:
+            from airflow_provider_fabric.triggers.job import FabricOperationTrigger
+
+            self._report.publish()
+            trigger = FabricOperationTrigger(self.fabric_conn_id, operation_id, deadline)
+            return self._wait_in_triggerer(trigger, {"workspace_id": workspace_id, "item_id": lakehouse_id})
+        action = f"refresh the metadata of SQL endpoint {endpoint}"
+        with single.following():
+            result = self._run(
+                wait_for_operation(operation_id, action=action, first_poll_after=pause, deadline=deadline)
+            )
+        return self._refreshed(single, sql_endpoints.tables_of(result))
+
+    def _started(
+        self, single: SingleCall, workspace_id: str, endpoint: str, limit: float | None, deadline: float
+    ) -> tuple[list[dict[str, Any]] | None, str | None, float]:
+        """Have it refreshed, unless an earlier attempt has: tables that are being made anew must not be dropped."""
+        from airflow_provider_fabric.api.sql_endpoints import start_refresh
+        from airflow_provider_fabric.lifecycle.single_call import call_of
+
+        action = f"the refresh of SQL endpoint {endpoint}, with recreate_tables"
+        call = call_of(action, connection=self.fabric_conn_id, workspace=workspace_id, endpoint=endpoint)
+        earlier = single.earlier(call)
+        if earlier is not None and not earlier.cleared:
+            return None, earlier.operation_id, 0.0
+        if earlier is not None:
+            self._let_end(earlier.operation_id, deadline)
+        flow = start_refresh(workspace_id, endpoint, timeout=limit, recreate_tables=bool(self.recreate_tables))
+        started = single.send(self._run, flow, call)
+        if started[1] is not None:
+            self.log.info("SQL endpoint %s is refreshed by operation %s.", endpoint, started[1])
+            single.answered(started[1])
+        return started
 
     def _wait_in_triggerer(self, trigger: Any, ids: dict[str, str]) -> NoReturn:
         self.defer(trigger=trigger, method_name="execute_complete", kwargs={"ids": ids})
@@ -114,17 +143,25 @@ class FabricRefreshSqlEndpointOperator(ItemOperator):
 
         :raises FabricOperationError: the operation failed, or did not end in time, or a table was not refreshed.
         """
-        from airflow_provider_fabric.api.sql_endpoints import require_refreshed, tables_of
+        from airflow_provider_fabric.api.sql_endpoints import tables_of
         from airflow_provider_fabric.triggers.job import operation_error
 
+        single = self._single_call(context, enabled=bool(self.recreate_tables))
         with self._reported(context):
             self._report.note(operation_id=event.get("operation_id"), **(ids or {}))
-            if not event["succeeded"]:
-                raise operation_error(event)
-            return self._refreshed(require_refreshed(tables_of(event["result"])))
+            with single.following():
+                if not event["succeeded"]:
+                    raise operation_error(event)
+            return self._refreshed(single, tables_of(event["result"]))
 
-    def _refreshed(self, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _refreshed(self, single: SingleCall, tables: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the tables, if all of them were refreshed; if not, the next attempt refreshes them again."""
+        from airflow_provider_fabric.api.sql_endpoints import require_refreshed
+
+        with single.following():
+            require_refreshed(tables)
         self.log.info("The SQL endpoint of %r is up to date: %d tables.", self.lakehouse, len(tables))
+        single.delivered()
         return tables
 
 

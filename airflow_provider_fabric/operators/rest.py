@@ -5,19 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.arguments import TaskArguments
-from airflow_provider_fabric.compat import BaseOperator, default_deferrable
+from airflow_provider_fabric.compat import default_deferrable
+from airflow_provider_fabric.operators.calls import CallOperator
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.rest_call import RestCall
     from airflow_provider_fabric.compat import Context
-    from airflow_provider_fabric.hooks.fabric import FabricHook
+    from airflow_provider_fabric.lifecycle.single_call import SingleCall
 
 
-class FabricRestOperator(TaskArguments, BaseOperator):
+class FabricRestOperator(CallOperator):
     """Call any operation of the Fabric REST API, for what has no operator of its own.
 
     https://learn.microsoft.com/rest/api/fabric/articles/. Host, token, retries and throttling are those of every other
@@ -25,7 +24,8 @@ class FabricRestOperator(TaskArguments, BaseOperator):
 
     A POST whose answer was lost may have been carried out. With ``replay_safe=False`` it is not sent again, the task
     fails, and Airflow does not retry it: look in Fabric, then clear the task. The same holds when an operation that it
-    started does not end in time, or can no longer be followed.
+    started does not end in time, or can no longer be followed, and when the worker died while it sent the request. The
+    attempt after a worker that died later goes on waiting for the operation. A cleared task sends the request again.
 
     What starts a job is refused: :class:`~airflow_provider_fabric.operators.job.FabricRunItemJobOperator` runs any job.
 
@@ -115,42 +115,56 @@ class FabricRestOperator(TaskArguments, BaseOperator):
                 f"response_filter must be a function that takes the answer, got {type(response_filter).__name__}."
             )
 
-    @cached_property
-    def hook(self) -> FabricHook:
-        """The hook; made in the worker, never while a DAG is parsed."""
-        from airflow_provider_fabric.hooks.fabric import FabricHook
-
-        return FabricHook(self.fabric_conn_id)
-
     def execute(self, context: Context) -> Any:
         """Send the request, and follow the operation that it starts, if any."""
         self.resolve_arguments()
-        from airflow_provider_fabric.api.operations import await_operation
-        from airflow_provider_fabric.api.rest import send_call
-        from airflow_provider_fabric.exceptions import FabricAmbiguousError
         from airflow_provider_fabric.lifecycle.options import positive_seconds
 
         deadline = time.time() + positive_seconds(self.timeout, "timeout")
         call = self._call()
-        try:
-            accepted = self.hook.run(send_call(call))
-        except FabricAmbiguousError as error:
-            raise self._for_good(error) from error
-        id_ = accepted.operation_id
+        single = self._recorded(context)
+        id_, first_poll_after, content = self._started(call, single, deadline)
         if id_ is None:
-            if accepted.status == 202:
-                self.log.warning("%s was accepted and names no operation: it may still be going on.", call.action)
-            return self._result(accepted.content)
+            return self._handed_on(single, content)
+        self._note_going_on(f"Operation {id_}")
         self.log.info("%s goes on as operation %s.", call.action, id_)
         if self.deferrable:
             from airflow_provider_fabric.triggers.job import FabricOperationTrigger
 
             trigger = FabricOperationTrigger(self.fabric_conn_id, id_, deadline, with_result=False)
             self.defer(trigger=trigger, method_name="execute_complete")
-        wait = await_operation(id_, action=call.action, first_poll_after=accepted.first_poll_after, deadline=deadline)
-        with self._once():
-            operation = self.hook.run(wait)
-        return self._result_of(id_, has_result=operation.has_result)
+        from airflow_provider_fabric.api.operations import await_operation
+
+        wait = await_operation(id_, action=call.action, first_poll_after=first_poll_after, deadline=deadline)
+        with self._once(single):
+            operation = self._run(wait)
+        return self._result_of(single, id_, has_result=operation.has_result)
+
+    def _started(self, call: RestCall, single: SingleCall, deadline: float) -> tuple[str | None, float, Any]:
+        """Send the request, unless an earlier attempt has; return the operation, its first poll, and the answer."""
+        from airflow_provider_fabric.api.rest import send_prepared
+        from airflow_provider_fabric.lifecycle.single_call import call_of
+
+        asked = self._run(call.prepare())
+        sent = call_of(
+            call.action,
+            connection=self.fabric_conn_id,
+            method=asked.method,
+            path=asked.path,
+            query=asked.params,
+            body=[asked.json, asked.content, asked.content_type if asked.content is not None else None],
+        )
+        earlier = single.earlier(sent)
+        if earlier is not None and not earlier.cleared:
+            return earlier.operation_id, 0.0, None
+        if earlier is not None:
+            self._let_end(earlier.operation_id, deadline)
+        accepted = single.send(self._run, send_prepared(call, asked), sent)
+        if accepted.operation_id is not None:
+            single.answered(accepted.operation_id)
+        elif accepted.status == 202:
+            self.log.warning("%s was accepted and names no operation: it may still be going on.", call.action)
+        return accepted.operation_id, accepted.first_poll_after, accepted.content
 
     def execute_complete(self, context: Context, event: Any) -> Any:
         """Take over from the triggerer.
@@ -160,12 +174,13 @@ class FabricRestOperator(TaskArguments, BaseOperator):
         self.resolve_arguments()
         from airflow_provider_fabric.triggers.job import operation_error
 
+        single = self._recorded(context)
         if not event["succeeded"]:
-            with self._once():
+            with self._once(single):
                 raise operation_error(event)
         if "operation_id" not in event:  # deferred by an older version, whose event has the result
-            return self._result(event["result"])
-        return self._result_of(event["operation_id"], has_result=event["has_result"])
+            return self._handed_on(single, event["result"])
+        return self._result_of(single, event["operation_id"], has_result=event["has_result"])
 
     def _call(self) -> RestCall:
         from dataclasses import fields
@@ -174,36 +189,48 @@ class FabricRestOperator(TaskArguments, BaseOperator):
 
         return RestCall(**{field.name: getattr(self, field.name) for field in fields(RestCall)})
 
-    def _result_of(self, operation_id: str, *, has_result: bool) -> Any:
+    def _recorded(self, context: Context) -> SingleCall:
+        from airflow_provider_fabric.api.http.retry import Replay
+
+        return self._single_call(context, enabled=self._call().replay is not Replay.SAFE)
+
+    def _result_of(self, single: SingleCall, operation_id: str, *, has_result: bool) -> Any:
         """Return what becomes the XCom, of an operation that has succeeded."""
         from airflow_provider_fabric.api.rest import read_result
 
-        with self._once():
-            content = self.hook.run(read_result(operation_id, self.accept)) if has_result else None
-        return self._result(content)
+        with self._once(single):
+            content = self._run(read_result(operation_id, self.accept)) if has_result else None
+        return self._handed_on(single, content)
+
+    def _handed_on(self, single: SingleCall, content: Any) -> Any:
+        """Return what becomes the XCom, and record that the call has been dealt with."""
+        with self._once(single):
+            result = self._result(content)
+        single.delivered()
+        return result
 
     @contextmanager
-    def _once(self) -> Iterator[None]:
-        """Wait for what was started: unless it failed, another attempt of the task must not start it again."""
-        from airflow_provider_fabric.api.http.retry import Replay
-        from airflow_provider_fabric.exceptions import FabricError, FabricOperationError
+    def _once(self, single: SingleCall) -> Iterator[None]:
+        """Deal with what was sent: unless its operation failed, another attempt of the task must not send it again.
+
+        An attempt that is killed records nothing: the next one goes on waiting.
+        """
+        from airflow_provider_fabric.compat import AirflowFailException, AirflowSkipException
+        from airflow_provider_fabric.exceptions import FabricJobCancelled, FabricOperationError
 
         try:
-            yield
-        except FabricError as error:
+            with single.following():
+                yield
+        except (FabricJobCancelled, AirflowSkipException, AirflowFailException):
+            raise
+        except Exception as error:
             failed = isinstance(error, FabricOperationError) and not error.goes_on
-            if failed or self._call().replay is Replay.SAFE:
+            if failed or not single.enabled:
                 raise
-            raise self._for_good(error) from error
-
-    def _for_good(self, error: Exception) -> Exception:
-        from airflow_provider_fabric.compat import AirflowFailException
-
-        text = f"{error} Not retried: look in Fabric, then clear this task."
-        return AirflowFailException(text)  # type: ignore[no-any-return]
+            raise single.for_good(str(error) or type(error).__name__) from error
 
     def _result(self, content: Any) -> Any:
-        """Return what becomes the XCom."""
+        """Return what becomes the XCom, of an answer."""
         if self.response_filter is not None:
             return self.response_filter(content)
         if isinstance(content, bytes):

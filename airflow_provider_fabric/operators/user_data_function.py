@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.api.plain_text import MAX_CODE, one_line
-from airflow_provider_fabric.exceptions import FabricAmbiguousError
 from airflow_provider_fabric.operators.item import ItemOperator
 
 if TYPE_CHECKING:
@@ -18,8 +17,8 @@ class FabricInvokeUserDataFunctionOperator(ItemOperator):
 
     https://learn.microsoft.com/fabric/data-engineering/user-data-functions/tutorial-invoke-from-python-app. The call
     is answered when the function ends: set the connection's ``timeout_seconds`` above what it takes. It is never
-    repeated once it may have reached the function: if its answer was lost, the task fails at once, ``retries`` or not,
-    because nothing can tell whether the function ran.
+    repeated once it may have reached the function: if its answer was lost, or the worker died meanwhile, the task fails
+    for good, ``retries`` or not, because nothing can tell whether the function ran. A cleared task calls it again.
 
     :param workspace: GUID or display name of the workspace (templated).
     :param user_data_function: GUID or display name of the item (templated).
@@ -56,22 +55,22 @@ class FabricInvokeUserDataFunctionOperator(ItemOperator):
 
     def execute(self, context: Context) -> Any:
         """Call the function."""
-        from airflow_provider_fabric.api.user_data_functions import function_arguments
+        from airflow_provider_fabric.api.user_data_functions import function_arguments, invoke_user_data_function
+        from airflow_provider_fabric.lifecycle.single_call import call_of
 
         self.resolve_arguments()
-        function_arguments(self.parameters)  # refused before anything is sent
+        arguments = function_arguments(self.parameters)  # refused before anything is sent
         workspace_id = self.hook.resolve_workspace(self.workspace)
         item_id = self.hook.resolve_item(workspace_id, self.user_data_function, "UserDataFunction")
-        try:
-            answer = self.hook.invoke_user_data_function(
-                workspace_id, item_id, self.function, self.parameters, replay_safe=self.replay_safe
-            )
-        except FabricAmbiguousError as error:
-            if not error.must_not_repeat:
-                raise
-            from airflow_provider_fabric.lifecycle.not_retried import FabricNotRetriedError
-
-            raise FabricNotRetriedError(str(error), must_not_repeat=True) from error
+        action = f"function {self.function!r} of item {item_id}"
+        call = call_of(action, connection=self.fabric_conn_id, workspace=workspace_id, arguments=arguments)
+        single = self._single_call(context, enabled=not self.replay_safe)
+        single.earlier(call)  # raises if it was called already, or may have been
+        flow = invoke_user_data_function(
+            workspace_id, item_id, self.function, self.parameters, replay_safe=self.replay_safe
+        )
+        answer = single.send(self._run, flow, call)
         invocation = one_line(str(answer.get("invocationId")), MAX_CODE)
         self.log.info("Function %r of %s succeeded, invocation %s.", self.function, item_id, invocation)
+        single.delivered()
         return answer.get("output")

@@ -65,3 +65,8 @@ class FabricCapacityTrigger(BaseTrigger):
         except Exception as error:  # noqa: BLE001 - every error must reach the task, or it would wait for ever
             event = {"succeeded": False, "capacity": None, "message": str(error)}
         yield TriggerEvent(event)
+
+    async def on_kill(self) -> None:
+        """Log that the change goes on: a user ended the task, and Azure cannot cancel it."""
+        what = "The task was ended; the change of capacity %s to %s goes on: it cannot be cancelled."
+        self.log.warning(what, self.resource_id, self.state)

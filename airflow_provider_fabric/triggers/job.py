@@ -144,6 +144,12 @@ class FabricOperationTrigger(BaseTrigger):
             event |= {"succeeded": False, "message": str(error), "error": _fields(error)}
         yield TriggerEvent(event)
 
+    async def on_kill(self) -> None:
+        """Log that the operation goes on: a user ended the task, and Fabric cannot cancel an operation."""
+        self.log.warning(
+            "The task was ended; operation %s goes on in Fabric: it cannot be cancelled.", self.operation_id
+        )
+
     def _wait(self) -> Flow[tuple[Operation, Any]]:
         operation = yield from await_operation(self.operation_id, deadline=self.deadline)
         wanted = self.with_result and operation.has_result

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from airflow_provider_fabric.api.http.flow import Clock, Flow, Request, Response, Sleep, TransportFailure
+from airflow_provider_fabric.api.http.flow import Clock, Flow, Request, Response, Sleep
 from airflow_provider_fabric.api.http.headers import http_date
+from airflow_provider_fabric.api.http.steps import Answer, stepped
 
 T = TypeVar("T")
 
@@ -87,31 +88,28 @@ def observed(flow: Flow[T], clock: ServiceClock, trace: SubmitTrace | None = Non
     :param clock: takes in the answers.
     :param trace: takes in when a submit was sent.
     """
-    answer: Response | TransportFailure | None = None
-    thrown: Exception | None = None
-    try:
-        while True:
-            try:
-                step = flow.send(answer) if thrown is None else flow.throw(thrown)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            answer, thrown = None, None
-            if trace is not None:
-                _note(step, trace)
-            sent = clock.read()
-            if trace is not None and isinstance(step, Request) and step.method == "POST":
-                trace.sent = sent
-            try:
-                answer = yield step
-            except Exception as error:  # noqa: BLE001 - the flow's to handle: no token could be had
-                thrown = error
-            received = clock.read()
-            if isinstance(answer, Response):
-                clock.observe(sent, received, answer.headers.get("date"))
-            if trace is not None and isinstance(step, Request) and step.method == "POST":
-                trace.answered = received
-    finally:
-        flow.close()
+    sent = 0.0
+
+    def before(step: Request | Sleep) -> None:
+        nonlocal sent
+        if trace is not None:
+            _note(step, trace)
+        sent = clock.read()
+        if trace is not None and _is_post(step):
+            trace.sent = sent
+
+    def after(step: Request | Sleep, answer: Answer) -> None:
+        received = clock.read()
+        if isinstance(answer, Response):
+            clock.observe(sent, received, answer.headers.get("date"))
+        if trace is not None and _is_post(step):
+            trace.answered = received
+
+    return stepped(flow, before, after)
+
+
+def _is_post(step: Request | Sleep) -> bool:
+    return isinstance(step, Request) and step.method == "POST"
 
 
 def _note(step: Request | Sleep, trace: SubmitTrace) -> None:

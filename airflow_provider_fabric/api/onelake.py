@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +19,8 @@ from airflow_provider_fabric.api.http.flow import Clock, Flow, Request, Response
 from airflow_provider_fabric.api.http.headers import http_date
 from airflow_provider_fabric.api.http.pages import MAX_PAGES
 from airflow_provider_fabric.api.http.permanent import PATIENCE, is_permanent, retry_after
-from airflow_provider_fabric.api.http.retry import PATIENT, Replay, RetryBudget, send
+from airflow_provider_fabric.api.http.retry import ONCE, PATIENT, Replay, RetryBudget, send
+from airflow_provider_fabric.api.plain_text import one_line
 from airflow_provider_fabric.exceptions import (
     FabricError,
     FabricInputError,
@@ -27,6 +29,9 @@ from airflow_provider_fabric.exceptions import (
 )
 
 _MAGIC = re.compile(r"[*?\[]")
+
+MAX_NAMED = 8
+"""Files that a message names of those that are there."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +232,8 @@ def wait_for_files(
                 return files, ""
             failing_since, seen = None, not_there(path, files, unchanged_for)
         if deadline is not None and clock() >= deadline:
-            return files, seen
+            near = "" if files else (yield from what_is_there(workspace_id, item_id, path))
+            return files, f"{seen} {near}".strip()
 
 
 def not_there(path: str, files: Sequence[OneLakeFile], unchanged_for: float | None) -> str:
@@ -236,3 +242,27 @@ def not_there(path: str, files: Sequence[OneLakeFile], unchanged_for: float | No
         return f"No file fitted {path!r} at the last poll."
     changed = f"one had changed in the {unchanged_for:g} s before it"
     return f"{len(files)} files fitted {path!r} at the last poll, but {changed}."
+
+
+def what_is_there(workspace_id: str, item_id: str, path: str) -> Flow[str]:
+    """Return what lies where a path or a pattern was looked for in vain, in words; nothing if it cannot be read.
+
+    :param workspace_id: GUID.
+    :param item_id: GUID.
+    :param path: the path or the pattern.
+    """
+    parts = check_path(path).split("/")
+    fixed = next((index for index, part in enumerate(parts) if _MAGIC.search(part)), len(parts) - 1)
+    directory = "/".join(parts[:fixed])
+    try:
+        listed, _ = yield from _list(workspace_id, item_id, directory, ONCE, recursive=False)
+    except FabricError:
+        return ""
+    where = repr(directory) if directory else "the item"
+    if not listed:
+        return f"There is nothing in {where}."
+    names = sorted(file.path.rsplit("/", 1)[-1] + ("/" if file.is_directory else "") for file in listed)
+    near = get_close_matches(parts[fixed], names, n=MAX_NAMED, cutoff=0.3)
+    named = [*near, *(name for name in names if name not in near)][:MAX_NAMED]
+    more = f" and {len(names) - len(named)} more" if len(names) > len(named) else ""
+    return f"In {where} there is: {', '.join(one_line(name, 100) for name in named)}{more}."

@@ -48,6 +48,7 @@ class FabricOneLakeFileSensor(TaskArguments, BaseSensorOperator):
     text_arguments: Sequence[str] = ("workspace", "item", "path", "item_type", "fabric_conn_id")
     flag_arguments: Sequence[str] = ("deferrable",)
     ui_color = "#dff3ef"
+    _looked_around = False
 
     def __init__(
         self,
@@ -93,7 +94,7 @@ class FabricOneLakeFileSensor(TaskArguments, BaseSensorOperator):
         """Poll once; then wait on, here or in the triggerer."""
         self.resolve_arguments()
         from airflow_provider_fabric.api.http.permanent import is_permanent
-        from airflow_provider_fabric.api.onelake import check_path, find_settled, not_there
+        from airflow_provider_fabric.api.onelake import check_path, find_settled, not_there, what_is_there
         from airflow_provider_fabric.exceptions import FabricError
         from airflow_provider_fabric.lifecycle.options import positive_seconds
 
@@ -111,6 +112,9 @@ class FabricOneLakeFileSensor(TaskArguments, BaseSensorOperator):
             if ready:
                 return self._found([asdict(file) for file in files])
             self.log.info("%s", not_there(path, files, unchanged_for))
+            if not files and not self._looked_around:
+                self._looked_around = True
+                self.log.info("%s", self.hook.run(what_is_there(*self.ids, path)) or "What is there cannot be read.")
         if self.deferrable and "ids" in vars(self):
             from airflow_provider_fabric.triggers.onelake import FabricOneLakeFileTrigger
 

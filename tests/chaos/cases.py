@@ -12,6 +12,7 @@ from typing import Any
 
 from tests.chaos import task_failures
 from tests.chaos.runner import CaseRun
+from tests.chaos.targets import PIPELINE, Target
 
 MODES = ("synchronous", "deferrable")
 
@@ -47,7 +48,8 @@ class Case:
     :param name: what goes wrong.
     :param mode: where the task waits.
     :param wave: cases of one wave run together; a wave named after a disturbance of a shared component suffers it.
-    :param operator: arguments of the operator, besides workspace, item, ``deferrable`` and ``check_interval``.
+    :param target: what the task does.
+    :param operator: arguments of the operator, besides the target's, ``deferrable`` and ``check_interval``.
     :param task: ``retries`` (2) and ``execution_timeout`` (seconds).
     :param rules: job rules of the item; the last that matches and is not used up wins.
     :param faults: faults of the emulator; ``{workspace}`` is the case's.
@@ -63,6 +65,7 @@ class Case:
     name: str
     mode: str
     wave: str = "each its own"
+    target: Target = PIPELINE
     operator: dict[str, Any] = field(default_factory=dict)
     task: dict[str, Any] = field(default_factory=dict)
     rules: tuple[dict[str, Any], ...] = ({"duration_seconds": 10},)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,12 +29,17 @@ def run_cases(
     *,
     celery_workers: int = 0,
     docs: bool = True,
+    section: str = "matrix",
+    service: Mapping[str, Any] | None = None,
 ) -> Iterator[dict[str, CaseRun]]:
     """Run cases, wave by wave, print the table, and hand them out while Airflow still runs.
 
     :param celery_workers: how many; none means the ``LocalExecutor``.
     :param docs: write the table into the documentation, too.
+    :param section: where.
+    :param service: more settings of the emulator.
     """
+    settings = {**EMULATOR, **(service or {})}
     executor = "CeleryExecutor" if celery_workers else "LocalExecutor"
     with ExitStack() as servers:
         installed = postgres_folder()
@@ -41,7 +47,7 @@ def run_cases(
             pytest.skip("PostgreSQL is not installed (Debian, Ubuntu: apt-get install postgresql)")
         database = servers.enter_context(Postgres(installed))
         environment = SETTINGS | (_celery(servers, database) if celery_workers else {})
-        emulator = servers.enter_context(FabricEmulator(clock=lambda: time.time() + SERVICE_AHEAD, **EMULATOR))
+        emulator = servers.enter_context(FabricEmulator(clock=lambda: time.time() + SERVICE_AHEAD, **settings))
         emulator.control.configure(quotas={"job_scheduler": None, "platform": None})
         harness = Harness(cases, emulator, folder)
         servers.callback(harness.close)
@@ -68,7 +74,7 @@ def run_cases(
         table = report.matrix(title, verdicts, time.monotonic() - started, executor)
         print(f"\n{table}")
         if docs:
-            report.record(title, verdicts, time.monotonic() - started, executor)
+            report.record(title, verdicts, time.monotonic() - started, executor, section)
         yield {case_run.case.id: case_run for case_run in harness.case_runs}
 
 

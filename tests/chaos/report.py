@@ -23,13 +23,22 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 PAGE = DOCS / "reliability-matrix.md"
 RESULTS = DOCS / "matrices"
+SECTIONS = {"matrix": ("", "Runs"), "calls": ("calls", "Calls")}
+"""Section of the page → folder of its results, and what is counted."""
 
 
-def record(title: str, verdicts: Sequence[Verdict], seconds: float, executor: str = "LocalExecutor") -> None:
+def record(
+    title: str,
+    verdicts: Sequence[Verdict],
+    seconds: float,
+    executor: str = "LocalExecutor",
+    section: str = "matrix",
+) -> None:
     """Keep what a matrix did, and write the page's table anew.
 
     :param title: ``Airflow 3.3.2``, with the executor if it is not Airflow's default.
     :param seconds: how long all of it took.
+    :param section: of the page.
     """
     result = {
         "title": title,
@@ -38,10 +47,11 @@ def record(title: str, verdicts: Sequence[Verdict], seconds: float, executor: st
         "remark": "",  # for whoever has to explain a deviation
         "rows": [_result_row(verdict) for verdict in verdicts],
     }
-    RESULTS.mkdir(exist_ok=True)
+    folder = RESULTS / SECTIONS[section][0]
+    folder.mkdir(exist_ok=True)
     name = re.sub(r"[^a-z0-9.]+", "-", title.lower())
-    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-    write("matrix", table(results()))
+    (folder / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    write(section, table(results(section), section))
 
 
 def write(section: str, text: str) -> None:
@@ -67,17 +77,17 @@ def replaced(page: str, section: str, text: str) -> str:
     return page.replace(place, f"{block}\n\n{place}")
 
 
-def results() -> list[dict[str, Any]]:
-    """Return what has been recorded, the newest Airflow first."""
-    recorded = [json.loads(path.read_text()) for path in RESULTS.glob("*.json")]
+def results(section: str = "matrix") -> list[dict[str, Any]]:
+    """Return what has been recorded for a section, the newest Airflow first."""
+    recorded = [json.loads(path.read_text()) for path in (RESULTS / SECTIONS[section][0]).glob("*.json")]
     return sorted(recorded, key=lambda one: (*_version(one["title"]), -len(one["title"])), reverse=True)
 
 
-def table(recorded: Sequence[Mapping[str, Any]]) -> str:
+def table(recorded: Sequence[Mapping[str, Any]], section: str = "matrix") -> str:
     """Return one table for every Airflow: what goes wrong, what must come of it, and where it did."""
     heads = [one["title"].removeprefix("Airflow ").replace("Executor", "") for one in recorded]
     lines = [
-        f"| What goes wrong | Runs, cancels, task | {' | '.join(heads)} |",
+        f"| What goes wrong | {SECTIONS[section][1]}, cancels, task | {' | '.join(heads)} |",
         f"| --- | --- |{' --- |' * len(heads)}",
     ]
     names = dict.fromkeys(_kind(row) for one in recorded for row in one["rows"])
@@ -90,7 +100,7 @@ def table(recorded: Sequence[Mapping[str, Any]]) -> str:
         if note := next((row["note"] for of_one in rows for row in of_one if row["note"]), ""):
             notes.setdefault(note, []).append(f"*{name}*")
     remarks = [f"* {', '.join(of)}: {note}" for note, of in notes.items()]
-    return "\n".join([*lines, "", *remarks, *map(_summary, recorded)])
+    return "\n".join([*lines, "", *remarks, *(_summary(one, section) for one in recorded)])
 
 
 def matrix(title: str, verdicts: Sequence[Verdict], seconds: float, executor: str = "LocalExecutor") -> str:
@@ -161,9 +171,9 @@ def _cell(rows: Sequence[Mapping[str, Any]], wanted: Sequence[Any]) -> str:
     return "; ".join(other) or "✓"
 
 
-def _summary(one: Mapping[str, Any]) -> str:
+def _summary(one: Mapping[str, Any], section: str) -> str:
     good = sum(row["good"] for row in one["rows"])
-    file = re.sub(r"[^a-z0-9.]+", "-", one["title"].lower())
+    file = "/".join(filter(None, (SECTIONS[section][0], re.sub(r"[^a-z0-9.]+", "-", one["title"].lower()))))
     when = ", ".join(re.findall(r"[\d-]{10}|commit [0-9a-f+]+", one["machine"]))
     came = f"{good} of {len(one['rows'])} as expected ({when})."
     return f"* [{one['title']}](matrices/{file}.json): {came} {one['remark']}".rstrip()
@@ -186,4 +196,5 @@ def _notes(verdicts: Sequence[Verdict]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    write("matrix", table(results()))
+    for each in SECTIONS:
+        write(each, table(results(each), each))

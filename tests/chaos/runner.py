@@ -17,11 +17,11 @@ from airflow_provider_fabric.emulator.control.client import EmulatorControl
 from devtools.airflow.metadata_db import TaskInstance
 from devtools.airflow.stack import AirflowStack
 from tests.chaos.proxy import Gate
+from tests.chaos.targets import ITEM
 
 if TYPE_CHECKING:
     from tests.chaos.cases import Case, Expected
 
-PIPELINE = "Daily load"
 WAVE_SECONDS = 1200.0
 """How long a wave may take before what has not ended counts as stuck."""
 
@@ -79,6 +79,7 @@ class CaseRun:
     workspace_id: str
     item_id: str
     gate: Gate
+    capacity: str = ""
     started_at: float = 0.0
     ended_at: float | None = None
     run_id: str = ""
@@ -120,15 +121,26 @@ class CaseRun:
         return self.airflow.task(self.dag_id, self.run_id, "run")
 
     def jobs(self) -> list[dict[str, Any]]:
-        """Return the runs of the item that are not somebody else's."""
+        """Return the runs of the item that are not somebody else's, or the calls that count."""
+        if self.case.target.call:
+            return self.calls()
         return [job for job in self.harness.jobs() if job["itemId"] == self.item_id and job["id"] not in self.strangers]
 
     def fault_hit(self) -> bool:
         """Whether the case's first fault has hit."""
         return any(fault["id"] in self.fault_ids and fault["hits"] for fault in self.control.faults())
 
+    def calls(self) -> list[dict[str, Any]]:
+        """Return the calls that the target counts and that were carried out, in the form of runs that are over."""
+        sent = (e for e in self.control.request_log() if e["method"] == "POST" and e["status"] < 300)
+        owned = (e for e in sent if self.workspace_id in e["path"] or f"/{self.capacity}/" in e["path"])
+        ending = self.case.target.call
+        return [{"cancel_requests": 0, "active": False} for e in owned if e["path"].endswith(ending)]
+
     def published(self) -> bool:
-        """Whether the run's id is in XCom."""
+        """Whether the run's id is in XCom; of a call, whether it was carried out."""
+        if self.case.target.call:
+            return bool(self.calls())
         return "job_instance_id" in self.airflow.xcoms(self.dag_id, self.run_id, "run")
 
     def waiting(self) -> bool:
@@ -159,7 +171,7 @@ class CaseRun:
     def end_runs(self) -> None:
         """Let the item's runs complete now."""
         for job in self.jobs():
-            if job["active"]:
+            if job["active"]:  # never a call
                 self.control.force_job(job["id"], "Completed")
 
     def verdict(self) -> Verdict:
@@ -292,14 +304,18 @@ class Harness:
 
     def _prepare(self, case: Case) -> CaseRun:
         control = self.emulator.control
-        item = {"type": "DataPipeline", "displayName": PIPELINE}
+        target = case.target
+        item = {"type": target.item_type, "displayName": ITEM, **target.seed}
         seeded = control.seed(workspaces=[{"displayName": self.prefix + case.id, "items": [item]}])["workspaces"][0]
         workspace_id, item_id = seeded["id"], seeded["items"][0]["id"]
+        capacity = f"case{workspace_id.replace('-', '')[:12]}" if target.capacity else ""
+        if capacity:
+            control.seed(capacities=[{"name": capacity, "state": target.capacity}])
         for rule in case.rules:
             control.add_job_rule(item_id=item_id, **rule)
-        case_run = CaseRun(case, self, workspace_id, item_id, Gate(self.emulator.port))
+        case_run = CaseRun(case, self, workspace_id, item_id, Gate(self.emulator.port), capacity)
         for fault in case.faults:
-            placed = {**fault, "path": fault["path"].format(workspace=workspace_id)}
+            placed = {**fault, "path": fault["path"].format(workspace=workspace_id, capacity=capacity)}
             case_run.fault_ids.append(control.add_fault(**placed))
         if case.connection != "shared":
             self.connections[self._connection_id(case_run)] = self._own_connection(case_run)
@@ -322,14 +338,22 @@ class Harness:
         return f"own_{self.prefix}{case_run.case.id}".replace("-", "_")
 
     def _dag(self, case_run: CaseRun) -> Mapping[str, Any]:
-        case = case_run.case
+        case, target = case_run.case, case_run.case.target
         operator = {
-            "workspace": case_run.workspace_id,
-            "pipeline": PIPELINE,
             "deferrable": case.mode == "deferrable",
-            "check_interval": self.check_interval,
             "fabric_conn_id": self._connection_id(case_run),
+            **({"workspace": case_run.workspace_id} if target.has_workspace else {}),
+            **({target.item_argument: ITEM} if target.item_argument else {}),
+            **({"check_interval": self.check_interval} if target.polls else {}),
+            **target.arguments,
+            **({"capacity": case_run.capacity} if case_run.capacity else {}),
             **case.operator,
         }
         hold = str(case_run.sign) if case.hold_at_end else ""
-        return {"dag_id": case_run.dag_id, "operator": operator, "task": case.task, "hold": hold}
+        return {
+            "dag_id": case_run.dag_id,
+            "class": target.operator,
+            "operator": operator,
+            "task": case.task,
+            "hold": hold,
+        }

@@ -18,9 +18,10 @@ def result(title: str, *rows: dict[str, Any]) -> dict[str, Any]:
     return {"title": title, "machine": "(today)", "minutes": 4, "remark": "", "rows": list(rows)}
 
 
-def test_the_page_is_made_of_the_recorded_matrices() -> None:
+@pytest.mark.parametrize("section", report.SECTIONS)
+def test_the_page_is_made_of_the_recorded_matrices(section: str) -> None:
     page = report.PAGE.read_text()
-    made = report.replaced(page, "matrix", report.table(report.results()))
+    made = report.replaced(page, section, report.table(report.results(section), section))
     assert made == page, "stale: python -m tests.chaos.report"
 
 

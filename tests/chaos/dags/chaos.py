@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,6 @@ try:
 except ImportError:  # Airflow 2
     from airflow import DAG
     from airflow.utils.dag_parsing_context import get_parsing_context
-
-from airflow_provider_fabric.operators.pipeline import FabricRunPipelineOperator
 
 sys.path.insert(0, str(Path(__file__).parent))
 from hold_at_end import HoldAtEnd
@@ -30,10 +29,16 @@ def task_arguments(case: dict[str, Any]) -> dict[str, Any]:
     return task
 
 
+def operator(case: dict[str, Any]) -> Any:
+    """Return the class of the case's operator."""
+    module, _, name = case["class"].rpartition(".")
+    return getattr(import_module(module), name)
+
+
 wanted = get_parsing_context().dag_id  # a task's process needs only its own
 
 for case in json.loads(Path(__file__).with_name("cases.json").read_text()):
     if wanted in (None, case["dag_id"]):
         with DAG(case["dag_id"], schedule=None, catchup=False) as dag:
-            FabricRunPipelineOperator(task_id="run", **case["operator"], **task_arguments(case))
+            operator(case)(task_id="run", **case["operator"], **task_arguments(case))
         globals()[case["dag_id"]] = dag

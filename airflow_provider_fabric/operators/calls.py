@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_fabric.arguments import TaskArguments
-from airflow_provider_fabric.compat import BaseOperator
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.http.flow import Flow, Request, Sleep
@@ -18,14 +17,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class CallOperator(TaskArguments, BaseOperator):
-    """An operator that calls Fabric.
+class MakesCalls(TaskArguments):
+    """Mixed into operators that call Fabric.
 
     A killed task sends nothing more. What it has asked Fabric for goes on, because nothing of it can be cancelled: a
     long-running operation has no cancel, and a capacity changes its state to the end. The log says so.
     """
 
     fabric_conn_id: str
+    log: Any
     _kill_signal: KillSignal | None = None
     _single: SingleCall | None = None
     _goes_on = ""

@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.compat import default_deferrable, settling_seconds
-from airflow_provider_fabric.operators.calls import CallOperator
+from airflow_provider_fabric.compat import BaseOperator, default_deferrable, settling_seconds
+from airflow_provider_fabric.operators.calls import MakesCalls
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.capacities import Capacity
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_fabric.compat import Context
 
 
-class _CapacityOperator(CallOperator):
+class _CapacityOperator(MakesCalls, BaseOperator):
     """What resuming and suspending share; see :class:`FabricResumeCapacityOperator`."""
 
     template_fields: Sequence[str] = ("capacity", "subscription_id", "resource_group", "fabric_conn_id")

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.operators.calls import CallOperator
+from airflow_provider_fabric.compat import BaseOperator
+from airflow_provider_fabric.operators.calls import MakesCalls
 from airflow_provider_fabric.verbatim import definition_argument, protect, rendered_texts
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.compat import Context
 
 
-class ItemOperator(CallOperator):
+class ItemOperator(MakesCalls, BaseOperator):
     """What the operators on items share: a workspace and a connection.
 
     :param workspace: GUID or display name of the workspace (templated).

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_fabric.compat import default_deferrable
-from airflow_provider_fabric.operators.calls import CallOperator
+from airflow_provider_fabric.compat import BaseOperator, default_deferrable
+from airflow_provider_fabric.operators.calls import MakesCalls
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.api.rest_call import RestCall
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_fabric.lifecycle.single_call import SingleCall
 
 
-class FabricRestOperator(CallOperator):
+class FabricRestOperator(MakesCalls, BaseOperator):
     """Call any operation of the Fabric REST API, for what has no operator of its own.
 
     https://learn.microsoft.com/rest/api/fabric/articles/. Host, token, retries and throttling are those of every other

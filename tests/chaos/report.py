@@ -85,6 +85,8 @@ def results(section: str = "matrix") -> list[dict[str, Any]]:
 
 def table(recorded: Sequence[Mapping[str, Any]], section: str = "matrix") -> str:
     """Return one table for every Airflow: what goes wrong, what must come of it, and where it did."""
+    if not recorded:
+        return "Nothing is recorded yet."
     heads = [one["title"].removeprefix("Airflow ").replace("Executor", "") for one in recorded]
     lines = [
         f"| What goes wrong | {SECTIONS[section][1]}, cancels, task | {' | '.join(heads)} |",

@@ -94,7 +94,7 @@ def test_other_tasks_of_the_dag_run_that_were_cleared_send_nothing_twice() -> No
     [
         ([Response(400, {}, b'{"errorCode": "Bad"}')], FabricBadRequestError),
         ([TransportFailure("refused", unsent=True, permanent=True)], None),
-        ([Response(429, {"retry-after": "300"}, b"{}")] * 9, FabricThrottledError),
+        ([Response(429, {"retry-after": "300"}, b"{}")] * 3, FabricThrottledError),
     ],
 )
 def test_what_was_surely_not_carried_out_is_sent_by_the_next_attempt(answers: list[Any], error: Any) -> None:

@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
@@ -31,7 +31,9 @@ from airflow_provider_fabric.exceptions import (
 _MAGIC = re.compile(r"[*?\[]")
 
 MAX_NAMED = 8
-"""Files that a message names of those that are there."""
+"""Files that a message names of those that are there: the nearest by name."""
+MAX_COMPARED = 500
+"""Files whose names are compared: it takes the event loop's time."""
 
 
 @dataclass(frozen=True)
@@ -262,7 +264,10 @@ def what_is_there(workspace_id: str, item_id: str, path: str) -> Flow[str]:
     if not listed:
         return f"There is nothing in {where}."
     names = sorted(file.path.rsplit("/", 1)[-1] + ("/" if file.is_directory else "") for file in listed)
-    near = get_close_matches(parts[fixed], names, n=MAX_NAMED, cutoff=0.3)
-    named = [*near, *(name for name in names if name not in near)][:MAX_NAMED]
+    wanted = parts[fixed].casefold()
+    names[:MAX_COMPARED] = sorted(
+        names[:MAX_COMPARED], key=lambda name: -SequenceMatcher(None, wanted, name.casefold()).ratio()
+    )
+    named = names[:MAX_NAMED]
     more = f" and {len(names) - len(named)} more" if len(names) > len(named) else ""
     return f"In {where} there is: {', '.join(one_line(name, 100) for name in named)}{more}."

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import inf
 from typing import Any, Literal, get_args
 
 from airflow_provider_fabric.api.jobs.job_types import OnUnclearSubmit, SubmitForm
+from airflow_provider_fabric.arguments import as_text
 from airflow_provider_fabric.exceptions import FabricInputError
 
 IfRunning = Literal["submit", "attach", "skip", "fail"]
@@ -20,6 +22,8 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "on_unclear_submit": get_args(OnUnclearSubmit),
     "submit_form": get_args(SubmitForm),
 }
+
+SPAN = re.compile(r"\d+:([01]?\d|2[0-3]):[0-5]?\d:[0-5]?\d")
 
 EXECUTION_TIMEOUT_MARGIN = 60.0
 """Seconds, or a fifth, before ``execution_timeout`` at which the wait ends, so that the run can still be cancelled.
@@ -51,6 +55,25 @@ def positive_seconds(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < inf:
         raise FabricInputError(f"{name} must be a positive, finite number of seconds, got {value!r}.")
     return float(value)
+
+
+def time_span(value: timedelta | str | None, name: str) -> str | None:
+    """Return the service's form of a time span: days, hours, minutes, seconds, as ``d:hh:mm:ss``.
+
+    :param name: the argument, for the error.
+    :raises FabricInputError: it is no such text, or negative, or no whole number of seconds.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, timedelta):
+        text = as_text(value, name).strip()
+        if SPAN.fullmatch(text) is None:
+            raise FabricInputError(f"{name} must be d:hh:mm:ss, such as 7:00:00:00, got {text[:40]!r}.")
+        return text
+    if value < timedelta(0) or value.microseconds:
+        raise FabricInputError(f"{name} must not be negative, and whole seconds, got {value}.")
+    minutes, seconds = divmod(value.seconds, 60)
+    return f"{value.days}:{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
 
 
 def deadline(operator: Any, started: datetime, age: float = 0.0) -> float | None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow_provider_fabric.arguments import as_text
 from airflow_provider_fabric.compat import default_deferrable
 from airflow_provider_fabric.exceptions import FabricInputError
 from airflow_provider_fabric.operators.item import ItemOperator
@@ -18,9 +16,6 @@ from airflow_provider_fabric.operators.job import FabricRunItemJobOperator
 if TYPE_CHECKING:
     from airflow_provider_fabric.compat import Context
     from airflow_provider_fabric.lifecycle.single_call import SingleCall
-
-SPAN = re.compile(r"\d+:([01]?\d|2[0-3]):[0-5]?\d:[0-5]?\d")
-"""The service's form of a time span: days, hours, minutes, seconds."""
 
 
 class FabricRefreshSqlEndpointOperator(ItemOperator):
@@ -287,11 +282,12 @@ class FabricRunTableMaintenanceOperator(FabricRunItemJobOperator):
     def build_body(self) -> Mapping[str, Any] | None:
         """Return which table, and what to do to it."""
         from airflow_provider_fabric.api.jobs.payloads import string_list, with_parameters  # not while a DAG is parsed
+        from airflow_provider_fabric.lifecycle.options import time_span
 
         if not isinstance(self.table, str) or not self.table.strip():
             raise FabricInputError(f"table must be the name of a table, got {self.table!r}.")
         optimize = {"vOrder": self.v_order, "zOrderBy": string_list(self.z_order_by, "z_order_by")}
-        vacuum = {"retentionPeriod": _span(self.vacuum_retention)}
+        vacuum = {"retentionPeriod": time_span(self.vacuum_retention, "vacuum_retention")}
         work = {
             "optimizeSettings": ("v_order or z_order_by", _given(optimize)),
             "vacuumSettings": ("vacuum_retention", _given(vacuum)),
@@ -309,18 +305,3 @@ class FabricRunTableMaintenanceOperator(FabricRunItemJobOperator):
 
 def _given(settings: Mapping[str, Any]) -> dict[str, Any] | None:
     return {key: value for key, value in settings.items() if value is not None} or None
-
-
-def _span(retention: timedelta | str | None) -> str | None:
-    """Return the service's form of a time span, ``d:hh:mm:ss``."""
-    if retention is None:
-        return None
-    if not isinstance(retention, timedelta):
-        text = as_text(retention, "vacuum_retention").strip()
-        if SPAN.fullmatch(text) is None:
-            raise FabricInputError(f"vacuum_retention must be d:hh:mm:ss, such as 7:00:00:00, got {text[:40]!r}.")
-        return text
-    if retention < timedelta(0) or retention.microseconds:
-        raise FabricInputError(f"vacuum_retention must not be negative, and whole seconds, got {retention}.")
-    minutes, seconds = divmod(retention.seconds, 60)
-    return f"{retention.days}:{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"

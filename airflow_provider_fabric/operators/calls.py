@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.arguments import TaskArguments
 
 if TYPE_CHECKING:
-    from airflow_provider_fabric.api.http.flow import Flow, Request, Sleep
     from airflow_provider_fabric.compat import Context
     from airflow_provider_fabric.hooks.fabric import FabricHook
     from airflow_provider_fabric.lifecycle.cancel import KillSignal
     from airflow_provider_fabric.lifecycle.single_call import SingleCall
-
-T = TypeVar("T")
 
 
 class MakesCalls(TaskArguments):
@@ -32,10 +29,10 @@ class MakesCalls(TaskArguments):
 
     @cached_property
     def hook(self) -> FabricHook:
-        """The hook; made in the worker, never while a DAG is parsed. Its pauses end when the task is killed."""
-        from airflow_provider_fabric.hooks.fabric import FabricHook
+        """The hook; made in the worker, never while a DAG is parsed. It sends nothing more once the task is killed."""
+        from airflow_provider_fabric.hooks.killable import KillableHook
 
-        return FabricHook(self.fabric_conn_id, sleep=self._signal().sleep)
+        return KillableHook(self.fabric_conn_id, self._signal().sleep)
 
     def on_kill(self) -> None:
         """Send nothing more, and log what goes on. Bounded, never raises."""
@@ -52,18 +49,6 @@ class MakesCalls(TaskArguments):
 
             self._kill_signal = KillSignal()
         return self._kill_signal
-
-    def _run(self, flow: Flow[T]) -> T:
-        """Run a flow, of which a killed task sends no further request.
-
-        :raises FabricJobCancelled: the task was killed meanwhile.
-        """
-        from airflow_provider_fabric.api.http.steps import stepped
-
-        def before(_: Request | Sleep) -> None:
-            self._signal().raise_if_killed()
-
-        return self.hook.run(stepped(flow, before))
 
     def _single_call(self, context: Context, *, enabled: bool = True) -> SingleCall:
         """Return the record of a call that the task's attempts must not send twice.
@@ -86,7 +71,7 @@ class MakesCalls(TaskArguments):
         action = "see the end of the operation that this task started before it was cleared"
         self._note_going_on(f"Operation {operation_id}")
         try:
-            self._run(await_operation(operation_id, action=action, deadline=deadline))
+            self.hook.run(await_operation(operation_id, action=action, deadline=deadline))
         except FabricNotFoundError:
             self.log.info("Operation %s is not known any more.", operation_id)
         except FabricOperationError as error:

@@ -63,7 +63,7 @@ class _CapacityOperator(MakesCalls, BaseOperator):
         deadline = time.time() + positive_seconds(self.timeout, "timeout")
         interval = positive_seconds(self.check_interval, "check_interval")
         self._check_options()
-        run = self._run
+        run = self.hook.run
         resource_id = run(
             resolve_capacity(self.capacity, subscription_id=self.subscription_id, resource_group=self.resource_group)
         )

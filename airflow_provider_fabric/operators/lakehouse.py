@@ -86,7 +86,7 @@ class FabricRefreshSqlEndpointOperator(ItemOperator):
         lakehouse_id = self.hook.resolve_item(workspace_id, self.lakehouse, "Lakehouse")
         self._report.note(workspace_id=workspace_id, item_id=lakehouse_id)
         deadline = time.time() + (limit or sql_endpoints.SERVICE_TIMEOUT) + sql_endpoints.MARGIN
-        endpoint = self._run(sql_endpoints.get_sql_endpoint(workspace_id, lakehouse_id, deadline=deadline))
+        endpoint = self.hook.run(sql_endpoints.get_sql_endpoint(workspace_id, lakehouse_id, deadline=deadline))
         single = self._single_call(context, enabled=bool(self.recreate_tables))
         tables, operation_id, pause = self._started(single, workspace_id, endpoint, limit, deadline)
         if operation_id is None:
@@ -101,7 +101,7 @@ class FabricRefreshSqlEndpointOperator(ItemOperator):
             return self._wait_in_triggerer(trigger, {"workspace_id": workspace_id, "item_id": lakehouse_id})
         action = f"refresh the metadata of SQL endpoint {endpoint}"
         with single.following():
-            result = self._run(
+            result = self.hook.run(
                 wait_for_operation(operation_id, action=action, first_poll_after=pause, deadline=deadline)
             )
         return self._refreshed(single, sql_endpoints.tables_of(result))
@@ -121,7 +121,7 @@ class FabricRefreshSqlEndpointOperator(ItemOperator):
         if earlier is not None:
             self._let_end(earlier.operation_id, deadline)
         flow = start_refresh(workspace_id, endpoint, timeout=limit, recreate_tables=bool(self.recreate_tables))
-        started = single.send(self._run, flow, call)
+        started = single.send(self.hook.run, flow, call)
         if started[1] is not None:
             self.log.info("SQL endpoint %s is refreshed by operation %s.", endpoint, started[1])
             single.answered(started[1])

@@ -137,7 +137,7 @@ class FabricRestOperator(MakesCalls, BaseOperator):
 
         wait = await_operation(id_, action=call.action, first_poll_after=first_poll_after, deadline=deadline)
         with self._once(single):
-            operation = self._run(wait)
+            operation = self.hook.run(wait)
         return self._result_of(single, id_, has_result=operation.has_result)
 
     def _started(self, call: RestCall, single: SingleCall, deadline: float) -> tuple[str | None, float, Any]:
@@ -145,7 +145,7 @@ class FabricRestOperator(MakesCalls, BaseOperator):
         from airflow_provider_fabric.api.rest import send_prepared
         from airflow_provider_fabric.lifecycle.single_call import call_of
 
-        asked = self._run(call.prepare())
+        asked = self.hook.run(call.prepare())
         sent = call_of(
             call.action,
             connection=self.fabric_conn_id,
@@ -159,7 +159,7 @@ class FabricRestOperator(MakesCalls, BaseOperator):
             return earlier.operation_id, 0.0, None
         if earlier is not None:
             self._let_end(earlier.operation_id, deadline)
-        accepted = single.send(self._run, send_prepared(call, asked), sent)
+        accepted = single.send(self.hook.run, send_prepared(call, asked), sent)
         if accepted.operation_id is not None:
             single.answered(accepted.operation_id)
         elif accepted.status == 202:
@@ -199,7 +199,7 @@ class FabricRestOperator(MakesCalls, BaseOperator):
         from airflow_provider_fabric.api.rest import read_result
 
         with self._once(single):
-            content = self._run(read_result(operation_id, self.accept)) if has_result else None
+            content = self.hook.run(read_result(operation_id, self.accept)) if has_result else None
         return self._handed_on(single, content)
 
     def _handed_on(self, single: SingleCall, content: Any) -> Any:

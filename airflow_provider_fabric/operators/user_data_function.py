@@ -69,7 +69,7 @@ class FabricInvokeUserDataFunctionOperator(ItemOperator):
         flow = invoke_user_data_function(
             workspace_id, item_id, self.function, self.parameters, replay_safe=self.replay_safe
         )
-        answer = single.send(self._run, flow, call)
+        answer = single.send(self.hook.run, flow, call)
         invocation = one_line(str(answer.get("invocationId")), MAX_CODE)
         self.log.info("Function %r of %s succeeded, invocation %s.", self.function, item_id, invocation)
         single.delivered()

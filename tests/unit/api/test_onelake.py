@@ -22,7 +22,7 @@ def listing(*names: str, directories: tuple[str, ...] = ()) -> Response:
     ("path", "answer", "text"),
     [
         ("Files/in/order.csv", listing("Files/in/orders.csv"), "In 'Files/in' there is: orders.csv."),
-        ("Files/in/*.csv", listing("Files/in/a.parquet", "Files/in/b.txt"), "there is: a.parquet, b.txt."),
+        ("Files/in/*.csv", listing("Files/in/a.parquet", "Files/in/b.txt"), "there is: b.txt, a.parquet."),
         ("Files/*/x", listing(directories=("Files/in",)), "In 'Files' there is: in/."),
         ("Files/in/**", listing(), "There is nothing in 'Files/in'."),
         ("Files/in/x", refusal(404), "There is nothing in 'Files/in'."),

@@ -13,16 +13,13 @@ from __future__ import annotations
 
 import argparse
 import ast
-import json
-import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
 from airflow_provider_fabric.api.http.flow import Flow, Request, Response
 from airflow_provider_fabric.hooks.fabric import FabricHook
-from devtools.docs.rest_besides import BESIDES, CAPACITY, SQL_ENDPOINT, Besides
 from devtools.docs.rest_operations import Call, SeedOperation, seed_operations
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -45,18 +42,6 @@ for `/v1/workspaces/{workspaceId}`, *all* for dataflows, pipelines and copy jobs
 
 KINDS = {"dataflow", "pipeline", "copy job"}
 
-TAIL = """
-## Besides the articles
-
-What else the hook calls, with the requests of each conversation in their order. The tests are those of the operators
-that call it; requests and answers are held to Microsoft's OpenAPI files where there are any. `{capacity}` stands for an
-Azure resource id. The host is Azure Resource Manager's for capacities, Power BI's for semantic models, and OneLake's
-for files.
-
-| Operation | Route | Method |
-| --- | --- | --- |
-"""
-
 
 def routes(call: Call) -> list[str]:
     """Return ``METHOD /template`` of the requests a call begins with."""
@@ -78,18 +63,6 @@ def _request(wish: object) -> Request:
 def _route(request: Request) -> str:
     shown = [f"{name}={{{name}}}" for name in request.params]
     return f"{request.method} {unquote(request.path)}" + (f"?{'&'.join(shown)}" if shown else "")
-
-
-def conversation(besides: Besides) -> list[str]:
-    """Return ``METHOD /template`` of the requests of a conversation, as far as its answers lead."""
-    flow: Flow[object] = getattr(FabricHook, besides.method).__wrapped__(**besides.arguments)
-    step, found = next(flow), []
-    for content in (*besides.answers, None):
-        found.append(_route(_request(step)).replace(CAPACITY, "{capacity}").replace(SQL_ENDPOINT, "{sqlEndpointId}"))
-        if content is not None:
-            step = flow.send(Response(200, {"content-type": "application/json"}, json.dumps(content).encode()))
-    flow.close()
-    return [re.sub(r"=\{[^}]*\}", "", route) if "{capacity}" in route else route for route in found]
 
 
 def routes_of(operation: SeedOperation) -> list[str]:
@@ -129,24 +102,15 @@ def document() -> str:
     together: dict[tuple[str, str], list[SeedOperation]] = {}
     for operation in seed_operations():
         together.setdefault((operation.name, operation.calls[0].method), []).append(operation)
-    rows = "".join(_row(*key, same) for key, same in together.items())
-    return HEAD + rows + TAIL + "".join(map(_besides_row, BESIDES))
+    return HEAD + "".join(_row(*key, same) for key, same in together.items())
 
 
 def _row(name: str, method: str, same: Sequence[SeedOperation]) -> str:
     kinds = [operation.kind for operation in same if operation.kind]
     of = "all" if set(kinds) == KINDS else ", ".join(kinds)
     found = dict.fromkeys(route for operation in same for route in routes_of(operation))
-    return f"| {name} | {of} | {_shown(found)} | `{method}` |\n"
-
-
-def _besides_row(besides: Besides) -> str:
-    return f"| {besides.name} | {_shown(conversation(besides))} | `{besides.method}` |\n"
-
-
-def _shown(found: Iterable[str]) -> str:
     shown = (route.replace(" /v1/workspaces/{workspaceId}/", " …/") for route in found)
-    return "<br>".join(f"`{route}`" for route in shown)
+    return f"| {name} | {of} | {'<br>'.join(f'`{route}`' for route in shown)} | `{method}` |\n"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

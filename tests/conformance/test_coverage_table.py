@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from inspect import isfunction
-
 import pytest
 
 from airflow_provider_fabric.emulator.http.routing import Router
 from airflow_provider_fabric.emulator.routes import all_routes
 from airflow_provider_fabric.hooks.fabric import FabricHook
 from devtools.docs import evidence
-from devtools.docs.rest_besides import BESIDES, COMPOSED
 from devtools.docs.rest_coverage import DOCUMENT, document, routes_of
 from devtools.docs.rest_operations import SeedOperation, seed_operations
 
@@ -46,17 +43,6 @@ SEEDS = {
 
 def test_every_seed_operation_has_a_row() -> None:
     assert {(operation.kind, operation.name) for operation in seed_operations()} == SEEDS
-
-
-def test_every_method_has_a_row_or_is_made_of_others() -> None:
-    methods = {
-        name
-        for name, value in vars(FabricHook).items()
-        if isfunction(value) and hasattr(value, "__wrapped__") and not name.startswith(("a", "_"))
-    }
-    rows = {call.method for operation in seed_operations() for call in operation.calls}
-    assert methods - rows - COMPOSED == {besides.method for besides in BESIDES}
-    assert not COMPOSED & rows
 
 
 def test_the_document_is_what_the_code_does() -> None:

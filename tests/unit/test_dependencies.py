@@ -24,6 +24,7 @@ WITH_ANOTHER = {
     "wtforms": "apache-airflow",
     "openlineage": "apache-airflow",  # a provider of its own; without it, there is no lineage to report
     "attr": "apache-airflow",
+    "markupsafe": "apache-airflow",
     "pytest": "pytest",  # whoever loads the plugin has it
 }
 """Top-level module → what brings it."""

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 PAGE = DOCS / "reliability-matrix.md"
 RESULTS = DOCS / "matrices"
-SECTIONS = {"matrix": ("", "Runs"), "calls": ("calls", "Calls")}
-"""Section of the page → folder of its results, and what is counted."""
+SECTIONS = {"matrix": "", "calls": "calls"}
+"""Section of the page → folder of its results."""
 
 
 def record(
@@ -47,11 +47,11 @@ def record(
         "remark": "",  # for whoever has to explain a deviation
         "rows": [_result_row(verdict) for verdict in verdicts],
     }
-    folder = RESULTS / SECTIONS[section][0]
+    folder = RESULTS / SECTIONS[section]
     folder.mkdir(exist_ok=True)
     name = re.sub(r"[^a-z0-9.]+", "-", title.lower())
     (folder / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
-    write(section, table(results(section), section))
+    write(section, text_of(section))
 
 
 def write(section: str, text: str) -> None:
@@ -79,17 +79,21 @@ def replaced(page: str, section: str, text: str) -> str:
 
 def results(section: str = "matrix") -> list[dict[str, Any]]:
     """Return what has been recorded for a section, the newest Airflow first."""
-    recorded = [json.loads(path.read_text()) for path in (RESULTS / SECTIONS[section][0]).glob("*.json")]
+    recorded = [json.loads(path.read_text()) for path in (RESULTS / SECTIONS[section]).glob("*.json")]
     return sorted(recorded, key=lambda one: (*_version(one["title"]), -len(one["title"])), reverse=True)
 
 
-def table(recorded: Sequence[Mapping[str, Any]], section: str = "matrix") -> str:
+def text_of(section: str) -> str:
+    """Return what the page shows of a section: the table of the matrix, and for others how many were as expected."""
+    recorded = results(section)
+    return table(recorded) if section == "matrix" else "\n".join(_summary(one, section) for one in recorded)
+
+
+def table(recorded: Sequence[Mapping[str, Any]]) -> str:
     """Return one table for every Airflow: what goes wrong, what must come of it, and where it did."""
-    if not recorded:
-        return "Nothing is recorded yet."
     heads = [one["title"].removeprefix("Airflow ").replace("Executor", "") for one in recorded]
     lines = [
-        f"| What goes wrong | {SECTIONS[section][1]}, cancels, task | {' | '.join(heads)} |",
+        f"| What goes wrong | Runs, cancels, task | {' | '.join(heads)} |",
         f"| --- | --- |{' --- |' * len(heads)}",
     ]
     names = dict.fromkeys(_kind(row) for one in recorded for row in one["rows"])
@@ -102,7 +106,7 @@ def table(recorded: Sequence[Mapping[str, Any]], section: str = "matrix") -> str
         if note := next((row["note"] for of_one in rows for row in of_one if row["note"]), ""):
             notes.setdefault(note, []).append(f"*{name}*")
     remarks = [f"* {', '.join(of)}: {note}" for note, of in notes.items()]
-    return "\n".join([*lines, "", *remarks, *(_summary(one, section) for one in recorded)])
+    return "\n".join([*lines, "", *remarks, *(_summary(one, "matrix") for one in recorded)])
 
 
 def matrix(title: str, verdicts: Sequence[Verdict], seconds: float, executor: str = "LocalExecutor") -> str:
@@ -175,7 +179,7 @@ def _cell(rows: Sequence[Mapping[str, Any]], wanted: Sequence[Any]) -> str:
 
 def _summary(one: Mapping[str, Any], section: str) -> str:
     good = sum(row["good"] for row in one["rows"])
-    file = "/".join(filter(None, (SECTIONS[section][0], re.sub(r"[^a-z0-9.]+", "-", one["title"].lower()))))
+    file = "/".join(filter(None, (SECTIONS[section], re.sub(r"[^a-z0-9.]+", "-", one["title"].lower()))))
     when = ", ".join(re.findall(r"[\d-]{10}|commit [0-9a-f+]+", one["machine"]))
     came = f"{good} of {len(one['rows'])} as expected ({when})."
     return f"* [{one['title']}](matrices/{file}.json): {came} {one['remark']}".rstrip()
@@ -199,4 +203,4 @@ def _notes(verdicts: Sequence[Verdict]) -> Iterator[str]:
 
 if __name__ == "__main__":
     for each in SECTIONS:
-        write(each, table(results(each), each))
+        write(each, text_of(each))

@@ -21,7 +21,7 @@ def result(title: str, *rows: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("section", report.SECTIONS)
 def test_the_page_is_made_of_the_recorded_matrices(section: str) -> None:
     page = report.PAGE.read_text()
-    made = report.replaced(page, section, report.table(report.results(section), section))
+    made = report.replaced(page, section, report.text_of(section))
     assert made == page, "stale: python -m tests.chaos.report"
 
 

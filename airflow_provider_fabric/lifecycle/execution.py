@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_fabric.api.models import JobInstance, JobRef, require_guid
 from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.compat import AirflowSkipException, settling_seconds
+from airflow_provider_fabric.compat_tasks import is_talking_to_airflow
 from airflow_provider_fabric.exceptions import (
     FabricError,
     FabricJobCancelled,
@@ -84,7 +85,7 @@ class JobExecution:
 
     def start(self) -> Any:
         """Start the run, or find it, and wait for it."""
-        with self.report.until_the_end():
+        with self.report.until_the_end(), self.store.saying_why_killed():
             check_policies(self.operator)
             self.starter = RunStarter(self._request(), self.runs, self.store, self.context, self.operator)
             run = self.starter.start()
@@ -92,7 +93,7 @@ class JobExecution:
 
     def resume(self, event: Any) -> Any:
         """Take over from the triggerer."""
-        with self.report.until_the_end():
+        with self.report.until_the_end(), self.store.saying_why_killed():
             self.run, outcome = read_event(event)
             self.report.about(self.run)
             self.operator.published_run_url = self.run.run_url
@@ -142,7 +143,8 @@ class JobExecution:
             text = "Killed before it was known which run is this task's. Not cancelled, and perhaps its own: %s."
             self.operator.log.warning(text, ", ".join(candidates))
         cancels = run is not None and run.ours and self.operator.cancel_on_kill
-        steps: list[Callable[[], None]] = [partial(self.store.killed, cancel_asked=cancels)]
+        say_why = partial(self.store.killed, cancel_asked=cancels, later=is_talking_to_airflow())
+        steps: list[Callable[[], None]] = [say_why]
         if run is not None and cancels:
             steps.insert(0, partial(self._cancel_briefly, run))
         within_kill_timeout(*steps)
@@ -198,6 +200,8 @@ class JobExecution:
             run.run_url,
         )
         self.report.submitted(run)
+        if self.signal.is_set:
+            raise FabricJobCancelled("The task was killed while it published its run.", job=run.job.to_state())
         if not operator.wait_for_termination:
             self.store.delivered(waited=False)
             return {**run.poll().known(), "job_type": run.job_type}

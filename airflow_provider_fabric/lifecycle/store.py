@@ -9,9 +9,10 @@ A record belongs to one series of attempts. A cleared task begins a new one: it 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from airflow_provider_fabric.api.jobs.ownership import SubmitWindow
@@ -61,6 +62,7 @@ class RunStore:
         self._context = context
         self._record = TaskRecord(context, KEY, enabled)
         self._own_runs: tuple[str, ...] | None = None
+        self._unsaid: Callable[[], None] | None = None
 
     @property
     def available(self) -> bool:
@@ -188,12 +190,26 @@ class RunStore:
         with suppress(Exception):  # the cancel itself matters more; without the note the next attempt reconnects
             self._record.change(cancel_asked=True)
 
-    def killed(self, *, cancel_asked: bool) -> None:
+    def killed(self, *, cancel_asked: bool, later: bool = False) -> None:
         """Add why the task is being killed, if Airflow still takes that: it has seconds, so in two calls if possible.
 
         :param cancel_asked: this attempt wants its run cancelled.
+        :param later: the task is in the middle of a call to Airflow; see :meth:`saying_why_killed`.
         """
-        self._record.killed(**({"cancel_asked": True} if cancel_asked else {}))
+        again: dict[str, Any] = {"cancel_asked": True} if cancel_asked else {}
+        if later:
+            self._unsaid = partial(self._record.killed, **again)
+        else:
+            self._record.killed(**again)
+
+    @contextmanager
+    def saying_why_killed(self) -> Iterator[None]:
+        """Add why the task was killed, on the way out, if that could not be done at once."""
+        try:
+            yield
+        finally:
+            if self._unsaid is not None:
+                self._unsaid()
 
     def delivered(self, *, waited: bool) -> None:
         """Add that this attempt hands on the run's result.

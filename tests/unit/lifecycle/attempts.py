@@ -245,9 +245,9 @@ class Task:
             try_number=self.attempt,
             max_tries=self.max_tries,
             start_date=datetime.now(timezone.utc),
-            get_task_states=lambda **_: {"run": {"run": self.state}},
+            get_task_states=lambda **_: self.states(),
             xcom_pull=lambda **_: None,
-            xcom_push=lambda key, value, **_: self.xcoms.__setitem__(key, value),
+            xcom_push=lambda key, value, **_: self.push(key, value),
             _ti_context_from_server=SimpleNamespace(xcom_keys_to_clear=keys if returned else []),
         )
         task_state = SimpleNamespace(get=self.store.get, set=self.store.__setitem__)
@@ -260,6 +260,14 @@ class Task:
         execution.runs = JobRuns(hook, backend, clock)
         result: dict[str, Any] = execution.start()
         return result, operator, context
+
+    def states(self) -> dict[str, dict[str, str]]:
+        """Return what Airflow says of the states of the DAG's tasks."""
+        return {"run": {"run": self.state}}
+
+    def push(self, key: str, value: Any) -> None:
+        """Push an XCom."""
+        self.xcoms[key] = value
 
     def dies(self) -> None:
         """Run an attempt whose worker dies."""

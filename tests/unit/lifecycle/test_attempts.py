@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from airflow_provider_fabric.compat import AirflowSkipException
+from airflow_provider_fabric.compat_tasks import is_airflow_2
 from airflow_provider_fabric.exceptions import (
     FabricJobAlreadyRunning,
+    FabricJobCancelled,
     FabricJobFailed,
     FabricJobMayBeRunning,
     FabricPermissionError,
@@ -309,6 +312,66 @@ def test_a_task_that_is_killed_for_another_reason_reconnects() -> None:
     task.dies()
     assert is_own(task.run(), service.runs[0])
     assert len(service.runs) == 1
+
+
+class CommsDecoder:
+    """What Airflow 3 talks to its supervisor by: one call at a time, or the answers are mixed up.
+
+    :param killed: kills the task.
+    """
+
+    def __init__(self, killed: Callable[[], None]) -> None:
+        self.is_busy = False
+        self._killed = killed
+
+    def send(self) -> None:
+        """Send something; the task is killed before the answer is there."""
+        self.is_busy = True
+        self._killed()
+        self.is_busy = False
+
+
+@pytest.mark.skipif(is_airflow_2(), reason="Airflow 2 is asked by its database")
+@pytest.mark.parametrize("state", ["restarting", "running"])
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize("cancels", [True, False])
+def test_a_task_that_is_cleared_while_it_talks_to_airflow_says_so_afterwards(
+    state: str, deferrable: bool, cancels: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen on 3.1.8: mapped tasks, cleared before they deferred, kept the run of before the clear."""
+    service = Service()
+    task = Task(service, {"deferrable": deferrable, "cancel_on_kill": cancels})
+
+    def killed() -> None:
+        task.state = state
+        task.execution.signal.set()
+        task.execution.kill()
+
+    supervisor = CommsDecoder(killed)
+
+    def push(_: Task, key: str, value: Any) -> None:
+        if key == "job_instance_id":
+            supervisor.send()
+
+    def states(_: Task) -> dict[str, dict[str, str]]:
+        assert not supervisor.is_busy
+        return {"run": {"run": task.state}}
+
+    service.refused["/cancel"] = [refusal(403, "InsufficientPrivileges")] * 9
+    with monkeypatch.context() as patch:
+        patch.setattr(Task, "push", push)
+        patch.setattr(Task, "states", states)
+        with pytest.raises(FabricJobCancelled):
+            task.run()
+    task.state = "running"
+    task.arguments = {"cancel_on_kill": cancels}
+    service.refused.clear()
+    again = task.run()
+    if state == "restarting":
+        assert is_own(again, service.runs[1])
+        assert service.runs[1].start >= service.runs[0].ends
+    else:
+        assert len(service.runs) == 1 + (service.runs[0].outcome == "Cancelled")
 
 
 # What is to run.

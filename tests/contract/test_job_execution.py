@@ -189,6 +189,7 @@ def test_a_retry_reconnects_to_an_active_run(emulator: FabricEmulator, pipeline:
     emulator.control.add_job_rule(duration_seconds=1.0)
     task = TaskRunner(pipeline())
     first = TaskRunner(pipeline(wait_for_termination=False), store=task.store).run()
+    task.try_number = 1
     result = task.run()
     assert result["job_instance_id"] == first["job_instance_id"]
     assert submits(emulator) == 1
@@ -198,6 +199,7 @@ def test_a_retry_takes_the_result_of_a_run_that_completed_meanwhile(emulator: Fa
     emulator.control.add_job_rule(duration_seconds=0.0)
     task = TaskRunner(pipeline())
     first = TaskRunner(pipeline(wait_for_termination=False), store=task.store).run()
+    task.try_number = 1
     assert task.run()["job_instance_id"] == first["job_instance_id"]
     assert submits(emulator) == 1
 
@@ -209,6 +211,7 @@ def test_a_retry_reconnects_to_a_run_that_is_not_visible_yet(
     emulator.control.add_job_rule(visible_after_seconds=0.6, invisible_as=invisible_as, duration_seconds=1.0)
     task = TaskRunner(pipeline())
     first = TaskRunner(pipeline(wait_for_termination=False), store=task.store).run()
+    task.try_number = 1
     assert task.run()["job_instance_id"] == first["job_instance_id"]
     assert submits(emulator) == 1
 
@@ -236,6 +239,7 @@ def test_durable_false_starts_anew(emulator: FabricEmulator, pipeline: Any) -> N
     emulator.control.add_job_rule(duration_seconds=0.5)
     task = TaskRunner(pipeline(durable=False))
     TaskRunner(pipeline(wait_for_termination=False, durable=False), store=task.store).run()
+    task.try_number = 1
     task.run()
     assert submits(emulator) == 2
 
@@ -253,6 +257,7 @@ def test_clearing_a_running_task_cancels_its_run_first(emulator: FabricEmulator,
     task = TaskRunner(pipeline())
     task.try_number = 1
     TaskRunner(pipeline(wait_for_termination=False), store=task.store).run()
+    task.try_number = 1
     task.clear()
     assert task.run()["status"] == "Completed"
     stats = emulator.control.stats()["jobs"]

@@ -135,6 +135,7 @@ def test_the_result_of_a_finished_run_is_taken_without_deferring(tenant: FabricE
     tenant.control.add_job_rule(duration_seconds=0.0)
     task = TaskRunner(pipeline())
     first = TaskRunner(pipeline(wait_for_termination=False), store=task.store).run()
+    task.try_number = 1
     assert task.run()["job_instance_id"] == first["job_instance_id"]
     assert task.deferrals == 0
     assert jobs(tenant)["started"] == 1
@@ -186,6 +187,7 @@ def test_a_run_that_completed_after_it_was_to_be_cancelled_is_the_result(tenant:
     tenant.control.add_job_rule(duration_seconds=0.0)
     task = TaskRunner(pipeline())
     first = TaskRunner(pipeline(wait_for_termination=False), store=task.store).run()
+    task.try_number = 1
     task.store.values["fabric_run"]["cancel_asked"] = True
     assert task.run()["job_instance_id"] == first["job_instance_id"]
     assert jobs(tenant)["started"] == 1
@@ -223,6 +225,7 @@ def test_an_attached_run_is_not_cancelled_with_its_task(tenant: FabricEmulator) 
                 task_id="run", workspace=tenant.workspace_id, pipeline=item, if_running="attach", timeout=0.5
             ),
             store=task.store,
+            try_number=1,
         ).run()
     assert (jobs(tenant)["started"], jobs(tenant)["cancel_requests"]) == (1, 0)
 

@@ -703,6 +703,7 @@ def cleared_while_running(pipeline: Any) -> TaskRunner:
     """Return a task that was cleared while its run was going on."""
     task = TaskRunner(pipeline(), try_number=1)
     TaskRunner(pipeline(wait_for_termination=False), store=task.store).run()
+    task.try_number = 1
     task.clear()
     return task
 
@@ -792,7 +793,7 @@ def test_a_404_that_may_pass_starts_no_second_run_beside_the_first(
         is_retriable=True,
         count=8,
     )
-    task = TaskRunner(pipeline(cancel_on_kill=False), store=first.store, max_tries=1)
+    task = TaskRunner(pipeline(cancel_on_kill=False), store=first.store, max_tries=1, try_number=1)
     if cleared:
         task.try_number = 1
         task.clear()
@@ -832,6 +833,7 @@ def test_the_same_job_by_another_name_is_the_same_job(tenant: FabricEmulator, pi
     tenant.control.add_job_rule(duration_seconds=1.0)
     task = TaskRunner(pipeline(job_type=alias))
     first = TaskRunner(pipeline(wait_for_termination=False), store=task.store).run()
+    task.try_number = 1
     assert task.run()["job_instance_id"] == first["job_instance_id"]
     assert jobs(tenant)["started"] == 1
 
@@ -842,6 +844,7 @@ def test_a_retry_with_another_item_says_so_and_lets_the_old_run_end(
     tenant.control.add_job_rule(duration_seconds=60, cancel_seconds=0.1, count=1)
     task = TaskRunner(pipeline())
     old = TaskRunner(pipeline(wait_for_termination=False), store=task.store).run()["job_instance_id"]
+    task.try_number = 1
     task.operator = pipeline(pipeline=add_item(tenant, "DataPipeline", "Other load"))
     assert task.run()["status"] == "Completed"
     assert f"(job instance {old}); this one runs" in logged()
@@ -858,6 +861,7 @@ def test_a_run_that_was_attached_to_is_not_cancelled_by_a_clear(
         TaskRunner(pipeline(if_running="attach", wait_for_termination=False), store=task.store).run()["job_instance_id"]
         == theirs
     )
+    task.try_number = 1
     task.clear()
     task.run()
     assert jobs(tenant)["cancel_requests"] == 0
@@ -870,6 +874,7 @@ def test_a_task_whose_author_no_longer_attaches_takes_nobodys_run(
     theirs = tenant.control.start_job(item, "Execute", invoke_type="Manual")
     task = TaskRunner(pipeline())
     TaskRunner(pipeline(if_running="attach", wait_for_termination=False), store=task.store).run()
+    task.try_number = 1
     assert task.run()["job_instance_id"] != theirs
 
 

@@ -90,7 +90,8 @@ def call_when_over(context: Mapping[str, Any], callback: Callable[[Any], None]) 
     if task is None:
         return False
     for kind in ("on_success_callback", "on_skipped_callback", "on_failure_callback"):
-        setattr(task, kind, [callback, *(getattr(task, kind, None) or ())])
+        theirs = getattr(task, kind, None) or ()
+        setattr(task, kind, [callback, *([theirs] if callable(theirs) else theirs)])  # one alone: by a cluster policy
     return True
 
 

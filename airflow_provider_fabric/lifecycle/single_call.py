@@ -99,6 +99,12 @@ class SingleCall:
             return None if operation_id is None else Earlier(operation_id, cleared=True)
         if operation_id is None:
             raise self.for_good(f"{_left_behind(state, action)} It is not sent again.")
+        if self._record.other_clears(state):
+            raise self.for_good(
+                f"An earlier attempt of this task sent {action}, which started operation {operation_id}. Tasks of the "
+                "DAG run, perhaps this one, were cleared since, or the DAG run was made anew: whether this attempt is "
+                "to send it again is not known. Nothing is sent."
+            )
         if state.get("contents") != call.contents:
             raise self.for_good(
                 f"An earlier attempt of this task sent {action} with another path, query or body than this one is to "
@@ -114,8 +120,9 @@ class SingleCall:
             return True
         if state.get("failed") is not None:  # Airflow does not try again by itself
             return record.has_other_retries(state) and record.begins_a_series(state["failed"])
-        ended = state.get("delivered") is not None and record.keeps_delivered
-        return ended and previous_attempt_returned(self._context)
+        if state.get("delivered") is None or not record.keeps_delivered:
+            return False
+        return record.begins_a_series(state["delivered"]) or previous_attempt_returned(self._context)
 
     def send(self, run: Callable[[Flow[T]], T], flow: Flow[T], call: Call) -> T:
         """Send the call; right before it, write that it is sent.
@@ -164,7 +171,7 @@ class SingleCall:
         self._record.write_nothing()
 
     def delivered(self) -> None:
-        """Add that this attempt hands on the result."""
+        """Add that this attempt hands on the result, or skips the task because of it."""
         self._record.deliver()
 
     def for_good(self, text: str) -> FabricNotRetriedError:

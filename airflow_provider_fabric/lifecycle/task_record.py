@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_fabric.compat_tasks import call_when_over, is_being_cleared, keeps_delivered, task_store
@@ -31,6 +32,8 @@ class TaskRecord:
         self._series = getattr(ti, "max_tries", None)
         self._retries = getattr(context.get("task"), "retries", None)
         self._clears = getattr(context.get("dag_run"), "clear_number", None)
+        began = getattr(context.get("dag_run"), "start_date", None)
+        self._began = began.timestamp() if isinstance(began, datetime) else None
         self._is_cleared = False
         self._written: dict[str, Any] | None = None
 
@@ -53,7 +56,7 @@ class TaskRecord:
         if self._store is not None:
             ours = {"series": self._series, "retries": self._retries, "clears": self._clears, "attempt": self.attempt}
             cleared = {"cleared": True} if self._is_cleared else {}
-            self._written = {**state, **ours, **cleared}
+            self._written = {**state, **ours, "began": self._began, **cleared}
             self._store.set(self._key, self._written)
 
     def change(self, **values: Any) -> None:
@@ -121,9 +124,12 @@ class TaskRecord:
         return state.get("series") != self._series or bool(state.get("cleared"))
 
     def other_clears(self, state: Mapping[str, Any]) -> bool:
-        """Whether tasks of the DAG run, this one or others, were cleared since a record was written."""
-        clears = state.get("clears")
-        return None not in (clears, self._clears) and clears != self._clears
+        """Whether tasks of the DAG run, this one or others, were cleared since a record was written.
+
+        Or the DAG run was deleted and made anew, or its state set by hand: then it began at another time.
+        """
+        pairs = ((state.get("clears"), self._clears), (state.get("began"), self._began))
+        return any(None not in pair and pair[0] != pair[1] for pair in pairs)
 
     def has_other_retries(self, state: Mapping[str, Any]) -> bool:
         """Whether the task's author has changed ``retries`` since: a clear may leave ``max_tries`` as it was then."""

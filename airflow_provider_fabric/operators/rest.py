@@ -204,8 +204,14 @@ class FabricRestOperator(MakesCalls, BaseOperator):
 
     def _handed_on(self, single: SingleCall, content: Any) -> Any:
         """Return what becomes the XCom, and record that the call has been dealt with."""
-        with self._once(single):
-            result = self._result(content)
+        from airflow_provider_fabric.compat import AirflowSkipException
+
+        try:
+            with self._once(single):
+                result = self._result(content)
+        except AirflowSkipException:  # the filter's: that ends the task, too
+            single.delivered()
+            raise
         single.delivered()
         return result
 

@@ -208,3 +208,19 @@ def test_a_task_that_airflow_does_not_call_back_forgets_its_result_at_once() -> 
     assert set(values) == {KEY}
     store.delivered(waited=True)
     assert values == {}
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_callback_that_a_cluster_policy_sets_alone_is_called_too(variables: Variables, alone: bool) -> None:
+    """An operator makes a list of what it is given; what is set later stays as it is."""
+    store, operator, context = attempt("r")
+    called: list[bool] = []
+
+    def mine(_: Any) -> None:
+        called.append(bool(variables.values))
+
+    operator.on_success_callback = mine if alone else [mine]
+    store.started(RUN, 99.0, ASKED)
+    store.delivered(waited=True)
+    call_back(operator, "success", context)
+    assert (called, variables.values) == ([False], {})

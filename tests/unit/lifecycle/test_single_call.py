@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
+from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +12,8 @@ import pytest
 
 from airflow_provider_fabric.api.http.flow import Flow, Request, Response, TransportFailure
 from airflow_provider_fabric.api.http.retry import Replay, send
-from airflow_provider_fabric.compat import AirflowFailException
-from airflow_provider_fabric.compat_tasks import is_airflow_2
+from airflow_provider_fabric.compat import AirflowFailException, AirflowSkipException
+from airflow_provider_fabric.compat_tasks import VariableStore, is_airflow_2
 from airflow_provider_fabric.exceptions import (
     FabricAuthError,
     FabricBadRequestError,
@@ -22,8 +24,12 @@ from airflow_provider_fabric.exceptions import (
 )
 from airflow_provider_fabric.lifecycle.not_retried import FabricNotRetriedError
 from airflow_provider_fabric.lifecycle.single_call import KEY, SingleCall, call_of
+from airflow_provider_fabric.operators.rest import FabricRestOperator
 from tests.flow_driver import OPERATION, drive
-from tests.unit.lifecycle.test_store import Store
+from tests.variables import Variables
+
+from .attempts import call_back
+from .test_store import Store
 
 PUBLISH = call_of("POST /publish", path="/v1/publish", body={"password": "hunter2"})
 OTHER = call_of("POST /publish", path="/v1/publish", body={"password": "other"})
@@ -33,10 +39,20 @@ class WorkerDied(BaseException):
     """kill -9."""
 
 
-def attempt(store: Store | None, number: int = 1, *, max_tries: int = 2, retries: int = 2, **ti: Any) -> SingleCall:
+def attempt(
+    store: Store | None,
+    number: int = 1,
+    *,
+    max_tries: int = 2,
+    retries: int = 2,
+    clears: int | None = None,
+    began: float = 1000.0,
+    **ti: Any,
+) -> SingleCall:
     given = {"try_number": number, "max_tries": max_tries, "dag_id": "d", "run_id": "r", "task_id": "t", **ti}
     context = {"ti": SimpleNamespace(map_index=-1, **given), "task": SimpleNamespace(retries=retries)}
-    return SingleCall({**context, "task_state_store": store}, logging.getLogger("test"))
+    dag_run = SimpleNamespace(clear_number=clears, start_date=datetime.fromtimestamp(began, timezone.utc))
+    return SingleCall({**context, "dag_run": dag_run, "task_state_store": store}, logging.getLogger("test"))
 
 
 def publish() -> Flow[Response]:
@@ -251,3 +267,51 @@ def test_what_may_be_sent_twice_is_not_recorded() -> None:
     with pytest.raises(WorkerDied):
         single.send(dying, publish(), PUBLISH)
     assert (single.earlier(PUBLISH), store) == (None, {})
+
+
+@pytest.mark.skipif(is_airflow_2(), reason="Airflow 2 is asked by its database")
+@pytest.mark.parametrize("operation_id", [None, OPERATION])
+def test_a_cleared_task_without_an_xcom_whose_author_lowered_retries_sends_it_again(operation_id: str | None) -> None:
+    """The clear leaves max_tries as it was (1 + 0), and no XCom tells that the attempt before had succeeded."""
+    store = Store()
+    first = attempt(store, max_tries=1, retries=1)
+    first.send(answering(Response(202)), publish(), PUBLISH)
+    if operation_id:
+        first.answered(operation_id)
+    first.delivered()
+    for number in (2, 3):  # attempt 2 may have died before it looked
+        earlier = attempt(store, number, max_tries=1, retries=0).earlier(PUBLISH)
+        assert earlier is None or earlier.cleared
+
+
+@pytest.mark.parametrize(("clears", "began"), [(1, 1000.0), (0, 2000.0)])
+def test_an_operation_from_before_a_clear_or_of_a_deleted_dag_run_is_no_result(clears: int, began: float) -> None:
+    """Its attempt 1 died before it read the record, so only the DAG run tells. Whether to send it again is unclear."""
+    store = Store()
+    started(store, clears=0, began=1000.0)
+    assert attempt(store, 2, clears=0, began=1000.0).earlier(PUBLISH) is not None
+    with pytest.raises(FabricNotRetriedError, match=rf"{OPERATION}.*cleared since.*clear this task"):
+        attempt(store, 2, clears=clears, began=began).earlier(PUBLISH)
+    assert store[KEY]["operation_id"] == OPERATION
+
+
+@pytest.mark.parametrize("error", [AirflowSkipException("nothing new"), None])
+def test_no_variable_is_left_of_a_call_whose_filter_skips_the_task(variables: Variables, error: Any) -> None:
+    """A skip ends the task as a success does: nothing is left for a next attempt, and a clear sends again."""
+
+    def skipping(_: Any) -> None:
+        if error is not None:
+            raise error
+
+    operator = FabricRestOperator(
+        task_id="t", method="POST", path="/v1/publish", replay_safe=False, response_filter=skipping
+    )
+    ti = SimpleNamespace(max_tries=2, try_number=1, dag_id="d", run_id="r", task_id="t", map_index=-1, task=operator)
+    context: Any = {"ti": ti, "task": operator, "task_state_store": VariableStore(ti)}
+    single = SingleCall(context, logging.getLogger("test"))
+    single.send(answering(Response(200)), publish(), PUBLISH)
+    with suppress(AirflowSkipException):
+        operator._handed_on(single, None)
+    assert len(variables.values) == 1
+    call_back(operator, "success" if error is None else "skipped", context)
+    assert variables.values == {}

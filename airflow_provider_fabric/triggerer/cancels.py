@@ -43,12 +43,13 @@ class CancelQueue:
         self._one_by_one = asyncio.Lock()
         self._careful = 0
         """After a 429, so many cancels are sent one by one."""
-        self._tasks: set[asyncio.Task[bool]] = set()
+        self.tasks: set[asyncio.Task[bool]] = set()
+        """Cancels that were not accepted yet."""
 
     @property
     def pending(self) -> int:
         """How many cancels were not accepted yet."""
-        return len(self._tasks)
+        return len(self.tasks)
 
     def start(self, what: str, send: Callable[[], Awaitable[bool]], submitted_at: float) -> asyncio.Task[bool]:
         """Send a cancel, now; the task goes on, whatever becomes of the caller.
@@ -60,7 +61,7 @@ class CancelQueue:
         grace = min(submitted_at + VISIBILITY_GRACE - self._clocks.wall(), VISIBILITY_GRACE)
         work = self._until_accepted(what, send, self._clocks.steady() + grace)
         task: asyncio.Task[bool] = Context().run(asyncio.get_running_loop().create_task, work)
-        self._tasks.add(task)
+        self.tasks.add(task)
         task.add_done_callback(self._done)
         return task
 
@@ -109,6 +110,6 @@ class CancelQueue:
         return accepted
 
     def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
+        self.tasks.discard(task)
         if not task.cancelled():
             task.exception()  # it was logged

@@ -86,6 +86,15 @@ class JobPoller:
             streams=tuple(observer.news() for observer in self._observers),
         )
 
+    async def aclose(self) -> None:
+        """End what goes on in the background: for whoever ends the event loop before the process ends."""
+        self.reporter.stop()
+        tasks = [*self._polls, *self.cancels.tasks]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
     async def run(self, flow: Flow[T], arun: Arun | None = None, *, deadline: float | None = None) -> T:
         """Run a flow of job-scheduler calls, each in its turn.
 

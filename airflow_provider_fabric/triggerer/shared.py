@@ -131,6 +131,8 @@ async def aclose() -> None:
     shared = _loops.pop(asyncio.get_running_loop(), None)
     if shared is not None:
         await shared.streams.aclose()
+        for poller in shared.pollers.values():
+            await poller.aclose()
         await shared.clients.aclose()
 
 

@@ -137,9 +137,9 @@ FLOWS: Mapping[str, Callable[[OurExample], Flow[Any]]] = {
 
 def answers(ours: OurExample, status: str) -> list[Response]:
     """Return the documented answer, and what has to follow it until a flow ends."""
-    documented = ours.example.responses[status]
-    headers = {name.lower(): str(value) for name, value in documented.get("headers", {}).items()}
-    body = documented.get("body")
+    answer = ours.example.responses[status]
+    headers = {name.lower(): str(value) for name, value in answer.get("headers", {}).items()}
+    body = answer.get("body")
     first = Response(int(status), headers, b"" if body is None else json.dumps(body).encode())
     if isinstance(body, dict) and body.get("continuationToken"):
         return [first, _ok({"value": []})]

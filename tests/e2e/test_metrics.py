@@ -7,7 +7,7 @@ import pytest
 from airflow_provider_fabric.emulator import FabricEmulator
 from airflow_provider_fabric.triggerer.metrics import EVERY
 from devtools.airflow.stack import AirflowStack
-from tests.documented_metrics import documented_metrics
+from tests.documented_metrics import OF_JOB_EVENTS, documented_metrics
 from tests.e2e.statsd import StatsdServer
 
 pytestmark = pytest.mark.e2e
@@ -35,7 +35,8 @@ def test_a_statsd_server_receives_what_the_documentation_names(
     airflow_stack.wait_until(all_there, EVERY + 30, f"{sorted(wanted)} at the StatsD server", every=0.5)
     received = statsd.received(f"{PREFIX}fabric.")
     assert {name: received[f"{PREFIX}{name}"][0] for name in wanted} == wanted
-    assert received.keys() <= {f"{PREFIX}{name}" for name in documented_metrics()}
+    known = documented_metrics() | documented_metrics(OF_JOB_EVENTS)
+    assert received.keys() <= {f"{PREFIX}{name}" for name in known}
     assert all(value >= 0 for _, values in received.values() for value in values)
     for name in ("polls", "calls", "calls_per_minute"):
         assert max(received[f"{PREFIX}fabric.{name}"][1]) > 0

@@ -922,3 +922,27 @@ def test_nobody_waits_more_than_twice_the_even_share() -> None:
         assert max(b - a for times in polled.values() for a, b in itertools.pairwise(times)) <= 2 * 1000 / 171 * 60
 
     run_virtually(main())
+
+
+def test_closing_ends_the_poll_and_the_cancel_that_are_under_way() -> None:
+    async def main() -> None:
+        fabric = FakeFabric(latency=30.0)
+        poller = JobPoller(fabric.arun, CallBudget(PLENTY, clock()), clock=clock)
+        fabric.start(1, 1, 600)
+        poll = JobPoll(JobRef(WORKSPACE, guid(1), guid(1)), clock(), 60.0, clock())
+
+        async def never_answered() -> bool:
+            await asyncio.sleep(1e6)
+            return True
+
+        waiting = asyncio.create_task(poller.wait(poll))
+        cancel = poller.cancels.start("it", never_answered, clock())
+        await asyncio.sleep(5)
+        assert fabric.calls
+        await poller.aclose()
+        assert cancel.cancelled()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    run_virtually(main())

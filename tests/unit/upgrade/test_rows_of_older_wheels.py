@@ -60,7 +60,7 @@ class Store:
 
 @pytest.mark.parametrize("state", ROWS["records"], ids=["submitting", "started", "nothing"])
 def test_a_retry_after_the_upgrade_reads_the_record(state: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_fabric.lifecycle.store.task_store", lambda _: Store(state))
+    monkeypatch.setattr("airflow_provider_fabric.lifecycle.task_record.task_store", lambda _: Store(state))
     ti = SimpleNamespace(max_tries=2, try_number=2)
     record = RunStore({"ti": ti, "task": SimpleNamespace(retries=2)}, enabled=True).load()
     if state.get("nothing"):

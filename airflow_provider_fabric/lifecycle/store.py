@@ -83,7 +83,9 @@ class RunStore:
         """
         state = self._record.read()
         self._own_runs = _own_runs(state)
-        if not isinstance(state, dict) or state.get("nothing") or self._record.is_no_later_than(state.get("delivered")):
+        if isinstance(state, dict) and self._record.is_no_later_than(state.get("attempt", state.get("delivered"))):
+            state = self._mark_as_cleared(state)
+        if not isinstance(state, dict) or state.get("nothing"):
             return None
         try:
             since = None if state["since"] is None else float(state["since"])
@@ -102,6 +104,19 @@ class RunStore:
             candidates=candidates,
             identity=JobIdentity.from_state(state["job"]) if state.get("job") else None,
         )
+
+    def _mark_as_cleared(self, state: dict[str, Any]) -> dict[str, Any] | None:
+        """Write that a record is of attempts that are counted no more, for the next attempt, if this one dies at once.
+
+        :returns: the record; ``None`` if its result was delivered. Runs that may be the task's stay what they are.
+        """
+        if state.get("delivered") is not None:
+            self.nothing_started()
+            return None
+        if state.get("nothing") or state.get("candidates") is not None:
+            return state
+        self._record.write({**state, "cleared": True})
+        return {**state, "cleared": True}
 
     def _was_cleared(self, state: Mapping[str, Any]) -> bool:
         """Whether the task was cleared since the record was written.
@@ -127,8 +142,6 @@ class RunStore:
         changed = record.has_other_retries(state)
         if state.get("candidates") is not None:
             return changed and record.begins_a_series(state.get("attempt"))
-        if record.is_no_later_than(state.get("attempt")):
-            return True
         delivered = state.get("delivered")
         if delivered is None or not record.available:
             return False

@@ -123,6 +123,31 @@ def test_a_task_that_executes_two_operators_starts_two_runs_and_cancels_none(in_
     assert [run.cancel_requests for run in service.runs] == [0, 0]
 
 
+@pytest.mark.parametrize("in_variable", ANYWHERE)
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_dag_run_made_anew_whose_first_worker_dies_at_once_takes_no_old_result(
+    in_variable: bool, finished: bool
+) -> None:
+    """It died before it had started or written anything of its own: the second attempt knows all the same."""
+    service = Service()
+
+    def crash() -> None:
+        raise WorkerDied
+
+    task = Task(service, {"cancel_on_kill": False})
+    if finished:
+        task.run("died before its XCom")
+    else:
+        service.at.append((service.now + 40.0, crash))
+        task.dies()
+    task.make_anew()
+    service.at.append((service.now + 0.01, crash))
+    task.dies()
+    service.sleep(300.0)
+    assert task.run()["job_instance_id"] == service.runs[1].id
+    assert len(service.runs) == 2
+
+
 # Variables: nobody deletes them but we.
 
 

@@ -22,7 +22,7 @@ FAST = {"retry_after_seconds": 0, "lro_seconds": 0, "cancel_seconds": 0, "job_se
 
 @pytest.fixture(autouse=True)
 def no_loop_ends_with_open_clients() -> Iterator[None]:
-    """Their sockets would be left to the garbage collector, which blames whichever test runs at that moment."""
+    """Their sockets would be left to the garbage collector, which blames whichever test runs then."""
     yield
     left = [loop for loop, its in shared._loops.items() if loop.is_closed() and its.clients.open]
     for loop in left:

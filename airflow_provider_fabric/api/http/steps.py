@@ -1,4 +1,4 @@
-"""A flow whose steps another part of the program wants to know of, before or after each."""
+"""A flow whose steps another part of the program wants to know of, or to change."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ def _nothing(step: Request | Sleep, answer: Answer) -> None:
 
 def stepped(
     flow: Flow[T],
-    before: Callable[[Request | Sleep], None],
+    before: Callable[[Request | Sleep], Request | Sleep | None],
     after: Callable[[Request | Sleep, Answer], None] = _nothing,
 ) -> Flow[T]:
-    """Run a flow as it is.
+    """Run a flow.
 
-    :param before: called before each step; if it raises, the step is not taken and the flow ends.
+    :param before: called before each step; returns what to do instead, or ``None`` for the step itself. If it raises,
+        the step is not taken and the flow ends.
     :param after: called after each step with what came of it.
     """
     answer: Answer = None
@@ -35,7 +36,7 @@ def stepped(
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
             answer, thrown = None, None
-            before(step)
+            step = before(step) or step
             try:
                 answer = yield step
             except Exception as error:  # noqa: BLE001 - the flow's to handle: no token could be had

@@ -8,7 +8,8 @@ from typing import TypeVar
 from airflow_provider_fabric.api.auth.identity import quota_key
 from airflow_provider_fabric.api.connection.fields import FIELDS
 from airflow_provider_fabric.api.connection.settings import FabricSettings
-from airflow_provider_fabric.api.http.flow import Flow, Response, Sleep, TransportFailure
+from airflow_provider_fabric.api.http.flow import Flow, Request, Response, Sleep
+from airflow_provider_fabric.api.http.steps import Answer, stepped
 from airflow_provider_fabric.api.local_cache.directory import cache_directory
 from airflow_provider_fabric.api.local_cache.start_turns import StartTurns
 from airflow_provider_fabric.exceptions import FabricProtocolError
@@ -54,28 +55,19 @@ def spread(flow: Flow[T], turns: StartTurns | None) -> Flow[T]:
     :param turns: those of this host; ``None`` leaves the flow as it is.
     """
     if turns is None:
-        return (yield from flow)
-    answer: Response | TransportFailure | None = None
-    thrown: Exception | None = None
+        return flow
     pause = 0.0
-    try:
-        while True:
-            try:
-                step = flow.send(answer) if thrown is None else flow.throw(thrown)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            if isinstance(step, Sleep) and step.seconds < pause:
-                step = Sleep(pause)
-            answer, thrown = None, None
-            try:
-                answer = yield step
-            except Exception as error:  # noqa: BLE001 - the flow's to handle: no token could be had
-                thrown = error
-            pause = 0.0
-            if isinstance(answer, Response) and _is_over_quota(answer):
-                pause = turns.refused(answer.retry_after or DEFAULT_PAUSE)
-    finally:
-        flow.close()
+
+    def before(step: Request | Sleep) -> Sleep | None:
+        return Sleep(pause) if isinstance(step, Sleep) and step.seconds < pause else None
+
+    def after(step: Request | Sleep, answer: Answer) -> None:
+        nonlocal pause
+        pause = 0.0
+        if isinstance(answer, Response) and _is_over_quota(answer):
+            pause = turns.refused(answer.retry_after or DEFAULT_PAUSE)
+
+    return stepped(flow, before, after)
 
 
 def _is_over_quota(answer: Response) -> bool:

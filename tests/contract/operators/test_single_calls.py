@@ -88,7 +88,7 @@ def accepted(tenant: FabricEmulator, ending: str) -> int:
 
 
 def run_until_accepted(task: TaskRunner) -> None:
-    """Run attempts until none is refused: what an earlier one started may go on for a moment."""
+    """Run attempts until none is refused: what an earlier one started may go on for a while."""
     for _ in range(50):
         try:
             task.run()

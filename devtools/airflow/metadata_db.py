@@ -45,7 +45,7 @@ class MetadataDatabase:
     """The tables of 2.10 to 3.x that the stack looks at, by plain SQL."""
 
     def __init__(self, url: str) -> None:
-        arguments = {"timeout": 30} if url.startswith("sqlite") else {}
+        arguments = {"timeout": 60} if url.startswith("sqlite") else {}
         self._engine = sqlalchemy.create_engine(url, poolclass=NullPool, connect_args=arguments)
 
     def rows(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:

@@ -60,6 +60,7 @@ class Component:
         self.cwd = cwd
         self.log = log
         self.process: subprocess.Popen[bytes] | None = None
+        self._wanted = False
 
     def __repr__(self) -> str:
         return f"<{self.name} pid={self.pid} {'running' if self.running else 'stopped'}>"
@@ -74,10 +75,16 @@ class Component:
         """Whether the component itself lives."""
         return self.process is not None and self.process.poll() is None
 
+    @property
+    def died(self) -> bool:
+        """Whether it has ended, and by none of the methods of this class."""
+        return self._wanted and not self.running
+
     def start(self) -> None:
         """Start it in a session of its own, so that a Ctrl-C in the terminal reaches the harness only."""
         if self.running:
             raise RuntimeError(f"{self.name} is running already (pid {self.pid})")
+        self._wanted = True
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.argv,
@@ -105,6 +112,7 @@ class Component:
 
     def kill(self, *, tree: bool = True) -> None:
         """SIGKILL, as a machine that dies (``tree``) or as the kernel's out-of-memory killer (the one process)."""
+        self._wanted = False
         family = self.family() if tree else self.family()[:1]
         for process in family:
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -113,6 +121,7 @@ class Component:
 
     def terminate(self) -> None:
         """SIGTERM to the component itself, without waiting: a polite stop, as a deployment's."""
+        self._wanted = False
         if self.running:
             self.signal(signal.SIGTERM)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import requests
@@ -11,7 +12,9 @@ import requests
 from devtools.airflow.versions import Dialect
 
 TIMEOUT_SECONDS = 90.0
-"""Longer than SQLite waits for its lock (30 s): the answer says more than silence."""
+"""Longer than a component waits for SQLite's lock: the answer says more than silence."""
+TRIES = 6
+"""Of one call that Airflow 3 answers with 500, a second apart: see ``stack.API_SERVER_PATIENCE``."""
 
 
 def as_a_person(do: Callable[[], None], *, done: Callable[[], bool], say: Callable[[str], None] | None = None) -> None:
@@ -61,7 +64,11 @@ class AirflowRest:
         if self.dialect.major >= 3 and "Authorization" not in self._session.headers:
             self._sign_in()
         url = f"{self.base_url}{self.dialect.rest}{path}"
-        answer = self._session.request(method, url, json=body, timeout=TIMEOUT_SECONDS)
+        for tries_left in reversed(range(TRIES if self.dialect.major >= 3 else 1)):
+            answer = self._session.request(method, url, json=body, timeout=TIMEOUT_SECONDS)
+            if answer.status_code != HTTPStatus.INTERNAL_SERVER_ERROR or not tries_left:
+                break
+            time.sleep(1)
         if not answer.ok:
             raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text[:500]}")
         return answer.json() if answer.content else None

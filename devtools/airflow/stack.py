@@ -13,6 +13,7 @@ behind, whatever happened inside the ``with``.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -32,8 +33,21 @@ from devtools.airflow.rest import AirflowRest, as_a_person
 from devtools.airflow.task_logs import log_files, read_log
 from devtools.airflow.versions import connection_variable, dialect, installed_airflow
 
+CONNECTION = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 START_SECONDS = 180.0
 GRACE_SECONDS = 5.0
+PATIENCE = 60
+"""Seconds that a component waits for SQLite's one write lock before it gives up, and most components with it."""
+API_SERVER_PATIENCE = 2
+"""The same for the API server. It writes the audit log of a person's request in its event loop (3.3.2): when a worker's
+request holds the lock at that moment, that one is committed only once the loop runs again, so that nothing moves until
+the wait ends. The person is answered 500 and asks again (``devtools.airflow.rest.TRIES``)."""
+RESTARTS = 3
+"""How often a component that died by itself is started again, as systemd or Kubernetes would."""
+MEMORY = Path("/dev/shm")  # noqa: S108
+MEMORY_BYTES = 2**30
+
+log = logging.getLogger(__name__)
 
 
 class AirflowStack:
@@ -72,12 +86,12 @@ class AirflowStack:
         self.port = claim_port(port)
         self.base_url = f"http://{LOOPBACK}:{self.port}"
         self._keep = home is not None
-        self.home = (home or Path(tempfile.mkdtemp(prefix="airflow-stack-"))).resolve()
+        self.home = (home or Path(tempfile.mkdtemp(prefix="airflow-stack-", dir=_fast_directory()))).resolve()
         self.home.mkdir(parents=True, exist_ok=True)
         self.logs = self.home / "logs"
         self.component_logs = self.home / "components"
         self.component_logs.mkdir(exist_ok=True)
-        self.database = database or f"sqlite:///{self.home / 'airflow.db'}?timeout=30"
+        self.database = database or f"sqlite:///{self.home / 'airflow.db'}?timeout={PATIENCE}"
         self.db = MetadataDatabase(self.database.split("?")[0])
         self.rest = AirflowRest(self.base_url, self.dialect)
         settings = self.dialect.settings(
@@ -92,6 +106,7 @@ class AirflowStack:
             port=self.port, triggerers=triggerers, celery_workers=celery_workers, api_server=api_server
         )
         self.components = {name: self._component(name, arguments) for name, arguments in plan}
+        self.deaths: list[str] = []
 
     # -- life ------------------------------------------------------------------------------------------------------
 
@@ -264,20 +279,38 @@ class AirflowStack:
     ) -> Any:
         """Wait until the predicate holds and return what it returned.
 
-        :raises TimeoutError: naming what was waited for.
+        :raises TimeoutError: naming what was waited for, and what died meanwhile.
         """
         deadline = time.monotonic() + timeout
         while not (answer := predicate()):
+            self._revive()
             if time.monotonic() > deadline:
-                raise TimeoutError(f"not within {timeout:.0f} s: {what or predicate}; home {self.home}")
+                late = f"not within {timeout:.0f} s: {what or predicate}; home {self.home}"
+                raise TimeoutError("\n".join([late, *self.deaths]))
             time.sleep(every)
         return answer
+
+    def _revive(self) -> None:
+        """Start again what died by itself: on SQLite, a scheduler that waits too long for the write lock ends.
+
+        :raises RuntimeError: when components died again and again, with the ends of their logs.
+        """
+        for component in self.components.values():
+            if component.died:
+                self.deaths.append(f"{component.name} ended by itself:\n{component.tail(40)}")
+                if len(self.deaths) > RESTARTS:
+                    raise RuntimeError("\n".join(self.deaths))
+                log.warning("%s", self.deaths[-1])
+                component.start()
 
     # -- parts -----------------------------------------------------------------------------------------------------
 
     def _component(self, name: str, arguments: Sequence[str]) -> Component:
         argv = [self.python, "-m", "airflow", *arguments]
-        return Component(name, argv, env=self.env, cwd=self.home, log=self.component_logs / f"{name}.log")
+        env = dict(self.env)
+        if name == "api-server" and self.dialect.major >= 3:
+            env[CONNECTION] = env[CONNECTION].replace(f"?timeout={PATIENCE}", f"?timeout={API_SERVER_PATIENCE}")
+        return Component(name, argv, env=env, cwd=self.home, log=self.component_logs / f"{name}.log")
 
     def _clean_environment(self) -> dict[str, str]:
         """Return our environment without anybody's Airflow settings, connections and variables."""
@@ -287,3 +320,10 @@ class AirflowStack:
             kept[key] = ",".join(filter(None, [kept.get(key), LOOPBACK, "localhost"]))
         # setproctitle would overwrite the environment by which the processes of this home are found again.
         return kept | {"SPT_NOENV": "1", "PYTHONUNBUFFERED": "1"}
+
+
+def _fast_directory() -> Path | None:
+    """Return where memory stands in for a disk, if there is room: SQLite's one writer holds its lock for less time."""
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > MEMORY_BYTES:
+        return MEMORY
+    return None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from devtools.airflow.processes import marked
@@ -22,6 +25,19 @@ def test_a_deferred_task_outlives_its_triggerer(airflow_stack: AirflowStack):
     triggerer.start()
     assert triggerer.pid != killed
     assert airflow_stack.wait_for_run(DAG_ID, run_id, timeout=90) == "success"
+
+
+def test_a_scheduler_that_dies_by_itself_is_started_again(airflow_stack: AirflowStack):
+    scheduler = airflow_stack.component("scheduler")
+    died = scheduler.pid
+    assert died is not None
+    before = len(airflow_stack.deaths)
+    os.kill(died, signal.SIGKILL)
+    scheduler.wait(10)
+    run_id = airflow_stack.trigger(DAG_ID)
+    assert airflow_stack.wait_for_run(DAG_ID, run_id, timeout=120) == "success"
+    assert scheduler.pid != died
+    assert [death.splitlines()[0] for death in airflow_stack.deaths[before:]] == ["scheduler ended by itself:"]
 
 
 def test_mark_failed_then_clear(airflow_stack: AirflowStack):

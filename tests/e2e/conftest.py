@@ -79,6 +79,9 @@ def airflow_stack(
         # A dead triggerer is noticed within seconds, not half a minute.
         "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "12",
+        # No test changes a DAG file that has been read, and reading fifty again and again takes a third of a core.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
+        "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "300",
         # OpenLineage tells of the DAG ``lineage`` only.
         "AIRFLOW__OPENLINEAGE__SELECTIVE_ENABLE": "True",
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps({"type": "file", "log_file_path": str(events), "append": True}),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +43,36 @@ def test_compose_runs_every_component_the_triggerer_included() -> None:
     environments = [service["environment"] for service in airflows]
     assert all("AIRFLOW_CONN_FABRIC_DEFAULT" in environment for environment in environments)
     assert all(environment["AIRFLOW__OPERATORS__DEFAULT_DEFERRABLE"] == "true" for environment in environments)
+
+
+def compose_command() -> list[str] | None:
+    """Return what runs Compose here: Docker's plugin, or Debian's package of the name."""
+    if shutil.which("docker") and not subprocess.run(["docker", "compose", "version"], capture_output=True).returncode:
+        return ["docker", "compose"]
+    return ["docker-compose"] if shutil.which("docker-compose") else None
+
+
+@pytest.mark.parametrize("missing", [None, "JWT_SECRET", "FERNET_KEY", "AIRFLOW_CONN_FABRIC_DEFAULT"])
+def test_compose_itself_accepts_the_file_and_names_what_is_not_set(missing: str | None) -> None:
+    command = compose_command()
+    if command is None:
+        pytest.skip("neither the plugin `docker compose` nor docker-compose is installed")
+    given = {"JWT_SECRET": "a", "FERNET_KEY": "b", "AIRFLOW_CONN_FABRIC_DEFAULT": '{"conn_type": "fabric"}'}
+    environment = {key: value for key, value in {**os.environ, **given}.items() if key != missing}
+    answer = subprocess.run(
+        [*command, "-f", str(DEPLOY / "docker" / "compose.yaml"), "config"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    if missing:
+        assert answer.returncode
+        assert "set it in .env" in answer.stderr
+        return
+    assert not answer.returncode, answer.stderr
+    services = yaml.safe_load(answer.stdout)["services"]
+    assert {"scheduler", "dag-processor", "triggerer", "api-server", "migrate", "postgres"} <= set(services)
+    assert services["triggerer"]["environment"]["AIRFLOW_CONN_FABRIC_DEFAULT"] == given["AIRFLOW_CONN_FABRIC_DEFAULT"]
 
 
 def test_no_file_holds_a_secret_of_fabric() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from airflow_provider_fabric.api.http.flow import JSON, Flow, Request, Response
 from airflow_provider_fabric.api.http.pages import list_all
 from airflow_provider_fabric.api.http.retry import Replay, send
+from airflow_provider_fabric.api.local_cache.known_names import KnownNames
 from airflow_provider_fabric.api.operations import await_operation, operation_id_of, result_request
 from airflow_provider_fabric.api.rest_call import RestCall
 from airflow_provider_fabric.exceptions import FabricAmbiguousError, FabricProtocolError
@@ -63,13 +64,27 @@ def request(
     call = RestCall(
         method, path, workspace, item, item_type, query, json, data, content_type, accept, replay_safe, pages
     )
-    accepted = yield from send_call(call)
+    return (yield from _carry_out(None, call, deadline))
+
+
+def request_by_known_names(
+    known: KnownNames | None, method: str, path: str, *, deadline: float | None = None, **arguments: Any
+) -> Flow[Any]:
+    """Do the same as :func:`request`, with its other arguments.
+
+    :param known: what other processes found out of names; ``None`` reads the lists.
+    """
+    return (yield from _carry_out(known, RestCall(method, path, **arguments), deadline))
+
+
+def _carry_out(known: KnownNames | None, call: RestCall, deadline: float | None) -> Flow[Any]:
+    accepted = yield from send_prepared(call, (yield from call.prepare(known)))
     if accepted.operation_id is None:
         return accepted.content
     operation = yield from await_operation(
         accepted.operation_id, action=call.action, first_poll_after=accepted.first_poll_after, deadline=deadline
     )
-    return (yield from read_result(accepted.operation_id, accept)) if operation.has_result else None
+    return (yield from read_result(accepted.operation_id, call.accept)) if operation.has_result else None
 
 
 @dataclass(frozen=True)
@@ -88,18 +103,11 @@ class Accepted:
     first_poll_after: float = 0.0
 
 
-def send_call(call: RestCall) -> Flow[Accepted]:
-    """Send a request; a long-running operation is named, not waited for.
-
-    :raises FabricAmbiguousError: see :func:`request`.
-    """
-    return (yield from send_prepared(call, (yield from call.prepare())))
-
-
 def send_prepared(call: RestCall, asked: Request) -> Flow[Accepted]:
-    """Do the same with a request that is checked, and whose names are ids.
+    """Send a request that is checked, and whose names are ids; a long-running operation is named, not waited for.
 
     :param asked: :meth:`.RestCall.prepare`'s.
+    :raises FabricAmbiguousError: see :func:`request`.
     """
     if call.pages:
         return Accepted((yield from list_all(asked)))

@@ -14,8 +14,10 @@ from urllib.parse import unquote
 
 from airflow_provider_fabric.api.http.flow import JSON, Flow, Request, quote_segment
 from airflow_provider_fabric.api.http.retry import Replay
-from airflow_provider_fabric.api.items.names import naming_workspaces, resolve_item, resolve_workspace
+from airflow_provider_fabric.api.items.confirmed_names import resolve_item, resolve_workspace
+from airflow_provider_fabric.api.items.names import naming_workspaces
 from airflow_provider_fabric.api.jobs.values import parameter_value
+from airflow_provider_fabric.api.local_cache.known_names import KnownNames
 from airflow_provider_fabric.exceptions import FabricInputError
 
 REPEATABLE = {"GET": True, "HEAD": True, "PUT": True, "DELETE": True, "PATCH": False}
@@ -72,8 +74,11 @@ class RestCall:
             raise FabricInputError(f"method must be one of {', '.join([*REPEATABLE, 'POST'])}, got {self.method!r}.")
         return Replay.SAFE if (REPEATABLE.get(self.verb) if safe is None else safe) else Replay.IF_UNSENT
 
-    def prepare(self) -> Flow[Request]:
-        """Return the request, checked, with ids in its path."""
+    def prepare(self, known: KnownNames | None = None) -> Flow[Request]:
+        """Return the request, checked, with ids in its path.
+
+        :param known: what other processes found out of names; ``None`` reads the lists.
+        """
         _ = self.replay
         if self.pages and self.verb != "GET":
             raise FabricInputError(f"pages=True reads a list, so method must be GET, got {self.verb!r}.")
@@ -86,7 +91,7 @@ class RestCall:
                 "crash. Use FabricRunItemJobOperator, or hook.run_item_job: they run any job of any item."
             )
         names = _PLACEHOLDER.findall(pattern)
-        ids = yield from self._ids(names)
+        ids = yield from self._ids(names, known)
         target = _PLACEHOLDER.sub(lambda found: quote_segment(ids[found[1]], found[1]), pattern)
         return Request(
             self.verb,
@@ -109,7 +114,7 @@ class RestCall:
             if not isinstance(value, str) or _HEADER_VALUE.fullmatch(value) is None:
                 raise FabricInputError(f"{name} must be a media type such as 'application/json', got {value!r}.")
 
-    def _ids(self, names: list[str]) -> Flow[dict[str, str]]:
+    def _ids(self, names: list[str], known: KnownNames | None) -> Flow[dict[str, str]]:
         """Return the ids that the path's placeholders stand for."""
         unknown = sorted(set(names) - {"workspace", "item"})
         if unknown:
@@ -123,10 +128,10 @@ class RestCall:
             raise FabricInputError("workspace is missing: an item is found in one.")
         ids: dict[str, str] = {}
         if self.workspace is not None and names:
-            ids["workspace"] = yield from resolve_workspace(self.workspace)
+            ids["workspace"] = yield from resolve_workspace(known, self.workspace)
         if self.item is not None and "item" in names:
             with naming_workspaces({ids["workspace"]: str(self.workspace)}):
-                ids["item"] = yield from resolve_item(ids["workspace"], self.item, self.item_type)
+                ids["item"] = yield from resolve_item(known, ids["workspace"], self.item, self.item_type)
         return ids
 
 

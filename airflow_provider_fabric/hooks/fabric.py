@@ -177,7 +177,7 @@ class FabricHook(BaseHook):
     suspend_capacity, asuspend_capacity = both(capacity_states.suspend_capacity)
     list_active_runs, alist_active_runs = both(capacity_runs.list_active_runs)
 
-    request, arequest = both(rest.request)
+    request, arequest = by_name(rest.request, rest.request_by_known_names)
 
     resolve_workspace, aresolve_workspace = by_name(names.resolve_workspace, confirmed_names.resolve_workspace)
     find_item, afind_item = both(names.find_item)

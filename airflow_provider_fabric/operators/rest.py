@@ -142,10 +142,11 @@ class FabricRestOperator(MakesCalls, BaseOperator):
 
     def _started(self, call: RestCall, single: SingleCall, deadline: float) -> tuple[str | None, float, Any]:
         """Send the request, unless an earlier attempt has; return the operation, its first poll, and the answer."""
+        from airflow_provider_fabric.api.items.confirmed_names import known_names
         from airflow_provider_fabric.api.rest import send_prepared
         from airflow_provider_fabric.lifecycle.single_call import call_of
 
-        asked = self.hook.run(call.prepare())
+        asked = self.hook.run(call.prepare(known_names(self.hook.get_conn())))
         sent = call_of(
             call.action,
             connection=self.fabric_conn_id,

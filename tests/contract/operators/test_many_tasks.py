@@ -19,6 +19,7 @@ from airflow_provider_fabric.exceptions import FabricNameError
 from airflow_provider_fabric.hooks.fabric import FabricHook
 from airflow_provider_fabric.operators.item import FabricDeleteItemOperator
 from airflow_provider_fabric.operators.pipeline import FabricRunPipelineOperator
+from airflow_provider_fabric.operators.rest import FabricRestOperator
 from tests.contract.operators.items import add_item
 from tests.task_runner import TaskRunner
 
@@ -83,6 +84,26 @@ def test_the_first_task_reads_the_lists_and_each_other_one_makes_one_call(crowd:
     for name in ["Daily load", "DataPipeline 0007", "DataPipeline 0250", "Daily load"]:
         crowd.run(pipeline=name)
         assert {route for route in crowd.calls() if "/jobs/" not in route} == {GET, TOKEN}
+
+
+@pytest.mark.parametrize("by", ["hook", "operator"])
+def test_a_rest_call_by_name_costs_what_a_job_by_name_costs(crowd: Tenant, by: str) -> None:
+    given = {"method": "GET", "path": "/workspaces/{workspace}/items/{item}", "item_type": "DataPipeline"}
+    named = {"workspace": WORKSPACE, "item": "Daily load"}
+
+    def read(**names: str) -> str:
+        _forget_sources()
+        if by == "hook":
+            return str(FabricHook().request(**given, **names)["id"])
+        return str(TaskRunner(partial(FabricRestOperator, task_id="read", **given, **names)).run()["id"])
+
+    assert read(**named) == crowd.pipeline
+    crowd.calls()
+    assert read(**named) == crowd.pipeline
+    assert crowd.calls() == {GET: 2, TOKEN: 1}  # one confirms the name, one is what was asked for
+    crowd.change("update_item", crowd.pipeline, display_name="Daily load (old)")
+    other = add_item(crowd.emulator, "DataPipeline", "Daily load")
+    assert read(**named) == other
 
 
 def test_ids_cost_no_call(crowd: Tenant) -> None:

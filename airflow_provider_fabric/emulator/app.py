@@ -22,6 +22,7 @@ from airflow_provider_fabric.emulator.http.recording import record
 from airflow_provider_fabric.emulator.http.request import ApiRequest
 from airflow_provider_fabric.emulator.http.responses import error_response, fault_response
 from airflow_provider_fabric.emulator.http.routing import Route, Router
+from airflow_provider_fabric.emulator.onelake.blob_requests import blob_error
 from airflow_provider_fabric.emulator.onelake.files import onelake_error
 from airflow_provider_fabric.emulator.portal.pages import BUCKET as PORTAL
 from airflow_provider_fabric.emulator.portal.pages import portal_routes
@@ -34,6 +35,7 @@ ENVELOPES: Mapping[str, Callable[[ServiceError], Response]] = {
     "powerbi": power_bi_error,
     "arm": arm_error,
     "onelake": onelake_error,
+    "onelake_blob": blob_error,
 }
 """Bucket of a route → how its service writes errors; all others write Fabric's."""
 

@@ -27,7 +27,7 @@ from airflow_provider_fabric.emulator.fabric import (
     workspaces,
 )
 from airflow_provider_fabric.emulator.http.routing import Handler, Route
-from airflow_provider_fabric.emulator.onelake import files
+from airflow_provider_fabric.emulator.onelake import blob_list, blobs, blocks, files
 from airflow_provider_fabric.emulator.state.item_types import COLLECTIONS, ITEM_TYPES
 from airflow_provider_fabric.emulator.state.tokens import FABRIC, MANAGEMENT, POWER_BI, STORAGE
 
@@ -231,14 +231,23 @@ def _arm() -> Iterator[Route]:
 
 
 def _onelake() -> Iterator[Route]:
-    """Return the routes of OneLake's DFS endpoint, whose root is ``/onelake`` here."""
-    one = "/onelake/{workspace}/{*path}"
+    """Return the routes of OneLake's two endpoints, whose roots are ``/onelake/dfs`` and ``/onelake/blob`` here."""
+    dfs, blob = "/onelake/dfs/{workspace}", "/onelake/blob/{workspace}"
     for method, template, handler in (
-        ("GET", "/onelake/{workspace}", files.list_paths),
-        ("HEAD", one, files.get_properties),
-        ("GET", one, files.read),
-        ("PUT", one, files.create),
-        ("PATCH", one, files.update),
-        ("DELETE", one, files.delete),
+        ("GET", dfs, files.list_paths),
+        ("HEAD", f"{dfs}/{{*path}}", files.get_properties),
+        ("GET", f"{dfs}/{{*path}}", files.read),
+        ("PUT", f"{dfs}/{{*path}}", files.create),
+        ("PATCH", f"{dfs}/{{*path}}", files.update),
+        ("DELETE", f"{dfs}/{{*path}}", files.delete),
     ):
         yield Route(method, template, handler, "onelake", (STORAGE,))
+    for method, template, handler in (
+        ("HEAD", blob, blob_list.container_exists),
+        ("GET", blob, blob_list.list_blobs),
+        ("HEAD", f"{blob}/{{*path}}", blobs.get_blob_properties),
+        ("GET", f"{blob}/{{*path}}", blobs.get_blob),
+        ("PUT", f"{blob}/{{*path}}", blocks.put),
+        ("DELETE", f"{blob}/{{*path}}", blobs.delete_blob),
+    ):
+        yield Route(method, template, handler, "onelake_blob", (STORAGE,))

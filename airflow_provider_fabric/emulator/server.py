@@ -155,7 +155,7 @@ class FabricEmulator:
                 "auth_type": "client_secret",
                 "authority": self.url,
                 "verify": self.ca_bundle,
-                "onelake_host": f"{self.url}/onelake",
+                "onelake_host": f"{self.url}/onelake/dfs",
                 "arm_host": f"{self.url}/arm",
                 "arm_scope": f"{MANAGEMENT}/.default",
             },

@@ -81,7 +81,7 @@ GAPS = (
         "Described by the pipeline article (2024-10) only.",
     ),
     Gap(r".* /v1\.0/myorg/.*", "The Power BI API, which refreshes semantic models, has files of its own."),
-    Gap(r".* /onelake/.*", "OneLake's DFS endpoint, which is Azure Storage's API."),
+    Gap(r".* /onelake/.*", "OneLake's DFS and Blob endpoints, which are Azure Storage's APIs."),
     Gap(r".* /arm/.*", "Azure Resource Manager, which resumes and suspends capacities, has files of its own."),
     Gap(r".*/(oauth2|discovery|\.well-known|metadata|msi)/.*", "Sign-in: Entra and managed identities, not Fabric."),
     Gap(

@@ -23,3 +23,12 @@ def tenant(shared_tenant: FabricEmulator, monkeypatch: pytest.MonkeyPatch) -> Fa
     shared_tenant.control.reset()
     monkeypatch.setenv("AIRFLOW_CONN_FABRIC_DEFAULT", shared_tenant.connection_json)
     return shared_tenant
+
+
+@pytest.fixture
+def sales(tenant: FabricEmulator) -> str:
+    """A workspace ``Sales`` with a lakehouse ``Bronze`` that holds one file; its id."""
+    workspace = "55555555-5555-4555-8555-555555555555"
+    item = {"type": "Lakehouse", "displayName": "Bronze", "files": {"Files/in/a.csv": "a,b\n1,2\n"}}
+    tenant.control.seed(workspaces=[{"id": workspace, "displayName": "Sales", "items": [item]}])
+    return workspace

@@ -91,6 +91,7 @@ def test_what_runs_is_most_of_it() -> None:
     assert [reason for reason in excused if not reason.startswith("needs airflow.sdk")] == [
         "takes what only the reader has: folder, python, script, workspace_id",
         "needs azure.storage.filedatalake, not installed here",
+        "needs adlfs, not installed here",
     ]
 
 

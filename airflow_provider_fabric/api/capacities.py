@@ -8,7 +8,7 @@ the name is the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -17,12 +17,22 @@ from urllib.parse import parse_qs
 from airflow_provider_fabric.api.http.flow import Flow, Request, Service, quote_segment
 from airflow_provider_fabric.api.http.headers import split_link
 from airflow_provider_fabric.api.http.pages import MAX_PAGES, list_all
-from airflow_provider_fabric.api.http.retry import Replay, send
+from airflow_provider_fabric.api.http.retry import ONCE, PATIENT, Replay, RetryBudget, send
 from airflow_provider_fabric.api.models import is_guid, require_guid
-from airflow_provider_fabric.exceptions import FabricInputError, FabricNameError, FabricProtocolError
+from airflow_provider_fabric.api.plain_text import one_line
+from airflow_provider_fabric.exceptions import (
+    FabricError,
+    FabricInputError,
+    FabricNameError,
+    FabricNotFoundError,
+    FabricProtocolError,
+)
 
 CAPACITY_VERSION = "2023-11-01"
 SUBSCRIPTION_VERSION = "2022-12-01"
+
+MAX_NAMED = 8
+"""Capacities that a message names of those that are visible."""
 
 ACTIVE, PAUSED = "Active", "Paused"
 _OFF = frozenset({"Paused", "Suspended"})
@@ -87,7 +97,7 @@ def get_capacity(
     https://learn.microsoft.com/rest/api/microsoftfabric/fabric-capacities/get
     """
     resource_id = yield from resolve_capacity(capacity, subscription_id=subscription_id, resource_group=resource_group)
-    return (yield from read_capacity(resource_id))
+    return (yield from find_capacity(resource_id))
 
 
 def resolve_capacity(
@@ -113,9 +123,7 @@ def resolve_capacity(
     subscriptions = [subscription_id.lower()] if subscription_id else (yield from _subscriptions())
     found: list[Capacity] = []
     for subscription in subscriptions:
-        path = f"/subscriptions/{quote_segment(subscription, 'subscription_id')}/providers/Microsoft.Fabric/capacities"
-        entries = yield from _list_arm(path, CAPACITY_VERSION, f"list capacities of subscription {subscription}")
-        found += map(Capacity.from_wire, entries)
+        found += yield from _of_subscription(subscription)
     return _one(name, found, resource_group, subscriptions)
 
 
@@ -158,9 +166,10 @@ def _name_of(capacity_id: str) -> Flow[str]:
     listed = yield from list_capacities()
     names = [str(c.get("displayName")) for c in listed if str(c.get("id")).lower() == capacity_id.lower()]
     if not names:
+        shown = _some(f"{c.get('displayName')} ({c.get('id')})" for c in listed)
         raise FabricNameError(
-            f"No capacity has the id {capacity_id}, among the {len(listed)} that Fabric shows this identity. Make it "
-            "an administrator or contributor of the capacity, or give the capacity's resource id."
+            f"No capacity has the id {capacity_id}, among the {len(listed)} that Fabric shows this identity{shown}. "
+            "Make it an administrator or contributor of the capacity, or give the capacity's resource id."
         )
     if not _NAME.fullmatch(names[0]):
         raise FabricInputError(
@@ -172,6 +181,12 @@ def _name_of(capacity_id: str) -> Flow[str]:
 def _subscriptions() -> Flow[list[str]]:
     entries = yield from _list_arm("/subscriptions", SUBSCRIPTION_VERSION, "list Azure subscriptions")
     return [str(e["subscriptionId"]).lower() for e in entries if is_guid(e.get("subscriptionId"))]
+
+
+def _of_subscription(subscription: str, budget: RetryBudget = PATIENT) -> Flow[list[Capacity]]:
+    path = f"/subscriptions/{quote_segment(subscription, 'subscription_id')}/providers/Microsoft.Fabric/capacities"
+    action = f"list capacities of subscription {subscription}"
+    return list(map(Capacity.from_wire, (yield from _list_arm(path, CAPACITY_VERSION, action, budget=budget))))
 
 
 def _one(name: str, found: Sequence[Capacity], resource_group: str | None, subscriptions: Sequence[str]) -> str:
@@ -186,8 +201,7 @@ def _one(name: str, found: Sequence[Capacity], resource_group: str | None, subsc
         raise FabricNameError(
             f"{len(same)} capacities are named {name!r}: {ids}. Give the resource id of the one you mean."
         )
-    near = get_close_matches(name, sorted({c.name for c in found}), n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
+    hint = _near(name, found)
     where = f"in the {len(subscriptions)} Azure subscriptions that this identity can see"
     raise FabricNameError(
         f"No capacity is named {name!r} {where}. {hint}The identity needs a role on the capacity in Azure "
@@ -195,12 +209,25 @@ def _one(name: str, found: Sequence[Capacity], resource_group: str | None, subsc
     )
 
 
-def _list_arm(path: str, version: str, action: str) -> Flow[list[dict[str, Any]]]:
+def _near(name: str, found: Sequence[Capacity]) -> str:
+    near = get_close_matches(name, sorted({c.name for c in found}), n=3, cutoff=0.5)
+    return f"Did you mean {' or '.join(map(repr, near))}? " if near else ""
+
+
+def _some(names: Iterable[str]) -> str:
+    """Return the first names of many, to go on a sentence with."""
+    found = sorted(one_line(name, 100) for name in names)
+    more = f" and {len(found) - MAX_NAMED} more" if len(found) > MAX_NAMED else ""
+    return f": {', '.join(found[:MAX_NAMED])}{more}" if found else ""
+
+
+def _list_arm(path: str, version: str, action: str, *, budget: RetryBudget = PATIENT) -> Flow[list[dict[str, Any]]]:
     """Return the entries of all pages. Of a page's ``nextLink`` only the token is used, at the configured host."""
     entries: list[dict[str, Any]] = []
     params, seen = {"api-version": version}, set[str]()
     while True:
-        answer = yield from send(Request("GET", path, action, params=params, service=Service.ARM), replay=Replay.SAFE)
+        request = Request("GET", path, action, params=params, service=Service.ARM)
+        answer = yield from send(request, replay=Replay.SAFE, budget=budget)
         content = answer.json_object()
         page = content.get("value")
         if not isinstance(page, list) or not all(isinstance(entry, dict) for entry in page):
@@ -221,6 +248,26 @@ def _list_arm(path: str, version: str, action: str) -> Flow[list[dict[str, Any]]
 def capacity_path(resource_id: str) -> str:
     """Return the path of a capacity below ARM's root."""
     return "/".join(quote_segment(part, "capacity") if part else "" for part in resource_id.split("/"))
+
+
+def find_capacity(resource_id: str) -> Flow[Capacity]:
+    """Return the capacity that a caller names by a resource id.
+
+    :raises FabricNameError: there is none; it names those of the subscription.
+    """
+    try:
+        return (yield from read_capacity(resource_id))
+    except FabricNotFoundError as error:
+        subscription, name = resource_id.split("/")[2], resource_id.rsplit("/", 1)[-1]
+        try:
+            found = yield from _of_subscription(subscription, ONCE)
+        except FabricError:  # only the hint is lost
+            found = []
+        shown = _some(f"{c.name} (resource group {c.resource_id.split('/')[4]})" for c in found)
+        raise FabricNameError(
+            f"There is no capacity {resource_id}, or this identity cannot see it. {_near(name, found)}Visible in that "
+            f"subscription are {len(found)} capacities{shown}."
+        ) from error
 
 
 def read_capacity(resource_id: str) -> Flow[Capacity]:

@@ -15,6 +15,7 @@ from airflow_provider_fabric.api.capacities import (
     PAUSED,
     Capacity,
     capacity_path,
+    find_capacity,
     read_capacity,
     resolve_capacity,
 )
@@ -61,7 +62,7 @@ def change_state(
     other = PAUSED if state == ACTIVE else ACTIVE
     refusals = 0
     while True:
-        capacity = yield from read_capacity(resource_id)
+        capacity = yield from find_capacity(resource_id)
         if capacity.is_in(state) or capacity.state in _ON_THE_WAY[state]:
             return False
         if capacity.is_in(other):

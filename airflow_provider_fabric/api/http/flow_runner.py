@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
 from airflow_provider_fabric import __version__
+from airflow_provider_fabric.api.connection.clouds import check_clouds
 from airflow_provider_fabric.api.connection.settings import FabricSettings
 from airflow_provider_fabric.api.http.body import ACCEPT_ENCODING
 from airflow_provider_fabric.api.http.failures import failure_of
@@ -27,6 +28,9 @@ HOST_FIELDS: Mapping[Service, str] = {
     Service.ARM: "arm_host",
 }
 """Service → the connection's field that names its root."""
+
+SCOPE_FIELDS: Mapping[Service, str] = {Service.POWER_BI: "power_bi_scope", Service.ARM: "arm_scope"}
+"""Service → the field with what its token is for, where that differs from cloud to cloud as documented."""
 
 STORAGE_VERSION = "2021-06-08"
 """https://learn.microsoft.com/rest/api/storageservices/versioning-for-the-azure-storage-services"""
@@ -94,6 +98,15 @@ class FlowRunner(Generic[T]):
     def refused(self, request: Request) -> str | None:
         """Return the token that the service refused when this flow used it last, if a fresh one is asked for."""
         return self._used.get(request.service) if request.fresh_token else None
+
+    def check(self, request: Request) -> None:
+        """Refuse a request that this connection cannot make, before it signs in.
+
+        :raises FabricConnectionError: it does not say the service's host, or the audience is of another cloud.
+        """
+        self.root(request)
+        if request.service in SCOPE_FIELDS:
+            check_clouds(self._settings, HOST_FIELDS[request.service], SCOPE_FIELDS[request.service])
 
     def call(self, request: Request, token: str) -> Call:
         """Return the request with its host and credentials.

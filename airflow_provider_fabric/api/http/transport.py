@@ -163,6 +163,7 @@ class RequestsDriver:
             runner.close()
 
     def _ask(self, runner: FlowRunner[T], request: Request) -> None:
+        runner.check(request)
         try:
             token = self._tokens.token(request.service, refused=runner.refused(request))
         except FabricError as error:
@@ -244,6 +245,7 @@ class HttpxDriver:
             runner.close()
 
     async def _ask(self, runner: FlowRunner[T], request: Request) -> None:
+        runner.check(request)
         try:
             token = await self._tokens.atoken(request.service, refused=runner.refused(request))
         except FabricError as error:

@@ -30,7 +30,7 @@ demo-up: environment  ## Leave Airflow's UI and the emulator running until Ctrl-
 
 test: lint  ## Lint, types, and every test but those that build environments of their own (test-wheel, test-examples, docs)
 	$(VENV)/python -m pytest -n $(PROCESSES) -m "not docs and not wheel and not upgrade and not examples and not events"
-	$(VENV)/python -m pytest -m events -p no:unraisableexception
+	$(VENV)/python -m pytest -n $(PROCESSES) -m events -p no:unraisableexception tests/contract/test_job_events.py
 
 test-all: environment .venv-docs/installed-for  ## The suites on every Airflow and Python we support (hours); writes docs/compatibility.md
 	$(VENV)/python -m devtools.release.matrix --write

@@ -32,6 +32,8 @@ def cache_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 END_TO_END = "tests/e2e/"
 OF_THEIR_OWN = ("tests/e2e/test_demo.py", "tests/e2e/test_wheel.py")
 """These share no Airflow with the others."""
+EACH_ALONE = ("tests/contract/test_job_events.py",)
+"""A test of these files waits for clocks for most of its time, and shares nothing with the next one."""
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +55,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
-        """A file at a time; all files of the real Airflow as one."""
+        """A file at a time, as a rule; all files of the real Airflow as one."""
 
         def _split_scope(self, nodeid: str) -> str:
             return _work(nodeid)
@@ -65,6 +67,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def _work(nodeid: str) -> str:
     """Return what a test belongs to."""
     file = nodeid.partition("::")[0]
+    if file in EACH_ALONE:
+        return nodeid
     return END_TO_END if file.startswith(END_TO_END) and file not in OF_THEIR_OWN else file
 
 

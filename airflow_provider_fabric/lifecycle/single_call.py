@@ -8,7 +8,7 @@ the request may have been sent. A cleared task sends it again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from airflow_provider_fabric.api.http.flow import Flow, Request, Sleep
 from airflow_provider_fabric.api.http.steps import stepped
-from airflow_provider_fabric.compat_tasks import previous_attempt_returned
+from airflow_provider_fabric.compat_tasks import is_talking_to_airflow, previous_attempt_returned
 from airflow_provider_fabric.exceptions import (
     FabricAmbiguousError,
     FabricError,
@@ -181,8 +181,15 @@ class SingleCall:
         return FabricNotRetriedError(f"{text} {LOOK}", must_not_repeat=True)
 
     def killed(self) -> None:
-        """Add that the task is killed because it was cleared, if it was; within the seconds that it has."""
-        within_kill_timeout(partial(self._record.killed))
+        """Add that the task is killed because it was cleared, if it was; within the seconds that it has.
+
+        In the middle of a call to Airflow nothing can be asked: then on the way out, see :meth:`saying_why_killed`.
+        """
+        within_kill_timeout(partial(self._record.killed, later=is_talking_to_airflow()))
+
+    def saying_why_killed(self) -> AbstractContextManager[None]:
+        """Add why the task was killed, on the way out, if that could not be done at once."""
+        return self._record.saying_why_killed()
 
 
 def _left_behind(state: Mapping[str, Any], action: str) -> str:

@@ -9,10 +9,9 @@ A record belongs to one series of attempts. A cleared task begins a new one: it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from airflow_provider_fabric.api.jobs.ownership import SubmitWindow
@@ -62,7 +61,6 @@ class RunStore:
         self._context = context
         self._record = TaskRecord(context, KEY, enabled)
         self._own_runs: tuple[str, ...] | None = None
-        self._unsaid: Callable[[], None] | None = None
 
     @property
     def available(self) -> bool:
@@ -210,19 +208,11 @@ class RunStore:
         :param later: the task is in the middle of a call to Airflow; see :meth:`saying_why_killed`.
         """
         again: dict[str, Any] = {"cancel_asked": True} if cancel_asked else {}
-        if later:
-            self._unsaid = partial(self._record.killed, **again)
-        else:
-            self._record.killed(**again)
+        self._record.killed(later=later, **again)
 
-    @contextmanager
-    def saying_why_killed(self) -> Iterator[None]:
+    def saying_why_killed(self) -> AbstractContextManager[None]:
         """Add why the task was killed, on the way out, if that could not be done at once."""
-        try:
-            yield
-        finally:
-            if self._unsaid is not None:
-                self._unsaid()
+        return self._record.saying_why_killed()
 
     def delivered(self, *, waited: bool) -> None:
         """Add that this attempt hands on the run's result.

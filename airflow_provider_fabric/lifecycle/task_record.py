@@ -6,9 +6,10 @@ a cleared task begins a new one. What a record says is for :mod:`.store` (the ru
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from airflow_provider_fabric.compat_tasks import call_when_over, is_being_cleared, keeps_delivered, task_store
@@ -36,6 +37,7 @@ class TaskRecord:
         self._began = began.timestamp() if isinstance(began, datetime) else None
         self._is_cleared = False
         self._written: dict[str, Any] | None = None
+        self._unsaid: Callable[[], None] | None = None
 
     @property
     def available(self) -> bool:
@@ -101,18 +103,31 @@ class TaskRecord:
         if isinstance(state, dict) and state.get("attempt") == self.attempt:
             self.write_nothing()
 
-    def killed(self, **values: Any) -> None:
+    def killed(self, *, later: bool, **values: Any) -> None:
         """Add why the task is being killed, if Airflow still takes that: it has seconds, so in two calls if possible.
 
+        :param later: the task is in the middle of a call to Airflow: on the way out, see :meth:`saying_why_killed`.
         :param values: what to add besides.
         """
         if self._store is None:
+            return
+        if later:
+            self._unsaid = partial(self.killed, later=False, **values)
             return
         with suppress(Exception):  # a killed task has seconds left, and its cancel must not wait for Airflow
             self._is_cleared = is_being_cleared(self._context)
         with suppress(Exception):  # the same
             if values or self._is_cleared:
                 self.change(**values)
+
+    @contextmanager
+    def saying_why_killed(self) -> Iterator[None]:
+        """Add why the task was killed, on the way out, if that could not be done at once."""
+        try:
+            yield
+        finally:
+            if self._unsaid is not None:
+                self._unsaid()
 
     def was_cleared(self, state: Mapping[str, Any]) -> bool:
         """Whether the task was cleared since a record was written, as far as the series of attempts tells.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -50,15 +52,17 @@ class MakesCalls(TaskArguments):
             self._kill_signal = KillSignal()
         return self._kill_signal
 
-    def _single_call(self, context: Context, *, enabled: bool = True) -> SingleCall:
-        """Return the record of a call that the task's attempts must not send twice.
+    @contextmanager
+    def _single_call(self, context: Context, *, enabled: bool = True) -> Iterator[SingleCall]:
+        """Give the record of a call that the task's attempts must not send twice, to all that the task does.
 
         :param enabled: it must not; otherwise nothing is recorded.
         """
         from airflow_provider_fabric.lifecycle.single_call import SingleCall
 
         self._single = SingleCall(context, self.log, enabled=enabled)
-        return self._single
+        with self._single.saying_why_killed():
+            yield self._single
 
     def _let_end(self, operation_id: str, deadline: float) -> None:
         """Wait for the end of an operation that this task started before it was cleared: it cannot be cancelled.

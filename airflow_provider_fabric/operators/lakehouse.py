@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -62,8 +62,12 @@ class FabricRefreshSqlEndpointOperator(ItemOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Refresh, and wait."""
         self.resolve_arguments()
-        with self._reported(context):
-            return self._refresh(context)
+        with self._reported(context), self._recorded(context) as single:
+            return self._refresh(single)
+
+    def _recorded(self, context: Context) -> AbstractContextManager[SingleCall]:
+        """Give the record of the refresh: tables that are being made anew must not be dropped a second time."""
+        return self._single_call(context, enabled=bool(self.recreate_tables))
 
     @contextmanager
     def _reported(self, context: Context) -> Iterator[None]:
@@ -76,7 +80,7 @@ class FabricRefreshSqlEndpointOperator(ItemOperator):
             yield
             self._report.note(status="Succeeded")
 
-    def _refresh(self, context: Context) -> list[dict[str, Any]]:
+    def _refresh(self, single: SingleCall) -> list[dict[str, Any]]:
         from airflow_provider_fabric.api import sql_endpoints
         from airflow_provider_fabric.api.operations import wait_for_operation
         from airflow_provider_fabric.lifecycle.options import positive_seconds
@@ -87,7 +91,6 @@ class FabricRefreshSqlEndpointOperator(ItemOperator):
         self._report.note(workspace_id=workspace_id, item_id=lakehouse_id)
         deadline = time.time() + (limit or sql_endpoints.SERVICE_TIMEOUT) + sql_endpoints.MARGIN
         endpoint = self.hook.run(sql_endpoints.get_sql_endpoint(workspace_id, lakehouse_id, deadline=deadline))
-        single = self._single_call(context, enabled=bool(self.recreate_tables))
         tables, operation_id, pause = self._started(single, workspace_id, endpoint, limit, deadline)
         if operation_id is None:
             return self._refreshed(single, tables or [])
@@ -109,7 +112,7 @@ class FabricRefreshSqlEndpointOperator(ItemOperator):
     def _started(
         self, single: SingleCall, workspace_id: str, endpoint: str, limit: float | None, deadline: float
     ) -> tuple[list[dict[str, Any]] | None, str | None, float]:
-        """Have it refreshed, unless an earlier attempt has: tables that are being made anew must not be dropped."""
+        """Have it refreshed, unless an earlier attempt has."""
         from airflow_provider_fabric.api.sql_endpoints import start_refresh
         from airflow_provider_fabric.lifecycle.single_call import call_of
 
@@ -141,8 +144,7 @@ class FabricRefreshSqlEndpointOperator(ItemOperator):
         from airflow_provider_fabric.api.sql_endpoints import tables_of
         from airflow_provider_fabric.triggers.job import operation_error
 
-        single = self._single_call(context, enabled=bool(self.recreate_tables))
-        with self._reported(context):
+        with self._reported(context), self._recorded(context) as single:
             self._report.note(operation_id=event.get("operation_id"), **(ids or {}))
             with single.following():
                 if not event["succeeded"]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_fabric.compat import BaseOperator, default_deferrable
@@ -121,8 +121,12 @@ class FabricRestOperator(MakesCalls, BaseOperator):
         from airflow_provider_fabric.lifecycle.options import positive_seconds
 
         deadline = time.time() + positive_seconds(self.timeout, "timeout")
+        with self._recorded(context) as single:
+            return self._request(single, deadline)
+
+    def _request(self, single: SingleCall, deadline: float) -> Any:
+        """Send the request, and wait for the operation that it starts, if any."""
         call = self._call()
-        single = self._recorded(context)
         id_, first_poll_after, content = self._started(call, single, deadline)
         if id_ is None:
             return self._handed_on(single, content)
@@ -175,13 +179,13 @@ class FabricRestOperator(MakesCalls, BaseOperator):
         self.resolve_arguments()
         from airflow_provider_fabric.triggers.job import operation_error
 
-        single = self._recorded(context)
-        if not event["succeeded"]:
-            with self._once(single):
-                raise operation_error(event)
-        if "operation_id" not in event:  # deferred by an older version, whose event has the result
-            return self._handed_on(single, event["result"])
-        return self._result_of(single, event["operation_id"], has_result=event["has_result"])
+        with self._recorded(context) as single:
+            if not event["succeeded"]:
+                with self._once(single):
+                    raise operation_error(event)
+            if "operation_id" not in event:  # deferred by an older version, whose event has the result
+                return self._handed_on(single, event["result"])
+            return self._result_of(single, event["operation_id"], has_result=event["has_result"])
 
     def _call(self) -> RestCall:
         from dataclasses import fields
@@ -190,7 +194,7 @@ class FabricRestOperator(MakesCalls, BaseOperator):
 
         return RestCall(**{field.name: getattr(self, field.name) for field in fields(RestCall)})
 
-    def _recorded(self, context: Context) -> SingleCall:
+    def _recorded(self, context: Context) -> AbstractContextManager[SingleCall]:
         from airflow_provider_fabric.api.http.retry import Replay
 
         return self._single_call(context, enabled=self._call().replay is not Replay.SAFE)

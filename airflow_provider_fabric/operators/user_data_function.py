@@ -10,6 +10,7 @@ from airflow_provider_fabric.operators.item import ItemOperator
 
 if TYPE_CHECKING:
     from airflow_provider_fabric.compat import Context
+    from airflow_provider_fabric.lifecycle.single_call import SingleCall
 
 
 class FabricInvokeUserDataFunctionOperator(ItemOperator):
@@ -55,16 +56,22 @@ class FabricInvokeUserDataFunctionOperator(ItemOperator):
 
     def execute(self, context: Context) -> Any:
         """Call the function."""
-        from airflow_provider_fabric.api.user_data_functions import function_arguments, invoke_user_data_function
-        from airflow_provider_fabric.lifecycle.single_call import call_of
+        from airflow_provider_fabric.api.user_data_functions import function_arguments
 
         self.resolve_arguments()
         arguments = function_arguments(self.parameters)  # refused before anything is sent
+        with self._single_call(context, enabled=not self.replay_safe) as single:
+            return self._called(single, arguments)
+
+    def _called(self, single: SingleCall, arguments: dict[str, Any]) -> Any:
+        """Call the function, unless an earlier attempt has."""
+        from airflow_provider_fabric.api.user_data_functions import invoke_user_data_function
+        from airflow_provider_fabric.lifecycle.single_call import call_of
+
         workspace_id = self.hook.resolve_workspace(self.workspace)
         item_id = self.hook.resolve_item(workspace_id, self.user_data_function, "UserDataFunction")
         action = f"function {self.function!r} of item {item_id}"
         call = call_of(action, connection=self.fabric_conn_id, workspace=workspace_id, arguments=arguments)
-        single = self._single_call(context, enabled=not self.replay_safe)
         single.earlier(call)  # raises if it was called already, or may have been
         flow = invoke_user_data_function(
             workspace_id, item_id, self.function, self.parameters, replay_safe=self.replay_safe

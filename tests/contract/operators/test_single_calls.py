@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -276,6 +276,31 @@ def test_a_worker_is_killed_after_each_request(tenant: FabricEmulator, case: Cas
     made = lambda: case.make(task_id="call", workspace=WORKSPACE, deferrable=False)  # noqa: E731 - three words
     kill_at_every_step(made, lambda: as_new(tenant, case, seconds=0.5), check)
     assert True in ends
+
+
+@EACH
+def test_a_task_that_is_cleared_before_its_second_attempt_has_read_the_record_sends_the_call_again(
+    tenant: FabricEmulator, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_new(tenant, case)
+    operators: list[Any] = []
+
+    def made() -> Any:
+        operators.append(case.make(task_id="call", workspace=WORKSPACE, deferrable=False))
+        return operators[-1]
+
+    task = TaskRunner(made)
+    for step in range(1, 40):
+        with suppress(WorkerDied), dying_after(step):
+            task.run()
+        if sent(tenant, case.ending):
+            break
+    with monkeypatch.context() as patch, killed_after(1, operators):
+        patch.setattr("airflow_provider_fabric.lifecycle.task_record.is_being_cleared", lambda _: True)
+        with pytest.raises(FabricJobCancelled):
+            task.run()
+    run_until_accepted(task)
+    assert accepted(tenant, case.ending) == 2
 
 
 @pytest.mark.parametrize(

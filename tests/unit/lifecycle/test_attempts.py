@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from airflow_provider_fabric.exceptions import (
 from airflow_provider_fabric.lifecycle import final
 from tests.flow_driver import ITEM, NO_SUCH_HOST, OTHER_JOB, refusal
 
-from .attempts import Run, Service, Task, WorkerDied
+from .attempts import CommsDecoder, Run, Service, Task, WorkerDied
 
 BEFORE = ["503 before", "lost before", "500 before", "408 before"]
 AFTER = ["503 after", "lost after", "500 after", "408 after"]
@@ -312,23 +311,6 @@ def test_a_task_that_is_killed_for_another_reason_reconnects() -> None:
     task.dies()
     assert is_own(task.run(), service.runs[0])
     assert len(service.runs) == 1
-
-
-class CommsDecoder:
-    """What Airflow 3 talks to its supervisor by: one call at a time, or the answers are mixed up.
-
-    :param killed: kills the task.
-    """
-
-    def __init__(self, killed: Callable[[], None]) -> None:
-        self.is_busy = False
-        self._killed = killed
-
-    def send(self) -> None:
-        """Send something; the task is killed before the answer is there."""
-        self.is_busy = True
-        self._killed()
-        self.is_busy = False
 
 
 @pytest.mark.skipif(is_airflow_2(), reason="Airflow 2 is asked by its database")

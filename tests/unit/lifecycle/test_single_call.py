@@ -23,12 +23,12 @@ from airflow_provider_fabric.exceptions import (
     FabricThrottledError,
 )
 from airflow_provider_fabric.lifecycle.not_retried import FabricNotRetriedError
-from airflow_provider_fabric.lifecycle.single_call import KEY, SingleCall, call_of
+from airflow_provider_fabric.lifecycle.single_call import KEY, Earlier, SingleCall, call_of
 from airflow_provider_fabric.operators.rest import FabricRestOperator
 from tests.flow_driver import OPERATION, drive
 from tests.variables import Variables
 
-from .attempts import call_back
+from .attempts import CommsDecoder, call_back
 from .test_store import Store
 
 PUBLISH = call_of("POST /publish", path="/v1/publish", body={"password": "hunter2"})
@@ -252,6 +252,27 @@ def test_a_running_task_that_is_cleared_says_so_as_it_is_killed(state: str) -> N
     else:
         with pytest.raises(FabricNotRetriedError):
             attempt(store, 2).earlier(PUBLISH)
+
+
+@pytest.mark.skipif(is_airflow_2(), reason="Airflow 2 is asked by its database")
+@pytest.mark.parametrize("state", ["restarting", "failed"])
+def test_a_task_that_is_cleared_while_it_talks_to_airflow_says_so_afterwards(state: str) -> None:
+    """Asked in the middle of a call to the supervisor, the task would read the answer to that one."""
+    store = Store()
+    first = attempt(store)
+    first.send(answering(Response(202)), publish(), PUBLISH)
+    first.answered(OPERATION)
+
+    def states(**_: Any) -> dict[str, Any]:
+        assert not supervisor.is_busy
+        return {"r": {"t": state}}
+
+    second = attempt(store, 2, get_task_states=states)
+    supervisor = CommsDecoder(second.killed)
+    with second.saying_why_killed():
+        supervisor.send()
+    earlier = attempt(store, 3).earlier(PUBLISH)
+    assert earlier == Earlier(OPERATION, cleared=state == "restarting")
 
 
 @pytest.mark.parametrize("state", [{}, {"action": 1}, {"action": "POST /x", "operation_id": 7}])

@@ -91,7 +91,15 @@ def test_helm_values_run_a_triggerer_and_take_the_connection_from_a_secret() -> 
     values = read("helm/values.yaml")
     assert values["triggerer"]["enabled"] is True
     assert values["config"]["operators"]["default_deferrable"] == "true"
-    assert [entry["envName"] for entry in values["secret"]] == ["AIRFLOW_CONN_FABRIC_DEFAULT"]
+    secret = {"envName": "AIRFLOW_CONN_FABRIC_DEFAULT", "secretName": "fabric-connection", "secretKey": "connection"}
+    assert values["secret"] == [secret]
+
+
+def test_helm_values_tell_the_chart_the_airflow_of_the_image() -> None:
+    values = read("helm/values.yaml")
+    version = values["airflowVersion"]
+    assert version == values["images"]["airflow"]["tag"]
+    assert f"ARG AIRFLOW_VERSION={version}\n" in (DEPLOY / "docker" / "Dockerfile").read_text()
 
 
 def test_mwaas_options_are_strings() -> None:

@@ -1,9 +1,11 @@
-"""The recipe of docs/capabilities/onelake.md for reading and writing, with Azure's own library.
+"""The recipe of docs/capabilities/onelake.md for reading and writing, with Azure's own library and Airflow's ADLS hook.
 
-That is no dependency of ours: ``pip install azure-storage-file-datalake`` runs what is skipped without it.
+They are no dependencies of ours: ``pip install apache-airflow-providers-microsoft-azure`` runs what is skipped without.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +21,18 @@ def test_by_azures_sdk(sales: str) -> None:
     pytest.importorskip("azure.storage.filedatalake", reason="azure-storage-file-datalake is not installed")
     recipe("copy_by_sdk")(SOURCE, TARGET)
     assert files(sales) == {"Files/in/a.csv": 8, "Files/out/b.csv": 8}
+
+
+def test_by_airflows_hook(sales: str, tmp_path: Path) -> None:
+    pytest.importorskip(
+        "airflow.providers.microsoft.azure.hooks.data_lake",
+        reason="apache-airflow-providers-microsoft-azure is not installed",
+    )
+    file = tmp_path / "b.csv"
+    file.write_text("0123456789")
+    for _ in range(2):
+        recipe("upload_by_hook")(str(file), TARGET)
+        assert files(sales) == {"Files/in/a.csv": 8, "Files/out/b.csv": 10}
 
 
 @pytest.mark.parametrize("wanted", ["bytes=0-3", "bytes=2-", "bytes=4-100"])

@@ -90,7 +90,7 @@ def test_what_runs_is_most_of_it() -> None:
     assert len(code) > 50
     assert [reason for reason in excused if not reason.startswith("needs airflow.sdk")] == [
         "takes what only the reader has: folder, python, script, workspace_id",
-        "needs azure.storage.filedatalake, not installed here",
+        "needs airflow.providers.microsoft.azure.hooks.data_lake, azure.storage.filedatalake, not installed here",
         "needs adlfs, not installed here",
     ]
 

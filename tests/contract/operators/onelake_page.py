@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "capabilities" / "onelake.md"
 
 def recipe(name: str) -> Callable[..., Any]:
     """Return a function of the page."""
-    block = next(b for b in re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S) if f"def {name}" in b)
+    block = next(b for b in re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S) if f"def {name}(" in b)
     names: dict[str, Any] = {"__name__": "page"}
     exec(compile(block, str(PAGE), "exec"), names)
     found: Callable[..., Any] = names[name]

@@ -147,11 +147,17 @@ def test_what_others_write_is_seen(tenant: FabricEmulator, onelake: Any) -> None
 
 
 def test_what_is_not_there(onelake: Any) -> None:
+    from azure.core.exceptions import HttpResponseError
+
     assert not onelake.exists(f"{FILES}/in/none.csv")
     with pytest.raises(FileNotFoundError):
         onelake.ls("Nowhere/Bronze.Lakehouse/Files")
     with pytest.raises(FileNotFoundError):
         onelake.cat_file("Sales/Silver.Lakehouse/Files/in/a.csv")
+    for content in (b"x", b""):
+        for place in ("Nowhere/Bronze.Lakehouse/Files/a", "Sales/Silver.Lakehouse/Files/a", f"{FILES}/../a"):
+            with pytest.raises((RuntimeError, HttpResponseError)), onelake.open(place, "wb") as stream:
+                stream.write(content)
 
 
 def test_a_fault_is_retried(tenant: FabricEmulator, onelake: Any) -> None:

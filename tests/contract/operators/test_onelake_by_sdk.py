@@ -17,6 +17,12 @@ from tests.contract.operators.onelake_page import files, recipe
 SOURCE, TARGET = "Bronze.Lakehouse/Files/in/a.csv", "Bronze.Lakehouse/Files/out/b.csv"
 
 
+@pytest.mark.parametrize("name", ["onelake_client", "copy_by_sdk", "upload_by_hook", "onelake", "copy_by_path"])
+def test_the_page_has_them_all(name: str) -> None:
+    """Without those libraries nothing else would notice."""
+    assert recipe(name).__name__ == name
+
+
 def test_by_azures_sdk(sales: str) -> None:
     pytest.importorskip("azure.storage.filedatalake", reason="azure-storage-file-datalake is not installed")
     recipe("copy_by_sdk")(SOURCE, TARGET)

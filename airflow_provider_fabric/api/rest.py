@@ -78,7 +78,7 @@ def request_by_known_names(
 
 
 def _carry_out(known: KnownNames | None, call: RestCall, deadline: float | None) -> Flow[Any]:
-    accepted = yield from send_prepared(call, (yield from call.prepare(known)))
+    accepted = yield from send_prepared(call, (yield from call.prepare(lambda: known)))
     if accepted.operation_id is None:
         return accepted.content
     operation = yield from await_operation(

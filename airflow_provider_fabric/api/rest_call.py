@@ -7,7 +7,7 @@ which knows it again after a crash.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -74,10 +74,11 @@ class RestCall:
             raise FabricInputError(f"method must be one of {', '.join([*REPEATABLE, 'POST'])}, got {self.method!r}.")
         return Replay.SAFE if (REPEATABLE.get(self.verb) if safe is None else safe) else Replay.IF_UNSENT
 
-    def prepare(self, known: KnownNames | None = None) -> Flow[Request]:
+    def prepare(self, known: Callable[[], KnownNames | None] = lambda: None) -> Flow[Request]:
         """Return the request, checked, with ids in its path.
 
-        :param known: what other processes found out of names; ``None`` reads the lists.
+        :param known: returns what other processes found out of names; ``None`` reads the lists. It is called for names,
+            after everything is checked.
         """
         _ = self.replay
         if self.pages and self.verb != "GET":
@@ -114,7 +115,7 @@ class RestCall:
             if not isinstance(value, str) or _HEADER_VALUE.fullmatch(value) is None:
                 raise FabricInputError(f"{name} must be a media type such as 'application/json', got {value!r}.")
 
-    def _ids(self, names: list[str], known: KnownNames | None) -> Flow[dict[str, str]]:
+    def _ids(self, names: list[str], known: Callable[[], KnownNames | None]) -> Flow[dict[str, str]]:
         """Return the ids that the path's placeholders stand for."""
         unknown = sorted(set(names) - {"workspace", "item"})
         if unknown:
@@ -128,10 +129,10 @@ class RestCall:
             raise FabricInputError("workspace is missing: an item is found in one.")
         ids: dict[str, str] = {}
         if self.workspace is not None and names:
-            ids["workspace"] = yield from resolve_workspace(known, self.workspace)
+            ids["workspace"] = yield from resolve_workspace(known(), self.workspace)
         if self.item is not None and "item" in names:
             with naming_workspaces({ids["workspace"]: str(self.workspace)}):
-                ids["item"] = yield from resolve_item(known, ids["workspace"], self.item, self.item_type)
+                ids["item"] = yield from resolve_item(known(), ids["workspace"], self.item, self.item_type)
         return ids
 
 

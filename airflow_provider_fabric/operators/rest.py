@@ -150,7 +150,7 @@ class FabricRestOperator(MakesCalls, BaseOperator):
         from airflow_provider_fabric.api.rest import send_prepared
         from airflow_provider_fabric.lifecycle.single_call import call_of
 
-        asked = self.hook.run(call.prepare(known_names(self.hook.get_conn())))
+        asked = self.hook.run(call.prepare(lambda: known_names(self.hook.get_conn())))
         sent = call_of(
             call.action,
             connection=self.fabric_conn_id,

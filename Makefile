@@ -7,7 +7,7 @@ AIRFLOW_PORT ?=
 EMULATOR_PORT ?=
 
 # Processes of the tests: they wait more than they compute.
-PROCESSES ?= 4
+PROCESSES ?= 6
 
 VENV := .venv/bin
 PORTS := $(if $(AIRFLOW_PORT),--airflow-port $(AIRFLOW_PORT)) $(if $(EMULATOR_PORT),--emulator-port $(EMULATOR_PORT))

@@ -87,7 +87,7 @@ def free(bench: Bench, scenario: Scenario) -> None:
         say("Microsoft's provider is not installed in a side environment: left out (see docs/performance.md).")
     else:
         try:
-            ways["Microsoft's provider 0.1.1"] = bench.measured(scenario, "microsoft", 1, python=python)
+            ways["Microsoft's provider 0.1.1"] = bench.measured(scenario, "microsoft", python=python)
         except RuntimeError as error:  # its environment is not ours to mend, and must not cost the others' figures
             say(f"Microsoft's provider could not be measured: {error}")
     heads = ("", "calls", "tokens", "TCP connections", "CPU s", "CPU ÷ naive", "lag median s", "lag p99 s",

@@ -242,6 +242,7 @@ def test_a_killed_task_has_seconds_and_writes_all_at_once() -> None:
     assert (record.cleared, record.cancel_asked, record.run) == (True, True, RUN)
 
 
+@pytest.mark.skipif(is_airflow_2(), reason="Airflow 3 tells what a clear is to remove; 2 is asked by its database")
 @pytest.mark.parametrize("retries", [0, 1, 2, 5])
 def test_a_task_cleared_with_another_version_of_its_dag_knows(retries: int) -> None:
     """What Airflow counted with, and what the worker's DAG says, may differ: then what the attempt returned tells."""

@@ -40,7 +40,7 @@ PATIENCE = 60
 """Seconds that a component waits for SQLite's one write lock before it gives up, and most components with it."""
 API_SERVER_PATIENCE = 2
 """The same for the API server. It writes the audit log of a person's request in its event loop (3.3.2): when a worker's
-request holds the lock at that moment, that one is committed only once the loop runs again, so that nothing moves until
+request holds the lock meanwhile, that one is committed only once the loop runs again, so that nothing moves until
 the wait ends. The person is answered 500 and asks again (``devtools.airflow.rest.TRIES``)."""
 RESTARTS = 3
 """How often a component that died by itself is started again, as systemd or Kubernetes would."""

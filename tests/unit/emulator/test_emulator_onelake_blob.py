@@ -108,7 +108,7 @@ def test_by_guid(blobs: Blobs, service: Service) -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "content", "told"),
+    ("headers", "content", "content_range"),
     [
         ({"x_ms_range": "bytes=2-4"}, b"234", "bytes 2-4/10"),
         ({"range": "bytes=8-"}, b"89", "bytes 8-9/10"),
@@ -116,9 +116,9 @@ def test_by_guid(blobs: Blobs, service: Service) -> None:
         ({"range": "bytes=0-1", "x_ms_range": "bytes=5-5"}, b"5", "bytes 5-5/10"),
     ],
 )
-def test_ranges(blobs: Blobs, headers: dict[str, str], content: bytes, told: str) -> None:
+def test_ranges(blobs: Blobs, headers: dict[str, str], content: bytes, content_range: str) -> None:
     answer = blobs("GET", "Files/inbox.txt", **headers)
-    assert (answer.status_code, answer.content, answer.headers["content-range"]) == (206, content, told)
+    assert (answer.status_code, answer.content, answer.headers["content-range"]) == (206, content, content_range)
 
 
 def test_a_range_beyond_the_end_of_an_empty_file_too(blobs: Blobs) -> None:

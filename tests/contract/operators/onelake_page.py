@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from airflow_provider_fabric.hooks.fabric import FabricHook
-
-PAGE = Path(__file__).parents[3] / "docs" / "capabilities" / "onelake.md"
+from tests.page_functions import page_function
 
 
 def recipe(name: str) -> Callable[..., Any]:
     """Return a function of the page."""
-    block = next(b for b in re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S) if f"def {name}(" in b)
-    names: dict[str, Any] = {"__name__": "page"}
-    exec(compile(block, str(PAGE), "exec"), names)
-    found: Callable[..., Any] = names[name]
-    return found
+    return page_function("capabilities/onelake.md", name)
 
 
 def files(workspace: str) -> dict[str, int | None]:

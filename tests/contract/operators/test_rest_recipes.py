@@ -17,6 +17,7 @@ from airflow_provider_fabric.operators.rest import FabricRestOperator
 from tests.conformance.comparison import problems
 from tests.conformance.recorder import recorded_emulator
 from tests.conformance.specs import specs_or_none
+from tests.page_functions import page_function
 from tests.task_runner import TaskRunner
 
 PAGE = Path(__file__).parents[3] / "docs" / "capabilities" / "rest.md"
@@ -31,15 +32,6 @@ def recipes() -> dict[str, FabricRestOperator]:
         names: dict[str, Any] = {"__name__": "page"}
         exec(compile(block, str(PAGE), "exec"), names)
         found |= {value.task_id: value for value in names.values() if isinstance(value, FabricRestOperator)}
-    return found
-
-
-def page_function(name: str) -> Callable[..., Any]:
-    """Return a function that the page defines."""
-    block = next(b for b in re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S) if f"def {name}" in b)
-    names: dict[str, Any] = {"__name__": "page"}
-    exec(compile(block, str(PAGE), "exec"), names)
-    found: Callable[..., Any] = names[name]
     return found
 
 
@@ -134,10 +126,10 @@ def mirroring(page: Page) -> None:
     page.emulator.control.configure(lro_seconds=0)
     page.run("stop_mirroring")
     assert page.run("mirroring_status") == "Stopped"
-    assert page_function("mirror_runs")() is False
+    assert page_function("capabilities/rest.md", "mirror_runs")() is False
     page.run("start_mirroring")
     assert page.run("mirroring_status") == "Running"
-    assert page_function("mirror_runs")() is True
+    assert page_function("capabilities/rest.md", "mirror_runs")() is True
     assert page.run("mirrored_tables") == {"lines": "Replicating"}
 
 

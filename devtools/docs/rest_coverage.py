@@ -21,6 +21,7 @@ from urllib.parse import unquote
 from airflow_provider_fabric.api.http.flow import Flow, Request, Response
 from airflow_provider_fabric.hooks.fabric import FabricHook
 from devtools.docs.rest_operations import Call, SeedOperation, seed_operations
+from devtools.syntax_tree import syntax_tree
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCUMENT = REPOSITORY / "docs" / "rest-coverage.md"
@@ -81,7 +82,7 @@ def tests_by_method() -> dict[str, list[str]]:
 
 
 def _tests(file: Path) -> Iterator[ast.FunctionDef]:
-    for node in ast.parse(file.read_text()).body:
+    for node in syntax_tree(file.read_text()).body:
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
             yield node
 

@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from devtools.docs.doc_parts import REPOSITORY, documents
+from devtools.syntax_tree import syntax_tree
 
 FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w+)?(?P<more>[^\n]*)\n(?P<text>.*?)^(?P=indent)```", re.M | re.S)
 INCLUDED = re.compile(r'^--8<-- "(?P<path>[^"]+)"$', re.M)
@@ -86,7 +87,7 @@ def kind_of(block: Block) -> Kind:
     if block.language == "jinja":
         return Kind.TEMPLATE
     if block.language == "python":
-        tree = ast.parse(block.text)
+        tree = syntax_tree(block.text)
         functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
         if functions and all(name.startswith("test_") for name in functions):
             return Kind.TESTS
@@ -114,7 +115,7 @@ def reason_not_to_run(block: Block, arguments: Mapping[str, str]) -> str | None:
         return NO_CODE[block.language]
     if kind is Kind.TESTS:
         return kind.value
-    if block.language == "python" and (absent := sorted(_absent_modules(ast.parse(block.text)))):
+    if block.language == "python" and (absent := sorted(_absent_modules(syntax_tree(block.text)))):
         return f"needs {', '.join(absent)}, not installed here"
     if kind is Kind.FUNCTIONS:
         wanted = {name for _, names in _functions(block) for name in names}
@@ -140,7 +141,7 @@ def _is_there(module: str) -> bool:
 
 def _functions(block: Block) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield the functions of a block and the names of their arguments."""
-    for node in ast.parse(block.text).body:
+    for node in syntax_tree(block.text).body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node.name, [argument.arg for argument in node.args.args]
 
@@ -188,7 +189,7 @@ def _in_a_dag(text: str, name: str) -> str:
 
 def _with_schedule(text: str, name: str) -> str:
     """Let the DAGs of a file be of every kind: their class is wrapped where it is called."""
-    tree = ast.parse(text)
+    tree = syntax_tree(text)
     lines = text.splitlines(keepends=True)
     places = [
         (node.func.lineno, node.func.col_offset)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from devtools.docs.articles import OPERATIONS, STATEMENTS, named_tests
+from devtools.syntax_tree import syntax_tree
 from tests.articles.reading import articles, steps
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -23,7 +24,7 @@ at_hand = pytest.mark.skipif(not articles(), reason="FABRIC_ARTICLES_DIR does no
 
 @cache
 def functions_of(path: str) -> set[str]:
-    tree = ast.parse((REPOSITORY / path).read_text(encoding="utf-8"))
+    tree = syntax_tree((REPOSITORY / path).read_text(encoding="utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import airflow_provider_fabric
+from devtools.syntax_tree import syntax_tree
 
 ROOT = Path(airflow_provider_fabric.__file__).parent
 
@@ -35,7 +36,7 @@ LOADED_BY_ANOTHER = {"httptools", "websockets", "aiohttp"}
 
 def imported() -> Iterator[tuple[str, str]]:
     for path in sorted(ROOT.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(syntax_tree(path.read_text())):
             if isinstance(node, ast.Import):
                 names = [alias.name for alias in node.names]
             else:

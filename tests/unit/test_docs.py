@@ -21,6 +21,7 @@ from devtools.demo.request_judge import Judgement
 from devtools.docs.doc_parts import MARKED, OPENING, PARTS, REPOSITORY, documents, renewed
 from devtools.docs.features import FEATURES
 from devtools.docs.snippets import FENCE, Block, blocks
+from devtools.syntax_tree import syntax_tree
 
 DOCUMENTS = documents()
 PYTHON = list(blocks("python"))
@@ -45,7 +46,7 @@ def test_python_blocks_run(block: Block, monkeypatch: pytest.MonkeyPatch) -> Non
     """Operators are made, DAGs are parsed, functions are defined: with the arguments that the page shows."""
     if "airflow.sdk" in block.text and find_spec("airflow.sdk") is None and "except ImportError" not in block.text:
         pytest.skip("for Airflow 3")
-    tree = ast.parse(block.text)
+    tree = syntax_tree(block.text)
     if any(isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dags") for node in tree.body):
         return  # the example test: tests/docs/test_testing_page.py runs it
     path = REPOSITORY / "example_dags" / "page.py"  # the example looks for its definitions beside itself
@@ -115,7 +116,7 @@ def test_every_row_of_the_comparison_has_its_tests(feature) -> None:
     assert bool(feature.tests) == (feature.ours != "no")  # where we say no, there is nothing to show
     for test in feature.tests:
         path, _, function = test.partition("::")
-        tree = ast.parse((REPOSITORY / path).read_text())
+        tree = syntax_tree((REPOSITORY / path).read_text())
         functions = ast.FunctionDef | ast.AsyncFunctionDef
         assert function in {node.name for node in ast.walk(tree) if isinstance(node, functions)}, test
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import airflow_provider_fabric
+from devtools.syntax_tree import syntax_tree
 
 PACKAGE = "airflow_provider_fabric"
 ROOT = Path(airflow_provider_fabric.__file__).parent
@@ -133,7 +134,7 @@ def is_module(name: str) -> bool:
 
 
 def imports_in(source: str, path: str) -> Iterator[Import]:
-    tree = ast.parse(source)
+    tree = syntax_tree(source)
     guarded = {
         id(inner)
         for node in ast.walk(tree)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.imports import measure
+from devtools.syntax_tree import syntax_tree
 
 PACKAGES = ("operators", "sensors", "triggers")
 
@@ -46,7 +47,7 @@ def test_every_class_is_importable_from_its_package(package: str) -> None:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_type_checkers_and_editors_see_the_same_names(package: str) -> None:
     source = Path(importlib.import_module(name_of(package)).__file__ or "").read_text(encoding="utf-8")
-    guarded = [node for node in ast.parse(source).body if isinstance(node, ast.If)]
+    guarded = [node for node in syntax_tree(source).body if isinstance(node, ast.If)]
     imported = {
         alias.name: statement.module
         for node in guarded

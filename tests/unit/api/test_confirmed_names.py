@@ -16,6 +16,7 @@ from airflow_provider_fabric.api.local_cache.directory import PrivateDirectory
 from airflow_provider_fabric.api.local_cache.known_names import LIST_SECONDS, WORKSPACE_SECONDS, KnownNames
 from airflow_provider_fabric.api.local_cache.stamps import Stamp
 from airflow_provider_fabric.exceptions import FabricApiError, FabricNameError
+from devtools.syntax_tree import syntax_tree
 from tests.flow_driver import HTML, ITEM, WORKSPACE, Script, Talk, drive, ok, page, refusal
 
 OTHER = "7d3b6f2c-43b7-4f0e-8a53-1d1c8f3a9b10"
@@ -262,7 +263,7 @@ def test_an_unconfirmed_id_is_read_in_one_module_only() -> None:
     readers = {
         file.relative_to(root).as_posix()
         for file in root.rglob("*.py")
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in ast.walk(syntax_tree(file.read_text()))
         if isinstance(node, ast.Attribute) and node.attr == "unconfirmed"
     }
     assert readers == {"api/items/confirmed_names.py"}

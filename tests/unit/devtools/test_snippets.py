@@ -9,6 +9,7 @@ import pytest
 
 from devtools.docs.doc_parts import REPOSITORY
 from devtools.docs.snippets import Block, Kind, blocks, dag_file, kind_of, reason_not_to_run
+from devtools.syntax_tree import syntax_tree
 
 PAGE = REPOSITORY / "docs" / "index.md"
 OPERATORS = """from x import FabricRunPipelineOperator
@@ -101,7 +102,7 @@ def test_the_class_of_a_dag_is_wrapped_and_the_rest_stays() -> None:
         "from every_kind import of_every_kind\n\n", ""
     ) == (DAGS)
     assert text.count('of_every_kind("page_1", DAG)(') == 2
-    tree = ast.parse(text)
+    tree = syntax_tree(text)
     assert ast.get_docstring(tree) == "What it is."
     compile(text, "page", "exec")  # ``from __future__`` still comes first
 

@@ -33,6 +33,7 @@ def request(
     accept: str = JSON,
     replay_safe: bool | None = None,
     pages: bool = False,
+    acceptance_is_enough: bool = False,
     deadline: float | None = None,
 ) -> Flow[Any]:
     """Call any operation of the Fabric REST API and return what it answers.
@@ -54,15 +55,31 @@ def request(
     :param replay_safe: whether the request may be sent again after an answer was lost. Required for POST; otherwise by
         the method: all but PATCH may.
     :param pages: read all pages of a list, and return its entries.
+    :param acceptance_is_enough: return when the request is accepted (202), although the answer names no operation that
+        tells its end.
     :param deadline: epoch seconds at which to stop waiting for a long-running operation; an hour from now by default.
     :returns: JSON as Python values, text as ``str``, anything else as ``bytes``; ``None`` for an empty answer; the
         result of the operation, for one that is long-running.
     :raises FabricInputError: an argument is wrong; nothing was sent.
     :raises FabricAmbiguousError: the answer was lost or cannot be read, and the request must not be repeated: it may
         have been carried out.
+    :raises FabricProtocolError: the answer of a request that may be repeated cannot be read, or accepts it and names no
+        operation.
     """
     call = RestCall(
-        method, path, workspace, item, item_type, query, json, data, content_type, accept, replay_safe, pages
+        method=method,
+        path=path,
+        workspace=workspace,
+        item=item,
+        item_type=item_type,
+        query=query,
+        json=json,
+        data=data,
+        content_type=content_type,
+        accept=accept,
+        replay_safe=replay_safe,
+        pages=pages,
+        acceptance_is_enough=acceptance_is_enough,
     )
     return (yield from _carry_out(None, call, deadline))
 
@@ -92,13 +109,11 @@ class Accepted:
     """What the service said at once.
 
     :param content: of the answer.
-    :param status: HTTP status.
     :param operation_id: the long-running operation that goes on, if there is one.
     :param first_poll_after: seconds until its first poll.
     """
 
     content: Any
-    status: int = 200
     operation_id: str | None = None
     first_poll_after: float = 0.0
 
@@ -114,14 +129,20 @@ def send_prepared(call: RestCall, asked: Request) -> Flow[Accepted]:
     answer = yield from send(asked, replay=call.replay)
     operation_id = operation_id_of(answer) if answer.status == 202 else None
     if operation_id is not None:  # what else the answer says does not matter
-        return Accepted(None, answer.status, operation_id, answer.retry_after or 0.0)
+        return Accepted(None, operation_id, answer.retry_after or 0.0)
     try:
-        return Accepted(content_of(answer), answer.status)
+        if answer.status == 202 and not call.acceptance_is_enough:
+            raise FabricProtocolError(
+                f"{call.action} was answered with 202 and names no operation: whether it is carried out is not known. "
+                "If acceptance is enough, say acceptance_is_enough=True, and let a task of its own look for the result."
+            )
+        return Accepted(content_of(answer))
     except FabricProtocolError as error:
         if call.replay is Replay.SAFE:
             raise
+        became = "accepted" if answer.status == 202 else "carried out"
         raise FabricAmbiguousError(
-            f"{error} It was carried out all the same, so it was not sent again.", accepted=True
+            f"{error} It was {became} all the same, so it was not sent again.", accepted=True
         ) from error
 
 

@@ -45,6 +45,7 @@ class RestCall:
     accept: str = JSON
     replay_safe: bool | None = None
     pages: bool = False
+    acceptance_is_enough: bool = False
 
     @property
     def verb(self) -> str:

@@ -43,6 +43,8 @@ class FabricRestOperator(MakesCalls, BaseOperator):
     :param replay_safe: whether the request may be sent again after an answer was lost. A POST must say it; PATCH is
         not repeated by default, everything else is.
     :param pages: read all pages of a list, and return its entries.
+    :param acceptance_is_enough: succeed when the request is accepted (202), although the answer names no operation that
+        tells its end. By default the task fails then: whether the work was done is not known.
     :param deferrable: wait for a long-running operation in the triggerer; default ``[operators] default_deferrable``.
     :param timeout: seconds to wait for a long-running operation at most.
     :param response_filter: called with the answer, returns what becomes the XCom; needed for binary answers.
@@ -66,7 +68,7 @@ class FabricRestOperator(MakesCalls, BaseOperator):
     template_fields_renderers = {"query": "json", "json": "json"}
     text_arguments: Sequence[str] = ("method", "path", "content_type", "accept", "fabric_conn_id")
     optional_text_arguments: Sequence[str] = ("workspace", "item", "item_type")
-    flag_arguments: Sequence[str] = ("replay_safe", "pages", "deferrable")
+    flag_arguments: Sequence[str] = ("replay_safe", "pages", "acceptance_is_enough", "deferrable")
     ui_color = "#dff3ef"
 
     def __init__(
@@ -84,6 +86,7 @@ class FabricRestOperator(MakesCalls, BaseOperator):
         accept: str = "application/json",
         replay_safe: bool | None = None,
         pages: bool = False,
+        acceptance_is_enough: bool = False,
         deferrable: bool | None = None,
         timeout: float = 3600.0,
         response_filter: Callable[[Any], Any] | None = None,
@@ -103,6 +106,7 @@ class FabricRestOperator(MakesCalls, BaseOperator):
         self.accept = accept
         self.replay_safe = replay_safe
         self.pages = pages
+        self.acceptance_is_enough = acceptance_is_enough
         self.deferrable = default_deferrable() if deferrable is None else deferrable
         self.timeout = timeout
         self.response_filter = response_filter
@@ -167,8 +171,6 @@ class FabricRestOperator(MakesCalls, BaseOperator):
         accepted = single.send(self.hook.run, send_prepared(call, asked), sent)
         if accepted.operation_id is not None:
             single.answered(accepted.operation_id)
-        elif accepted.status == 202:
-            self.log.warning("%s was accepted and names no operation: it may still be going on.", call.action)
         return accepted.operation_id, accepted.first_poll_after, accepted.content
 
     def execute_complete(self, context: Context, event: Any) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tests.chaos import task_failures
-from tests.chaos.cases import Case, Expected, both
+from tests.chaos.cases import Case, Expected, both, marked
 from tests.chaos.targets import DEFINITION, NOTEBOOK, PUBLISH, SQL_ENDPOINT, SUSPEND, Target
 
 DELAY_SECONDS = 15
@@ -17,6 +17,7 @@ OPERATION_SECONDS = 40.0
 """How long operations and changes of capacities take: long enough to be met."""
 
 FAILED = Expected(state="failed")
+KILLED = task_failures.kill_task_process_once_published
 RECREATE = replace(SQL_ENDPOINT, arguments={"recreate_tables": True})
 
 
@@ -41,16 +42,22 @@ def _cases() -> Iterator[Case]:
     yield from _answer_lost("SQL endpoint, recreate_tables", RECREATE, refresh, expected=FAILED, note=note)
     yield from _answer_lost("capacity suspended", SUSPEND, "*/{capacity}/suspend")
     yield from _answer_lost("notebook", NOTEBOOK, "*{workspace}*/jobs/*", rules=({"duration_seconds": 40},))
-    for name, target in (
-        ("REST, replay_safe=False", PUBLISH),
-        ("SQL endpoint, recreate_tables", RECREATE),
-        ("capacity suspended", SUSPEND),
+    for name, target, after_a_kill in (
+        ("REST, replay_safe=False", PUBLISH, Expected()),
+        ("SQL endpoint", SQL_ENDPOINT, twice),
+        ("SQL endpoint, recreate_tables", RECREATE, Expected()),
+        ("capacity suspended", SUSPEND, Expected()),
     ):
-        killed = task_failures.kill_task_process_once_published
-        yield Case(f"{name}: worker killed -9 while waiting", "synchronous", target=target, accident=killed)
+        killed = f"{name}: worker killed -9 while waiting"
+        yield Case(killed, "synchronous", target=target, accident=KILLED, expected=after_a_kill)
         yield from both(
             f"{name}: task marked failed", target=target, accident=task_failures.mark_failed, expected=FAILED
         )
+    running = ({"duration_seconds": 40},)
+    yield Case(
+        "notebook: worker killed -9 while waiting", "synchronous", target=NOTEBOOK, rules=running, accident=KILLED
+    )
+    yield from marked("notebook: task marked failed", "failed", task_failures.mark_failed, target=NOTEBOOK)
     yield from both(
         "REST, replay_safe=False: task cleared",
         target=PUBLISH,

@@ -101,6 +101,20 @@ def both(name: str, **more: Any) -> Iterator[Case]:
         yield Case(name, mode, **more)
 
 
+def marked(name: str, state: str, mark: Callable[[CaseRun], None], **more: Any) -> Iterator[Case]:
+    """Return a case of a task that is marked while its run goes on, in both modes.
+
+    :param state: what it is marked.
+    """
+    wanted, goes_on = Expected(cancelled=1, state=state), Expected(state=state, left_running=1)
+    for one in both(name, rules=({"duration_seconds": LONG},), accident=mark, expected=wanted, **more):
+        yield replace(
+            one,
+            below_3_3=goes_on if one.mode == "deferrable" else None,
+            note="Airflow below 3.3 tells nobody that a deferred task was marked: the run goes on.",
+        )
+
+
 def _worker() -> Iterator[Case]:
     yield from both(
         "worker killed -9 before the submit",
@@ -157,15 +171,8 @@ def _components() -> Iterator[Case]:
 def _people() -> Iterator[Case]:
     cleared = Expected(started=2, cancelled=1)
     yield from both("task cleared", rules=first_long(), accident=task_failures.clear, expected=cleared)
-    for state, mark in (("failed", task_failures.mark_failed), ("success", task_failures.mark_success)):
-        for one in both(f"task marked {state}", rules=({"duration_seconds": LONG},), accident=mark):
-            wanted, goes_on = Expected(cancelled=1, state=state), Expected(state=state, left_running=1)
-            yield replace(
-                one,
-                expected=wanted,
-                below_3_3=goes_on if one.mode == "deferrable" else None,
-                note="Airflow below 3.3 tells nobody that a deferred task was marked: the run goes on.",
-            )
+    yield from marked("task marked failed", "failed", task_failures.mark_failed)
+    yield from marked("task marked success", "success", task_failures.mark_success)
 
 
 def _time() -> Iterator[Case]:

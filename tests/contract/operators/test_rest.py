@@ -9,7 +9,8 @@ import pytest
 
 from airflow_provider_fabric.compat import AirflowFailException
 from airflow_provider_fabric.emulator import FabricEmulator
-from airflow_provider_fabric.exceptions import FabricInputError, FabricNotFoundError
+from airflow_provider_fabric.emulator.state.capacities import CAPACITY_ID
+from airflow_provider_fabric.exceptions import FabricInputError, FabricNotFoundError, FabricProtocolError
 from airflow_provider_fabric.hooks.fabric import FabricHook
 from airflow_provider_fabric.operators.rest import FabricRestOperator
 from tests.contract.operators.items import add_item
@@ -52,6 +53,40 @@ def test_an_unsafe_post_whose_answer_is_lost_is_not_retried_by_airflow_either(te
         task.run()
     sent = [e for e in tenant.control.request_log() if e["method"] == "POST" and e["path"].endswith("/items")]
     assert len(sent) == 1
+
+
+ASSIGN = {"method": "POST", "path": "/workspaces/{workspace}/assignToCapacity", "json": {"capacityId": CAPACITY_ID}}
+
+
+def assigned(tenant: FabricEmulator) -> int:
+    return sum(entry["path"].endswith("/assignToCapacity") for entry in tenant.control.request_log())
+
+
+def test_what_is_accepted_and_names_no_operation_is_no_success(tenant: FabricEmulator) -> None:
+    task = runner(**ASSIGN, replay_safe=False)
+    with pytest.raises(AirflowFailException, match=r"names no operation.*acceptance_is_enough=True.*clear this task"):
+        task.run()
+    with pytest.raises(AirflowFailException, match="It is not sent again"):
+        task.run()
+    assert assigned(tenant) == 1
+
+
+def test_neither_is_a_call_that_may_be_repeated(tenant: FabricEmulator) -> None:
+    with pytest.raises(FabricProtocolError, match="names no operation"):
+        runner(**ASSIGN, replay_safe=True).run()
+    assert assigned(tenant) == 1
+
+
+@pytest.mark.parametrize("replay_safe", [True, False])
+def test_acceptance_is_enough_if_the_author_says_so(tenant: FabricEmulator, replay_safe: bool) -> None:
+    assert runner(**ASSIGN, replay_safe=replay_safe, acceptance_is_enough=True).run() is None
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_the_hook_takes_no_acceptance_for_a_result_either(tenant: FabricEmulator, asynchronous: bool) -> None:
+    hook, arguments = FabricHook(), {**ASSIGN, "workspace": "Emulator workspace", "replay_safe": True}
+    with pytest.raises(FabricProtocolError, match="names no operation"):
+        asyncio.run(hook.arequest(**arguments)) if asynchronous else hook.request(**arguments)
 
 
 def test_a_filter_makes_the_xcom(tenant: FabricEmulator) -> None:

@@ -159,7 +159,10 @@ def execute_query(page: Page) -> None:
 
 def assign_capacity(page: Page) -> None:
     page.seed(capacityId=WORKSPACE)  # another capacity's id
+    is_assigned = page_function("capabilities/rest.md", "capacity_is_assigned")
+    assert not is_assigned()
     page.run("assign_capacity")
+    assert is_assigned()
     assert FabricHook().request("GET", f"/workspaces/{WORKSPACE}")["capacityId"] == CAPACITY_ID
 
 

@@ -13,6 +13,7 @@ from airflow_provider_fabric.exceptions import (
     FabricAmbiguousError,
     FabricInputError,
     FabricNameError,
+    FabricOperationError,
     FabricProtocolError,
 )
 from tests.flow_driver import ITEM, LOST, OTHER_JOB, WORKSPACE, drive, page, refusal
@@ -152,7 +153,7 @@ def test_what_starts_a_job_is_refused(path: str) -> None:
 def test_other_calls_about_jobs_are_not(end: str) -> None:
     path = f"/workspaces/{WORKSPACE}/items/{ITEM}/jobs/instances{end}"
     method = "POST" if end.endswith("cancel") else "GET"
-    talk = drive(request(method, path, replay_safe=True), [Response(202)])
+    talk = drive(request(method, path, replay_safe=True, acceptance_is_enough=True), [Response(202)])
     assert talk.result() is None
 
 
@@ -186,9 +187,34 @@ def test_pages_of_tables_are_called_data() -> None:
     assert talk.result() == [{"name": "a"}, {"name": "b"}]
 
 
-def test_202_that_names_no_operation_returns_what_it_says() -> None:
-    answer = Response(202, {"content-type": "application/json"}, b'{"jobInstanceId": "x"}')
-    assert drive(request("POST", "/x", replay_safe=False), [answer]).result() == {"jobInstanceId": "x"}
+UNFOLLOWED = Response(202, {"content-type": "application/json", "location": "https://x/y"}, b'{"jobInstanceId": "x"}')
+
+
+def test_202_that_names_no_operation_is_no_success() -> None:
+    talk = drive(request("POST", "/x", replay_safe=False), [UNFOLLOWED])
+    assert isinstance(talk.error, FabricAmbiguousError)
+    assert talk.error.accepted
+    assert "names no operation" in str(talk.error)
+    assert "acceptance_is_enough=True" in str(talk.error)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "GET"])
+def test_neither_is_it_one_of_a_request_that_may_be_repeated(method: str) -> None:
+    talk = drive(request(method, "/x", replay_safe=True), [UNFOLLOWED])
+    assert isinstance(talk.error, FabricProtocolError)
+    assert len(talk.requests) == 1
+
+
+def test_it_returns_what_it_says_if_acceptance_is_enough() -> None:
+    flow = request("POST", "/x", replay_safe=False, acceptance_is_enough=True)
+    assert drive(flow, [UNFOLLOWED]).result() == {"jobInstanceId": "x"}
+
+
+def test_an_operation_is_followed_though_acceptance_is_enough() -> None:
+    accepted = Response(202, {"x-ms-operation-id": OTHER_JOB})
+    flow = request("POST", "/x", replay_safe=False, acceptance_is_enough=True)
+    talk = drive(flow, [accepted, ok({"status": "Failed", "error": {"errorCode": "E", "message": "m"}})])
+    assert isinstance(talk.error, FabricOperationError)
 
 
 @pytest.mark.parametrize(

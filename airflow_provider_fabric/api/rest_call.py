@@ -82,9 +82,6 @@ class RestCall:
             after everything is checked.
         """
         _ = self.replay
-        for name in ("pages", "acceptance_is_enough"):
-            if not isinstance(value := getattr(self, name), bool):
-                raise FabricInputError(f"{name} must be True or False, got {value!r}.")
         if self.pages and self.verb != "GET":
             raise FabricInputError(f"pages=True reads a list, so method must be GET, got {self.verb!r}.")
         self._check_body()

@@ -51,6 +51,7 @@ from airflow_provider_fabric.compat import (
     read_extra_async,
 )
 from airflow_provider_fabric.hooks.connection_form import hook_field_behaviour
+from airflow_provider_fabric.hooks.flags import check_flags
 from airflow_provider_fabric.hooks.form_widgets import hook_form_widgets
 from airflow_provider_fabric.hooks.masked_tokens import MaskedTokens, TokenMask
 from airflow_provider_fabric.hooks.reissued_tokens import ReissuedTokens
@@ -69,10 +70,12 @@ def both(
 
     @functools.wraps(flow)
     def method(self: FabricHook, *args: P.args, **kwargs: P.kwargs) -> T:
+        check_flags(flow, args, kwargs)
         return self.run(flow(*args, **kwargs))
 
     @functools.wraps(flow)
     async def amethod(self: FabricHook, *args: P.args, **kwargs: P.kwargs) -> T:
+        check_flags(flow, args, kwargs)
         return await self.arun(flow(*args, **kwargs))
 
     return method, amethod  # type: ignore[return-value]  # functools.wraps keeps the flow's own type
@@ -86,6 +89,7 @@ def by_name(
 
     @functools.wraps(flow)
     def method(self: FabricHook, *args: P.args, **kwargs: P.kwargs) -> T:
+        check_flags(flow, args, kwargs)
         found = self.run(confirmed(known_names(self.get_conn()), *args, **kwargs))
         if flow is names.resolve_workspace:
             self.workspace_names[str(found)] = str(next(iter([*args, *kwargs.values()])))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+import re
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -133,6 +136,38 @@ def test_a_refusal_has_its_class(
     control.add_fault(path="*/items", status=status, count=None)
     with pytest.raises(error):
         ask("list_items", workspace_id=emulator.workspace_id)
+
+
+FLAGS = sorted(
+    (method, name)
+    for method, call in vars(FabricHook).items()
+    if inspect.isfunction(call) and not method.startswith("_")
+    for name, parameter in inspect.signature(call).parameters.items()
+    if parameter.annotation in ("bool", "bool | None") and name != "typed"
+)
+"""Method of the hook, or its awaited twin → a parameter that is a flag."""
+
+
+def test_there_are_flags() -> None:
+    assert {("delete_item", "hard_delete"), ("adelete_item", "hard_delete")} < set(FLAGS)
+    assert {("request", "pages"), ("refresh_sql_endpoint", "recreate_tables")} < set(FLAGS)
+
+
+@pytest.mark.parametrize("value", ["False", 0, [], 1.0])
+@pytest.mark.parametrize(("method", "flag"), FLAGS)
+def test_a_flag_is_true_or_false(emulator: FabricEmulator, method: str, flag: str, value: Any) -> None:
+    hook = FabricHook()
+    parameters = inspect.signature(vars(FabricHook)[method]).parameters.values()  # the flow's: without the hook
+    needed = [p.name for p in parameters if p.default is p.empty and p.name != flag]
+    emulator.control.reset()
+    with pytest.raises(FabricInputError, match=f"^{flag} must be True or False, got {re.escape(repr(value))}"):
+        _result_of(getattr(hook, method)(**dict.fromkeys(needed, ITEM_ID), **{flag: value}))
+    hook.close()
+    assert requests_to(emulator.control) == []
+
+
+def _result_of(given: Any) -> Any:
+    return asyncio.run(given) if inspect.isawaitable(given) else given  # type: ignore[arg-type]
 
 
 # What the service should not answer.

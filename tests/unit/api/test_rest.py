@@ -187,14 +187,6 @@ def test_pages_of_tables_are_called_data() -> None:
     assert talk.result() == [{"name": "a"}, {"name": "b"}]
 
 
-@pytest.mark.parametrize("value", ["False", 0, None, []])
-@pytest.mark.parametrize("name", ["pages", "acceptance_is_enough"])
-def test_a_flag_is_a_flag(name: str, value: Any) -> None:
-    talk = drive(request("GET", "/x", **{name: value}), [])
-    assert isinstance(talk.error, FabricInputError)
-    assert name in str(talk.error)
-
-
 UNFOLLOWED = Response(202, {"content-type": "application/json", "location": "https://x/y"}, b'{"jobInstanceId": "x"}')
 
 

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+from airflow_provider_fabric.compat import TaskDeferred
 from airflow_provider_fabric.triggerer import shared
 
 try:
     from airflow.sdk import DAG
-    from airflow.sdk.exceptions import TaskDeferred
 except ImportError:
-    from airflow.exceptions import TaskDeferred
     from airflow.models.dag import DAG
 
 LOGICAL_DATE = datetime(2024, 1, 5, 6, 30, tzinfo=timezone.utc)

@@ -135,7 +135,7 @@ class FabricRunPipelineOperator(FabricRunItemJobOperator):
         except FabricError as error:
             self.log.warning("Could not read the activities: %s", error)
             return
-        for line in self._activities.news(runs):
+        for line in self._activities.changes(runs):
             self.log.info("Activity %s", line)
 
     def _activity_runs(self, run: FabricRun, started: datetime | None) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ class FabricRunSparkJobOperator(FabricRunItemJobOperator):
     :param spark_job: GUID or display name of the Spark job definition (templated).
     :param executable_file: ``abfss`` path of the main file (templated).
     :param main_class: main class, for a jar (templated).
-    :param command_line_arguments: arguments; a list is joined by blanks, so none of its entries may have one
+    :param command_line_arguments: arguments; a list is joined by spaces, so none of its entries may have one
         (templated).
     :param additional_library_uris: ``abfss`` paths of further libraries (templated).
     :param execution_data: further ``executionData``, such as ``environmentId`` and ``defaultLakehouseId`` (templated).
@@ -97,6 +97,6 @@ class FabricRunSparkJobOperator(FabricRunItemJobOperator):
         if wrong:
             raise FabricInputError(
                 f"command_line_arguments: entry {wrong[0]} (from 0) is not one word. The service takes one text and "
-                "splits it at blanks: give that text, quoted as your program expects it."
+                "splits it at spaces: give that text, quoted as your program expects it."
             )
         return " ".join(arguments)

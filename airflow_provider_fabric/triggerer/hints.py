@@ -21,7 +21,7 @@ from airflow_provider_fabric.api.status import JobStatus
 from airflow_provider_fabric.triggerer.clocks import Clocks
 from airflow_provider_fabric.triggerer.coverage import Coverage, ItemKey, RunKey
 from airflow_provider_fabric.triggerer.item_hints import ItemHints
-from airflow_provider_fabric.triggerer.pending import ItemQueue, News, PendingRun
+from airflow_provider_fabric.triggerer.pending import ItemQueue, PendingRun, StreamStatus
 from airflow_provider_fabric.triggerer.turns import TurnQueue
 
 RARER = 10.0
@@ -139,9 +139,9 @@ class Hints:
                 if wait.covered:
                     self._schedule(wait, self._rare(wait, now), now)
 
-    def news(self) -> News:
+    def stream_status(self) -> StreamStatus:
         """Return how the stream is doing."""
-        return News(self.coverage.is_open(self._clocks.steady()), self.covered, self.hints)
+        return StreamStatus(self.coverage.is_open(self._clocks.steady()), self.covered, self.hints)
 
     def found_over(self, waiting: PendingRun) -> None:
         """Take in that a poll found a run over; nothing is published of one that was ``Deduped``."""

@@ -1,6 +1,6 @@
 """Items that are watched for runs which somebody else starts: listed when an event says that one has ended.
 
-What a stream covers is listed every :data:`RAREST` seconds beside that; anything else at the watcher's own interval.
+What a stream covers is listed every :data:`RAREST` seconds beside that; anything else at the waiter's own interval.
 """
 
 from __future__ import annotations
@@ -52,13 +52,13 @@ class ItemHints:
         self._open: dict[ItemKey, set[str]] = {}
         """Runs that are over by an event, and by no list yet; kept for watched items only."""
         self._tries: dict[ItemKey, int] = {}
-        self._watchers: dict[ItemKey, set[asyncio.Future[None]]] = {}
+        self._waiters: dict[ItemKey, set[asyncio.Future[None]]] = {}
         self._judged: OrderedDict[str, None] = OrderedDict()
 
     @property
     def watching(self) -> int:
-        """How many watchers pause."""
-        return sum(map(len, self._watchers.values()))
+        """How many waiters pause."""
+        return sum(map(len, self._waiters.values()))
 
     def mark(self, item: ItemKey) -> int:
         """Return what to give to :meth:`pause` after the list that is read next."""
@@ -70,7 +70,7 @@ class ItemHints:
         self._ends.move_to_end(item)
         while len(self._ends) > KEPT:
             self._open.pop(self._ends.popitem(last=False)[0], None)
-        if item in self._watchers:
+        if item in self._waiters:
             self._open.setdefault(item, set()).add(run)
         self._wake(item)
 
@@ -122,21 +122,21 @@ class ItemHints:
 
     async def _woken(self, item: ItemKey, seconds: float) -> None:
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._watchers.setdefault(item, set()).add(woken)
+        self._waiters.setdefault(item, set()).add(woken)
         self._hints.watch()
         try:
             await asyncio.wait([woken], timeout=seconds)
         finally:
-            self._watchers[item].discard(woken)
-            if not self._watchers[item]:
-                del self._watchers[item]
+            self._waiters[item].discard(woken)
+            if not self._waiters[item]:
+                del self._waiters[item]
 
     def wake_all(self) -> None:
-        """Let every watcher think again: what is covered has changed."""
-        for item in self._watchers:
+        """Let every waiter think again: what is covered has changed."""
+        for item in self._waiters:
             self._wake(item)
 
     def _wake(self, item: ItemKey) -> None:
-        for watcher in self._watchers.get(item, ()):
-            if not watcher.done():
-                watcher.set_result(None)
+        for waiter in self._waiters.get(item, ()):
+            if not waiter.done():
+                waiter.set_result(None)

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_provider_fabric.compat import metrics_stats
-from airflow_provider_fabric.triggerer.pending import News
+from airflow_provider_fabric.triggerer.pending import StreamStatus
 
 PREFIX = "fabric"
 
@@ -51,7 +51,7 @@ class State:
     share: float
     overdue: float
     cancels: int
-    streams: tuple[News, ...] = ()
+    streams: tuple[StreamStatus, ...] = ()
 
     @property
     def idle(self) -> bool:

@@ -74,7 +74,7 @@ class PendingRun:
 
 
 @dataclass(frozen=True)
-class News:
+class StreamStatus:
     """How a stream of job events is doing, for the metrics.
 
     :param is_up: it is read, and nothing speaks against it.
@@ -96,7 +96,7 @@ class PollObserver(Protocol):
     def found_over(self, waiting: PendingRun) -> None:
         """Take in that a run was found over."""
 
-    def news(self) -> News:
+    def stream_status(self) -> StreamStatus:
         """Return how the stream is doing."""
 
 

@@ -83,7 +83,7 @@ class JobPoller:
             share=self.budget.share,
             overdue=self.turns.oldest(now),
             cancels=self.cancels.pending,
-            streams=tuple(observer.news() for observer in self._observers),
+            streams=tuple(observer.stream_status() for observer in self._observers),
         )
 
     async def aclose(self) -> None:

@@ -106,8 +106,8 @@ def marked(name: str, state: str, mark: Callable[[CaseRun], None], **more: Any) 
 
     :param state: what it is marked.
     """
-    wanted, goes_on = Expected(cancelled=1, state=state), Expected(state=state, left_running=1)
-    for one in both(name, rules=({"duration_seconds": LONG},), accident=mark, expected=wanted, **more):
+    expected, goes_on = Expected(cancelled=1, state=state), Expected(state=state, left_running=1)
+    for one in both(name, rules=({"duration_seconds": LONG},), accident=mark, expected=expected, **more):
         yield replace(
             one,
             below_3_3=goes_on if one.mode == "deferrable" else None,

@@ -42,7 +42,7 @@ def read_errors(rng: random.Random) -> None:
 def read_activities(rng: random.Random) -> None:
     runs = [content for _ in range(3) if isinstance(content := answers.content(rng), dict)]
     assert summary(failed_activities(runs)).isprintable()
-    assert all(line.isprintable() for line in ActivityProgress().news(runs))
+    assert all(line.isprintable() for line in ActivityProgress().changes(runs))
 
 
 def read_instances(rng: random.Random) -> None:

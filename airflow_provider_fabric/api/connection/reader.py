@@ -1,7 +1,7 @@
 """From an Airflow connection's raw contents to typed values, or to one sentence that says what is wrong.
 
 People fill these fields by hand, in a form, in JSON, in a URI or in an environment variable: numbers, flags and
-mappings arrive as text, and everything arrives with blanks around it.
+mappings arrive as text, and everything arrives with spaces around it.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class ConnectionReader:
         return values[0] if values else None
 
     def text(self, name: str) -> str | None:
-        """Return a field's text without surrounding blanks, or its default.
+        """Return a field's text without surrounding spaces, or its default.
 
         :raises FabricConnectionError: it is not text, or has control characters in it.
         """

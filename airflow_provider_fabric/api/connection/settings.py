@@ -48,7 +48,7 @@ class FabricSettings:
     :param power_bi_host: root of the Power BI API; Microsoft's, unless ``host`` is not Microsoft's: then ``host``, so
         that a connection to an emulator or a private endpoint never sends a token to the public service by surprise.
     :param authority: root of Entra.
-    :param scope: of the token for ``host``; several are separated by blanks.
+    :param scope: of the token for ``host``; several are separated by spaces.
     :param power_bi_scope: of the token for ``power_bi_host``.
     :param onelake_host: root of OneLake's DFS endpoint; Microsoft's in the public cloud, ``None`` if nobody says it.
     :param onelake_scope: of the token for ``onelake_host``.

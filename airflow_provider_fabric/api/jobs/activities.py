@@ -147,7 +147,7 @@ class ActivityProgress:
     def __init__(self) -> None:
         self._said: dict[str, str] = {}
 
-    def news(self, runs: Iterable[Mapping[str, Any]]) -> list[str]:
+    def changes(self, runs: Iterable[Mapping[str, Any]]) -> list[str]:
         """Return a line for each activity run whose status has changed, in the order of their starts."""
         lines = []
         for run in sorted(runs, key=lambda run: str(run.get("activityRunStart") or "")):

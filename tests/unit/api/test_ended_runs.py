@@ -1,4 +1,4 @@
-"""Which ends of runs are news."""
+"""Which ends of runs are new."""
 
 from __future__ import annotations
 
